@@ -1,0 +1,86 @@
+"""The structure of a prompt as spans over its text: what it is made of and what must stay.
+
+Everything that reads a prompt (the parser, a `Prompt`, a list of messages) ends in a `Layout`; everything that
+decides and assembles starts from one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+Span = tuple[int, int]
+"""Half-open character offsets ``[start, end)`` into `Layout.text`."""
+
+
+@dataclass(frozen=True)
+class ShotSpan:
+    """One exemplar, passage or past turn, which can be dropped whole.
+
+    Attributes:
+        span: The whole shot, with its markers.
+        kept: What stays as long as the shot stays: markers (``Q:``), the final answer, a label.
+        answer: The final answer or label, where there is one; exemplars with equal answers share a label.
+        pinned: Whether the shot must not be dropped whole.
+    """
+
+    span: Span
+    kept: tuple[Span, ...] = ()
+    answer: Span | None = None
+    pinned: bool = False
+
+
+@dataclass(frozen=True)
+class JsonNode:
+    """A JSON value in the text, or a member of an object.
+
+    Attributes:
+        span: The value, from its first to its last character; for a member from its key to the end of its value.
+        value: The value alone (equal to `span` unless this is a member of an object).
+        children: Members or elements, in order. Empty for scalars and empty containers.
+        words: For a string worth shortening: the span between its quotes. Everything else goes whole.
+    """
+
+    span: Span
+    value: Span
+    children: tuple["JsonNode", ...] = ()
+    words: Span | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A prompt's text and its structure.
+
+    Attributes:
+        text: The whole prompt.
+        instructions: The text before the first shot, when there are shots.
+        shots: In order, not overlapping.
+        query: The question that the prompt ends in.
+        protected: Spans that come out unchanged, whatever happens to the shot that they are in.
+        json: JSON values (objects and arrays) in the text, outermost, in order; they stay valid JSON.
+        segments: The parts of the text that are sent, and so counted, apart from each other (one for a plain text;
+            one for each message text). White space between segments is not counted.
+    """
+
+    text: str
+    instructions: Span | None = None
+    shots: tuple[ShotSpan, ...] = ()
+    query: Span | None = None
+    protected: tuple[Span, ...] = ()
+    json: tuple[JsonNode, ...] = ()
+    segments: tuple[Span, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.segments:
+            object.__setattr__(self, "segments", ((0, len(self.text)),))
+
+
+def merge_spans(spans: Sequence[Span]) -> list[Span]:
+    """Sorts spans and joins those that touch or overlap; empty ones vanish."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if start >= end:
+            continue
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged

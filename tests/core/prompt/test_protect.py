@@ -1,0 +1,85 @@
+"""What comes out unchanged: template variables, URLs, fenced code, and what the user names."""
+
+import logging
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diffumask_core.errors import InputError
+from diffumask_core.prompt.protect import protected_spans, user_spans
+
+
+def found(text: str) -> list[str]:
+    return [text[start:end] for start, end in protected_spans(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hi {name}, you owe {price:.2f}.", ["{name}", "{price:.2f}"]),
+        ("Hi {{name}} and {{ user.name | upper }}!", ["{{name}}", "{{ user.name | upper }}"]),
+        ("{rows[0].id} {0} {x!r} ${HOME}", ["{rows[0].id}", "{0}", "{x!r}", "${HOME}"]),
+        ("{% if paid %}Thanks{% endif %}", ["{% if paid %}", "{% endif %}"]),
+        ('{"name": "Ann", "tags": []} {} { a, b } {not a name}', []),
+        ("See https://a.example/x?y=1#z. Or www.b.example, ok", ["https://a.example/x?y=1#z", "www.b.example"]),
+        (
+            "(https://a.example/Bay_(sea)) https://a.example/{id}/x",
+            ["https://a.example/Bay_(sea)", "https://a.example/{id}/x"],
+        ),
+        ("Use `code` and ```inline``` here", []),
+        ("Run:\n```sh\nls {x}\n```\ndone", ["```sh\nls {x}\n```"]),
+        ("Run:\r\n  ~~~\r\n```\r\n  ~~~\r\ndone", ["~~~\r\n```\r\n  ~~~"]),
+        ("````\n```\n````\nx", ["````\n```\n````"]),
+        ("Run:\n```\nls\nand on", ["```\nls\nand on"]),
+    ],
+)
+def test_protected(text: str, expected: list[str]) -> None:
+    assert [span.rstrip("\r") for span in found(text)] == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet="{}%$`~ab.:/ \nhtps(", max_size=80))
+def test_spans_are_sorted_and_apart(text: str) -> None:
+    at = -1
+    for start, end in protected_spans(text):
+        assert at < start < end <= len(text)
+        at = end
+
+
+def test_the_user_names_strings_patterns_and_spans() -> None:
+    text = "Order A-17 for Ann. Order B-4 for Bo."
+    spans = user_spans(text, ["Ann", re.compile(r"[A-Z]-\d+"), (0, 5)])
+    assert [text[slice(*span)] for span in spans] == ["Order", "A-17", "Ann", "B-4"]
+
+
+def test_overlaps_are_joined() -> None:
+    assert user_spans("aaaa b", ["aa", re.compile("x*")]) == [(0, 4)]
+
+
+def test_what_does_not_occur_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="diffumask_core"):
+        assert user_spans("text", ["absent"]) == []
+    assert "absent" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("protect", "message"),
+    [
+        ([""], "empty string"),
+        ("Ann", r"protect=\['Ann'\]"),
+        ([(3, 99)], r"\(3, 99\).*4, the length"),
+        ([(3, 1)], r"\(3, 1\)"),
+        ([(2, 2)], r"\(2, 2\)"),
+        ([(-1, 2)], r"\(-1, 2\)"),
+        ([7], "7 of type int"),
+        ([[0, 2]], "of type list"),
+        ([(0, 1, 2)], "of type tuple"),
+        ([re.compile(b"x")], "of type Pattern"),
+    ],
+)
+def test_what_cannot_be_protected(protect: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        user_spans("text", protect)
