@@ -1,0 +1,222 @@
+"""Chat messages in the OpenAI format: their layout as one text, and putting shortened texts back."""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from diffumask_core.errors import InputError
+from diffumask_core.prompt.json_values import find_json
+from diffumask_core.prompt.layout import JsonNode, Layout, ShotSpan, Span
+from diffumask_core.prompt.units import split_units
+
+_SYSTEM_ROLES = ("system", "developer")
+_BETWEEN = "\n\n"
+_MAX_LABEL_UNITS = 5
+
+
+@dataclass(frozen=True)
+class TextPlace:
+    """Where in the messages a text is.
+
+    Attributes:
+        message: The index of the message.
+        keys: The keys and indices that lead from the message to the text, such as ``("content", 0, "text")``.
+    """
+
+    message: int
+    keys: tuple[str | int, ...]
+
+    @property
+    def in_call(self) -> bool:
+        """Whether the text is the name or the arguments of a tool call."""
+        return self.keys[0] == "tool_calls"
+
+
+@dataclass(frozen=True)
+class MessagesLayout:
+    """Messages as one text.
+
+    Attributes:
+        layout: The transcript. Its segments are the texts that are sent: of each message the content or its text
+            parts, then the names and arguments of its tool calls. Its shots are the past turns.
+        places: For each segment where it is from (none when the messages hold no text).
+        turns: For each shot the indices of its messages, which go together.
+    """
+
+    layout: Layout
+    places: tuple[TextPlace, ...]
+    turns: tuple[tuple[int, ...], ...]
+
+
+def messages_layout(messages: Sequence[Mapping[str, Any]]) -> MessagesLayout:
+    """Lays out a conversation.
+
+    System and developer messages are protected. The last user message is the query. What a user said before, with
+    all up to what they said next, is a shot; in it the names and arguments of tool calls stay as long as the shot
+    stays, and so does a reply that is as short as a label. All else (tool results in progress, a greeting before the
+    first user message, user messages in a row with the last one) can be shortened, but not dropped.
+
+    Args:
+        messages: Dicts with a role, and a content that is a string, a list of parts, or None.
+
+    Raises:
+        InputError: Something in the messages is not of that form.
+    """
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
+        raise InputError(f"messages is a {type(messages).__name__}: pass a list of dicts with a role and a content.")
+    places: list[TextPlace] = []
+    texts: list[str] = []
+    for index, message in enumerate(messages):
+        for keys, sent in _texts(f"messages[{index}]", message):
+            places.append(TextPlace(index, keys))
+            texts.append(sent)
+    text = _BETWEEN.join(texts)
+    segments = _joined_spans(texts)
+
+    roles: list[str] = [message["role"] for message in messages]
+    last_user = max((index for index, role in enumerate(roles) if role == "user"), default=None)
+    own: list[list[Span]] = [[] for _ in messages]
+    calls: list[list[Span]] = [[] for _ in messages]
+    for place, span in zip(places, segments, strict=True):
+        own[place.message].append(span)
+        if place.in_call:
+            calls[place.message].append(span)
+    shots: list[ShotSpan] = []
+    turns: list[tuple[int, ...]] = []
+    for turn in _past_turns(roles):
+        whole = _cover([span for index in turn for span in own[index]])
+        if whole is None:
+            continue
+        turn_roles = [roles[index] for index in turn]
+        answer = _label(text, own[turn[-1]]) if turn_roles == ["user", "assistant"] else None
+        kept = [answer] if answer else [span for index in turn for span in calls[index]]
+        # A system message stays, so a turn that it is in the midst of stays too.
+        shots.append(ShotSpan(whole, tuple(kept), answer, pinned=any(role in _SYSTEM_ROLES for role in turn_roles)))
+        turns.append(tuple(turn))
+
+    protected: list[Span] = []
+    json: list[JsonNode] = []
+    in_shots = {index for turn in turns for index in turn}
+    for place, span in zip(places, segments, strict=True):
+        if roles[place.message] in _SYSTEM_ROLES or (place.in_call and place.message not in in_shots):
+            protected.append(span)
+        elif place.message != last_user and not place.in_call:
+            json.extend(find_json(text, *span))
+    layout = Layout(
+        text=text,
+        shots=tuple(shots),
+        query=None if last_user is None else _cover(own[last_user]),
+        protected=tuple(protected),
+        json=tuple(json),
+        segments=tuple(segments),
+    )
+    return MessagesLayout(layout, tuple(places), tuple(turns))
+
+
+def rebuild(
+    laid_out: MessagesLayout, messages: Sequence[Mapping[str, Any]], segment_texts: Sequence[str | None]
+) -> list[dict[str, Any]]:
+    """Puts shortened texts back into a copy of the messages.
+
+    Args:
+        laid_out: What `messages_layout` made of `messages`.
+        messages: The messages, which stay as they are.
+        segment_texts: For each segment its new text, or None where it went with its shot. A text that is left empty,
+            or None elsewhere, is not put back: an API may refuse an empty message.
+
+    Returns:
+        The messages without those of dropped shots, alike in all but their texts.
+    """
+    rebuilt = [copy.deepcopy(dict(message)) for message in messages]
+    staying: set[int] = set()
+    for place, text in zip(laid_out.places, segment_texts, strict=False):
+        if text is None:
+            continue
+        staying.add(place.message)
+        holder: Any = rebuilt[place.message]
+        for key in place.keys[:-1]:
+            holder = holder[key]
+        if text.strip() or not holder[place.keys[-1]].strip():
+            holder[place.keys[-1]] = text
+    dropped = {index for turn in laid_out.turns if staying.isdisjoint(turn) for index in turn}
+    return [message for index, message in enumerate(rebuilt) if index not in dropped]
+
+
+_Found = tuple[tuple[str | int, ...], Any]
+
+
+def _texts(where: str, message: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The texts of a message that are not empty, each with the keys that lead to it."""
+    if not isinstance(message, Mapping):
+        raise InputError(f"{where} is a {type(message).__name__}: it must be a dict with a role and a content.")
+    if not isinstance(message.get("role"), str):
+        raise InputError(f'{where} has no role: it must be a string such as "user", "assistant" or "tool".')
+    for keys, text in [*_content(where, message.get("content")), *_calls(where, message.get("tool_calls"))]:
+        if not isinstance(text, str):
+            path = "".join(f"[{key}]" if isinstance(key, int) else f'["{key}"]' for key in keys)
+            expected = "a string, a list of parts or None" if keys == ("content",) else "a string"
+            raise InputError(f"{where}{path} is a {type(text).__name__}: it must be {expected}.")
+        if text:
+            yield keys, text
+
+
+def _content(where: str, content: Any) -> Iterator[_Found]:
+    if isinstance(content, list):
+        for number, part in enumerate(content):
+            if not isinstance(part, dict) or "type" not in part:
+                raise InputError(f'{where}["content"][{number}] must be a dict with a type, such as "text".')
+            if part["type"] == "text":
+                yield ("content", number, "text"), part.get("text")
+    elif content is not None:
+        yield ("content",), content
+
+
+def _calls(where: str, calls: Any) -> Iterator[_Found]:
+    if calls is not None and not (isinstance(calls, list) and all(isinstance(call, dict) for call in calls)):
+        raise InputError(f'{where}["tool_calls"] must be a list of dicts.')
+    for number, call in enumerate(calls or ()):
+        if isinstance(call.get("function"), dict):
+            yield ("tool_calls", number, "function", "name"), call["function"].get("name")
+            yield ("tool_calls", number, "function", "arguments"), call["function"].get("arguments")
+
+
+def _joined_spans(texts: Sequence[str]) -> list[Span]:
+    """Where each text is when all are joined."""
+    spans = []
+    position = 0
+    for text in texts:
+        spans.append((position, position + len(text)))
+        position += len(text) + len(_BETWEEN)
+    return spans
+
+
+def _past_turns(roles: Sequence[str]) -> Iterator[range]:
+    """Turns before the last one: user messages in a row, and all up to the next user message.
+
+    System messages at the end of a turn belong to none.
+    """
+    starts: list[int] = []
+    previous = ""
+    for index, role in enumerate(roles):
+        if role in _SYSTEM_ROLES:
+            continue
+        if role == "user" != previous:
+            starts.append(index)
+        previous = role
+    for begin, end in pairwise(starts):
+        last = max(index for index in range(begin, end) if roles[index] not in _SYSTEM_ROLES)
+        yield range(begin, last + 1)
+
+
+def _cover(spans: Sequence[Span]) -> Span | None:
+    """From the first to the last of the spans, which are in order."""
+    return (spans[0][0], spans[-1][1]) if spans else None
+
+
+def _label(text: str, reply: Sequence[Span]) -> Span | None:
+    """A reply that is one text, as short as a label."""
+    if len(reply) == 1 and 1 <= len(split_units(text, *reply[0])) <= _MAX_LABEL_UNITS:
+        return reply[0]
+    return None
