@@ -1,0 +1,23 @@
+"""The rows that training and evaluation read, and how their files are read."""
+
+from diffumask_core.datasets.calculations import Exemplar, exemplar_of, is_held_out
+from diffumask_core.datasets.rows import (
+    LabelRow,
+    PassageRow,
+    ShotRow,
+    SolutionRow,
+    covered_units,
+    read_rows,
+)
+
+__all__ = [
+    "Exemplar",
+    "LabelRow",
+    "PassageRow",
+    "ShotRow",
+    "SolutionRow",
+    "covered_units",
+    "exemplar_of",
+    "is_held_out",
+    "read_rows",
+]

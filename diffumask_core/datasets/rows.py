@@ -1,0 +1,107 @@
+"""Rows of the data files (JSON lines) and their reading."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from diffumask_core.errors import DataError
+from diffumask_core.prompt.layout import Span
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class LabelRow(_Row):
+    """A text and what an annotator kept of it at two nested levels."""
+
+    id: str
+    kind: str
+    text: str
+    light: list[Span]
+    tight: list[Span]
+    query: str | None = None
+    source: str = ""
+    split: Literal["train", "dev"] = "train"
+
+
+class ShotRow(_Row):
+    """Shots and how much each helps with a query, from 0 to 3."""
+
+    id: str
+    kind: str
+    query: str
+    shots: list[str]
+    grades: list[float]
+    split: Literal["train", "dev"] = "train"
+
+
+class Passage(_Row):
+    """A retrieved passage."""
+
+    title: str
+    text: str
+    is_gold: bool
+
+
+class PassageRow(_Row):
+    """A question, its answers, and passages of which one holds an answer."""
+
+    id: str
+    question: str
+    answers: list[str]
+    documents: list[Passage]
+
+
+class SolutionRow(_Row):
+    """A word problem and its solution, with calculations as ``<<48/2=24>>`` and the answer as ``#### 72``."""
+
+    question: str
+    answer: str
+
+
+RowType = TypeVar("RowType", bound=_Row)
+
+
+def read_rows(path: str | Path, row_type: type[RowType]) -> list[RowType]:
+    """Reads a file of JSON lines.
+
+    Raises:
+        DataError: The file is missing or empty, or a line of it is not such a row; the line is named by its number.
+    """
+    rows: list[RowType] = []
+    try:
+        with open(path, encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    rows.append(row_type.model_validate_json(line))
+    except OSError as error:
+        msg = f"Cannot read {path}: {error.strerror}."
+        raise DataError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"{path} is not UTF-8 text: {error.reason} at byte {error.start}."
+        raise DataError(msg) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        msg = f"{path}, line {number}: {first['msg']}{f' (field {where})' if where else ''}; mend or remove the line."
+        raise DataError(msg) from error
+    if not rows:
+        msg = f"{path} has no rows."
+        raise DataError(msg)
+    return rows
+
+
+def covered_units(offsets: npt.NDArray[np.int64], spans: Sequence[Span], length: int) -> npt.NDArray[np.bool_]:
+    """Which units ``[N, 2]`` of a text of ``length`` characters lie at least half inside the spans: ``[N]``."""
+    inside = np.zeros(length + 1, dtype=np.int64)
+    for start, end in spans:
+        inside[start:end] = 1
+    before = np.concatenate([[0], np.cumsum(inside)])
+    covered = before[offsets[:, 1]] - before[offsets[:, 0]]
+    result: npt.NDArray[np.bool_] = 2 * covered >= offsets[:, 1] - offsets[:, 0]
+    return result

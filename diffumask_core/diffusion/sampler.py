@@ -1,0 +1,114 @@
+"""The sampler: from "all undecided" to a retention mask within a budget, the most certain decisions first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from diffumask_core.diffusion.schedules import LinearSchedule, NoiseSchedule
+from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
+
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.int64]
+
+Predict = Callable[[IntArray, float], FloatArray]
+"""From the states ``[N]`` and the noise level to the logit of "keep" of each unit ``[N]``."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the sampler decided.
+
+    Attributes:
+        mask: ``[N]``, whether each unit is kept.
+        margins: ``[N]``, how far each unit's logit was from the threshold when it was decided; above 0 for kept
+            units. Ordering units by it extends the decision to slightly larger and smaller budgets.
+        steps: How many times the denoiser ran.
+    """
+
+    mask: npt.NDArray[np.bool_]
+    margins: FloatArray
+    steps: int
+
+
+def budget_threshold(logits: FloatArray, costs: FloatArray, budget: float) -> float:
+    """The logit above which units cost at most the budget.
+
+    Args:
+        logits: ``[N]``.
+        costs: ``[N]``, not negative.
+        budget: What the kept units may cost together.
+    """
+    order = np.argsort(-logits, kind="stable")
+    kept = int(np.searchsorted(np.cumsum(costs[order]), budget, side="right"))
+    if kept == len(order):
+        return float(logits[order[-1]]) - 1.0 if kept else 0.0
+    if kept == 0:
+        return float(logits[order[0]]) + 1e-6
+    return float(logits[order[kept - 1]] + logits[order[kept]]) / 2
+
+
+def sample_mask(
+    predict: Predict,
+    costs: FloatArray,
+    budget: float,
+    states: IntArray,
+    *,
+    steps: int,
+    schedule: NoiseSchedule | None = None,
+    confidence: float = 4.0,
+    remask: float = 0.0,
+) -> Sample:
+    """Denoises the undecided units under a budget.
+
+    At each step the threshold is the logit that would meet the rest of the budget exactly, and a unit's confidence
+    is its distance from it. As many units are decided as the schedule asks for, the most confident first, and with
+    them all whose confidence is above ``confidence``. It ends when nothing is undecided.
+
+    Args:
+        predict: The denoiser.
+        costs: ``[N]``, tokens of each unit.
+        budget: What the undecided units may cost together when kept.
+        states: ``[N]``, of `diffusion.states`; units that are not undecided stay as they are.
+        steps: The most steps; 1 thresholds the marginal probabilities.
+        schedule: The share of units undecided over time.
+        confidence: The distance from the threshold from which on a decision is not put off.
+        remask: The share of the decisions, the least certain first, that are taken back once when all is decided
+            and made again with the others known. 0 for never.
+    """
+    schedule = schedule or LinearSchedule()
+    states = states.copy()
+    free = states == UNDECIDED
+    margins = np.where(states == KEEP, np.inf, -np.inf)
+    total = int(free.sum())
+    rest = budget
+    taken = 0
+
+    def decide(share_left: float) -> None:
+        nonlocal rest, taken
+        open_units = np.flatnonzero(states == UNDECIDED)
+        logits = predict(states, len(open_units) / total)[open_units]
+        taken += 1
+        margin = logits - budget_threshold(logits, costs[open_units], rest)
+        certainty = np.abs(margin)
+        asked = len(open_units) - int(share_left * total)
+        count = min(max(asked, int((certainty > confidence).sum()), 1), len(open_units))
+        fixed = np.argsort(-certainty, kind="stable")[:count]
+        keep = margin[fixed] > 0
+        states[open_units[fixed]] = np.where(keep, KEEP, DROP)
+        margins[open_units[fixed]] = margin[fixed]
+        rest -= float(costs[open_units[fixed[keep]]].sum())
+
+    for step in range(1, steps + 1):
+        if not (states == UNDECIDED).any():
+            break
+        decide(schedule.noise(1 - step / steps))
+    if remask and steps > 1 and total:
+        decided = np.flatnonzero(free)
+        doubtful = decided[np.argsort(np.abs(margins[decided]), kind="stable")[: int(remask * total)]]
+        if len(doubtful):
+            rest += float(costs[doubtful[states[doubtful] == KEEP]].sum())
+            states[doubtful] = UNDECIDED
+            decide(0.0)
+    return Sample(states == KEEP, margins, taken)

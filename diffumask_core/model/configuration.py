@@ -1,0 +1,38 @@
+"""Configuration of the DiffuMask network."""
+
+from typing import Any
+
+from huggingface_hub.dataclasses import strict
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.configuration_utils import SubConfigSpec
+
+
+@strict
+class DiffuMaskConfig(PreTrainedConfig):
+    """What `DiffuMaskModel` is built from.
+
+    Attributes:
+        encoder_config: Configuration of the encoder: any Hugging Face encoder.
+        denoiser_width: Channels of the denoiser.
+        denoiser_blocks: Its convolution blocks.
+        denoiser_kernel: Units that one convolution sees; odd.
+        shape_features: Features of a unit's shape (see `model.inputs`).
+        window_tokens: Tokens of one encoder window, query and special tokens included.
+        window_overlap: Tokens that neighbouring windows of one long block share.
+        query_tokens: The most tokens of the query that each window is given.
+        format_version: Of the folder; another one is not read.
+    """
+
+    model_type = "diffumask"
+    sub_configs_defaults = {"encoder_config": SubConfigSpec(config_class=AutoConfig, model_type="bert")}
+
+    encoder_config: PreTrainedConfig | dict[str, Any] | None = None
+    denoiser_width: int = 128
+    denoiser_blocks: int = 2
+    denoiser_kernel: int = 9
+    shape_features: int = 12
+    window_tokens: int = 384
+    window_overlap: int = 48
+    query_tokens: int = 64
+    initializer_range: float = 0.02
+    format_version: int = 1

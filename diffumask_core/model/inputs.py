@@ -1,0 +1,220 @@
+"""What the network sees of a text: each unit's tokens, shape and twins, and the windows that the encoder reads."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from diffumask_core.prompt.layout import Span
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+# A unit of many tokens (a long URL, a base64 blob) is recognised by its beginning.
+_MOST_TOKENS_OF_A_UNIT = 16
+_SHAPE_OF_WORD = 8
+SHAPE_FEATURES = _SHAPE_OF_WORD + 4
+
+
+@dataclass(frozen=True)
+class UnitInputs:
+    """The units of one text (N) as the network is given them.
+
+    Attributes:
+        tokens: Token ids of all units, one after the other.
+        first_token: ``[N + 1]``, where each unit's tokens begin in `tokens`.
+        shapes: ``[N, SHAPE_FEATURES]``: what an uncased encoder cannot see.
+        twins: ``[N]``, equal numbers below N for units that are the same word but for case.
+        words: ``[N]``, whether the unit holds a letter or a digit.
+    """
+
+    tokens: IntArray
+    first_token: IntArray
+    shapes: FloatArray
+    twins: IntArray
+    words: npt.NDArray[np.bool_]
+
+
+@lru_cache(maxsize=65536)
+def _word_shape(unit: str) -> tuple[float, ...]:
+    digits = sum(character.isdigit() for character in unit)
+    letters = sum(character.isalpha() for character in unit)
+    return (
+        float(unit[0].isupper()),
+        float(letters > 1 and unit.isupper()),
+        float(digits > 0 and letters == 0),
+        float(digits > 0 and letters > 0),
+        float(digits == 0 and letters == 0),
+        float("_" in unit[1:-1] or (letters > 1 and not unit.islower() and not unit.isupper() and not unit.istitle())),
+        math.log1p(len(unit)),
+        float(letters > 0 or digits > 0),
+    )
+
+
+def describe_units(text: str, offsets: IntArray, tokenizer: Tokenizer) -> UnitInputs:
+    """Tokenises the units ``[N, 2]`` of a text and describes their shapes."""
+    units = [text[start:end] for start, end in offsets.tolist()]
+    count = len(units)
+    numbers: dict[str, int] = {}
+    twins = np.array([numbers.setdefault(unit.lower(), len(numbers)) for unit in units], dtype=np.int64)
+    shapes = np.zeros((count, SHAPE_FEATURES), dtype=np.float32)
+    if count:
+        shapes[:, :_SHAPE_OF_WORD] = np.array([_word_shape(unit) for unit in units], dtype=np.float32)
+        gaps = [text[a:b] for a, b in zip([0, *offsets[:-1, 1].tolist()], offsets[:, 0].tolist(), strict=True)]
+        shapes[:, _SHAPE_OF_WORD] = [float("\n" in gap) for gap in gaps]
+        shapes[:, _SHAPE_OF_WORD + 1] = [float(bool(gap)) for gap in gaps]
+        first = np.full(count, count)
+        np.minimum.at(first, twins, np.arange(count))
+        last = np.full(count, -1)
+        np.maximum.at(last, twins, np.arange(count))
+        shapes[:, _SHAPE_OF_WORD + 2] = first[twins] < np.arange(count)
+        shapes[:, _SHAPE_OF_WORD + 3] = last[twins] > np.arange(count)
+    tokens, first_token = _tokenise(units, tokenizer)
+    return UnitInputs(tokens, first_token, shapes, twins, shapes[:, _SHAPE_OF_WORD - 1] > 0)
+
+
+def _tokenise(units: list[str], tokenizer: Tokenizer) -> tuple[IntArray, IntArray]:
+    encoding = tokenizer.encode(units, is_pretokenized=True, add_special_tokens=False)
+    ids = np.array(encoding.ids, dtype=np.int64)
+    owners = np.array([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
+    first = np.searchsorted(owners, np.arange(len(units)))
+    keep = np.arange(len(ids)) - first[owners] < _MOST_TOKENS_OF_A_UNIT if len(ids) else np.zeros(0, dtype=bool)
+    counts = np.bincount(owners[keep], minlength=len(units))
+    return ids[keep], np.concatenate([[0], np.cumsum(counts)])
+
+
+@dataclass(frozen=True)
+class Window:
+    """Units ``start`` to ``end`` are read together; the vectors of ``core_start`` to ``core_end`` are used."""
+
+    start: int
+    end: int
+    core_start: int
+    core_end: int
+
+
+def plan_windows(first_token: IntArray, blocks: Sequence[Span], room: int, overlap: int) -> list[Window]:
+    """Packs blocks of units into windows of at most ``room`` tokens.
+
+    Blocks that fit are never cut, so a shot is read whole; a longer block is read in overlapping windows, and each
+    of its units is taken from the window in which it stands farther from the edge.
+
+    Args:
+        first_token: ``[N + 1]``, see `UnitInputs`.
+        blocks: Unit ranges that cover all units in order.
+        room: The most tokens of a window.
+        overlap: Tokens that neighbouring windows of one block share.
+    """
+    windows: list[Window] = []
+    open_start = open_end = 0
+    for start, end in blocks:
+        if first_token[end] - first_token[open_start] <= room:
+            open_end = end
+            continue
+        if open_end > open_start:
+            windows.append(Window(open_start, open_end, open_start, open_end))
+        if first_token[end] - first_token[start] > room:
+            windows.extend(_cut_block(first_token, start, end, room, overlap))
+            open_start = open_end = end
+        else:
+            open_start, open_end = start, end
+    if open_end > open_start:
+        windows.append(Window(open_start, open_end, open_start, open_end))
+    return windows
+
+
+def _cut_block(first_token: IntArray, start: int, end: int, room: int, overlap: int) -> list[Window]:
+    windows: list[Window] = []
+    begin = core = start
+    while True:
+        stop = int(np.searchsorted(first_token, first_token[begin] + room, side="right")) - 1
+        stop = min(max(stop, begin + 1), end)
+        if stop == end:
+            windows.append(Window(begin, end, core, end))
+            return windows
+        following = int(np.searchsorted(first_token, first_token[stop] - overlap))
+        following = min(max(following, begin + 1), stop)
+        middle = (following + stop) // 2
+        windows.append(Window(begin, stop, core, middle))
+        begin, core = following, middle
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The special tokens around a window: ``[start] query [separator] text [end]``; None where there is none."""
+
+    start: int | None
+    separator: int | None
+    end: int | None
+    padding: int
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> "Frame":
+        """Reads the special tokens off a tokenizer, in BERT's, RoBERTa's or the causal models' names."""
+
+        def first_of(*names: str) -> int | None:
+            return next((number for name in names if (number := tokenizer.token_to_id(name)) is not None), None)
+
+        separator = first_of("[SEP]", "</s>", "<eos>", "<|endoftext|>")
+        return cls(first_of("[CLS]", "<s>", "<bos>"), separator, separator, first_of("[PAD]", "<pad>") or 0)
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """Windows as token arrays ``[B, L]``; `unit_of_token` counts from each window's first unit, -1 for no unit."""
+
+    input_ids: IntArray
+    token_types: IntArray
+    attention_mask: IntArray
+    unit_of_token: IntArray
+
+
+def batch_windows(
+    windows: Sequence[tuple[UnitInputs, Window, IntArray]], frame: Frame
+) -> WindowBatch:
+    """Lays windows out as padded token arrays.
+
+    Args:
+        windows: For each row the text's units, the window, and the query's token ids (empty for none).
+        frame: The special tokens.
+    """
+    rows = [_frame_window(units, window, query, frame) for units, window, query in windows]
+    length = max(len(ids) for ids, _, _ in rows)
+    shape = (len(rows), length)
+    batch = WindowBatch(
+        np.full(shape, frame.padding, dtype=np.int64),
+        np.zeros(shape, dtype=np.int64),
+        np.zeros(shape, dtype=np.int64),
+        np.full(shape, -1, dtype=np.int64),
+    )
+    for row, (ids, owners, query_length) in enumerate(rows):
+        batch.input_ids[row, : len(ids)] = ids
+        batch.token_types[row, :query_length] = 1
+        batch.attention_mask[row, : len(ids)] = 1
+        batch.unit_of_token[row, : len(ids)] = owners
+    return batch
+
+
+def _frame_window(
+    units: UnitInputs, window: Window, query: IntArray, frame: Frame
+) -> tuple[IntArray, IntArray, int]:
+    def special(token: int | None) -> IntArray:
+        return np.array([] if token is None else [token], dtype=np.int64)
+
+    head = special(frame.start)
+    if len(query):
+        head = np.concatenate([head, query, special(frame.separator)])
+    tail = special(frame.end)
+    ids = units.tokens[units.first_token[window.start] : units.first_token[window.end]]
+    counts = np.diff(units.first_token[window.start : window.end + 1])
+    owners = np.repeat(np.arange(window.end - window.start), counts)
+    none_before, none_after = np.full(len(head), -1), np.full(len(tail), -1)
+    return (
+        np.concatenate([head, ids, tail]),
+        np.concatenate([none_before, owners, none_after]),
+        len(head) if len(query) else 0,
+    )

@@ -1,0 +1,221 @@
+"""The network: an encoder that runs once, a light denoiser that runs at each step, a head that scores shots.
+
+    tokens --encoder--> H, one vector a unit                               [once]
+    H, shape features --> context                                          [once]
+    context, states, noise level, keep rate --denoiser--> logit of "keep"  [each step]
+    H --shot head--> relevance of each unit's evidence, pooled to a shot   [once]
+
+Shapes: B windows or texts, L tokens, U units, S shots, D encoder width, W denoiser width.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from diffumask_core.diffusion.states import KEEP, UNDECIDED
+from diffumask_core.model.configuration import DiffuMaskConfig
+
+
+def pool_tokens(hidden: Tensor, unit_of_token: Tensor, units: int) -> Tensor:
+    """Means the token vectors of each unit.
+
+    Args:
+        hidden: ``[B, L, D]``.
+        unit_of_token: ``[B, L]``, the unit each token belongs to, -1 for none.
+        units: U.
+
+    Returns:
+        ``[B, U, D]``; zeros for a unit without tokens.
+    """
+    batch, _, width = hidden.shape
+    slot = torch.where(unit_of_token < 0, units, unit_of_token)
+    total = hidden.new_zeros(batch, units + 1, width).scatter_add_(1, slot.unsqueeze(-1).expand_as(hidden), hidden)
+    count = hidden.new_zeros(batch, units + 1).scatter_add_(1, slot, torch.ones_like(slot, dtype=hidden.dtype))
+    return total[:, :units] / count[:, :units].clamp(min=1).unsqueeze(-1)
+
+
+class DenoiserBlock(nn.Module):
+    """A depthwise convolution over neighbouring units and a two-layer mixing of their channels."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.neighbours = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.expand = nn.Linear(width, 2 * width)
+        self.reduce = nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        mixed = self.neighbours((x * mask).transpose(1, 2)).transpose(1, 2)
+        return x + self.reduce(F.gelu(self.expand(self.norm(mixed))))
+
+
+class Denoiser(nn.Module):
+    """Predicts every unit's decision from its context and the states of the others.
+
+    The encoder has already seen the whole window, so the denoiser needs only what changes from step to step: the
+    decisions around a unit, and whether another copy of the same word has been kept.
+    """
+
+    def __init__(self, config: DiffuMaskConfig) -> None:
+        super().__init__()
+        width = config.denoiser_width
+        self.state = nn.Embedding(3, width)
+        self.twin = nn.Linear(2, width, bias=False)
+        self.condition = nn.Sequential(nn.Linear(4, width), nn.GELU(), nn.Linear(width, width))
+        self.blocks = nn.ModuleList(
+            DenoiserBlock(width, config.denoiser_kernel) for _ in range(config.denoiser_blocks)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.logit = nn.Linear(width, 1)
+
+    def forward(
+        self, context: Tensor, states: Tensor, noise: Tensor, keep_rate: Tensor, twins: Tensor, mask: Tensor
+    ) -> Tensor:
+        """Returns the logit of "keep" of each unit.
+
+        Args:
+            context: ``[B, U, W]`` from `DiffuMaskModel.contextualise`.
+            states: ``[B, U]`` of `diffusion.states`.
+            noise: ``[B, 1]``, the share of units that are undecided.
+            keep_rate: ``[B, 1]`` or ``[B, U]``, the share of units to keep.
+            twins: ``[B, U]``, equal numbers below U for equal words.
+            mask: ``[B, U]``, 0 where a row is padded.
+
+        Returns:
+            ``[B, U]``.
+        """
+        kept = self._of_twins(states == KEEP, twins)
+        waiting = self._of_twins((states == UNDECIDED) & (mask > 0), twins)
+        rate = keep_rate.expand_as(mask)
+        condition = torch.stack([rate, rate.clamp(min=1e-3).log(), noise.expand_as(mask), noise.sqrt() * rate], -1)
+        x = context + self.state(states) + self.twin(torch.stack([kept, waiting], -1)) + self.condition(condition)
+        columns = mask.unsqueeze(-1)
+        for block in self.blocks:
+            x = block(x, columns)
+        logits: Tensor = self.logit(self.norm(x)).squeeze(-1)
+        return logits
+
+    @staticmethod
+    def _of_twins(flag: Tensor, twins: Tensor) -> Tensor:
+        """How many other units of the same word have the flag, capped at one: ``[B, U]``."""
+        own = flag.float()
+        count = torch.zeros_like(own).scatter_add_(1, twins, own)
+        return (count.gather(1, twins) - own).clamp(max=1)
+
+
+class ShotHead(nn.Module):
+    """Scores how much a shot helps with the query, from the encoder's vectors of its units."""
+
+    def __init__(self, hidden: int, width: int) -> None:
+        super().__init__()
+        self.evidence = nn.Linear(hidden, 2 * width)
+        self.utility = nn.Sequential(nn.Linear(4 * width, width), nn.GELU(), nn.Linear(width, 1))
+
+    def forward(self, hidden: Tensor, shot_of_unit: Tensor, shots: int) -> Tensor:
+        """Returns each shot's utility.
+
+        Args:
+            hidden: ``[B, U, D]``.
+            shot_of_unit: ``[B, U]``, -1 for units outside shots.
+            shots: S.
+
+        Returns:
+            ``[B, S]``.
+        """
+        evidence = F.gelu(self.evidence(hidden))
+        batch, _, width = evidence.shape
+        slot = torch.where(shot_of_unit < 0, shots, shot_of_unit).unsqueeze(-1).expand_as(evidence)
+        empty = evidence.new_zeros(batch, shots + 1, width)
+        mean = empty.scatter_reduce(1, slot, evidence, "mean", include_self=False)
+        best = empty.scatter_reduce(1, slot, evidence, "amax", include_self=False)
+        utility: Tensor = self.utility(torch.cat([mean, best], -1)[:, :shots]).squeeze(-1)
+        return utility
+
+
+@dataclass
+class DiffuMaskOutput(ModelOutput):
+    """Output of `DiffuMaskModel`.
+
+    Attributes:
+        logits: ``[B, U]``, the logit of "keep" with every unit undecided.
+        hidden: ``[B, U, D]``, one vector a unit.
+        context: ``[B, U, W]``, what the denoiser is given at each step.
+    """
+
+    logits: Tensor | None = None
+    hidden: Tensor | None = None
+    context: Tensor | None = None
+
+
+class DiffuMaskModel(PreTrainedModel):
+    """Encoder, denoiser and shot head in one pretrained folder."""
+
+    config: DiffuMaskConfig
+    config_class = DiffuMaskConfig
+    base_model_prefix = "diffumask"
+
+    def __init__(self, config: DiffuMaskConfig) -> None:
+        super().__init__(config)
+        self.encoder = AutoModel.from_config(config.encoder_config)
+        if hasattr(self.encoder, "pooler"):
+            self.encoder.pooler = None
+        hidden = self.encoder.config.hidden_size
+        width = config.denoiser_width
+        self.project = nn.Sequential(nn.Linear(hidden, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.shape = nn.Linear(config.shape_features, width)
+        self.norm = nn.LayerNorm(width)
+        self.denoiser = Denoiser(config)
+        self.shot_head = ShotHead(hidden, width)
+        self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Linear | nn.Conv1d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=self.config.initializer_range)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+
+    def encode(
+        self, input_ids: Tensor, token_types: Tensor, attention_mask: Tensor, unit_of_token: Tensor, units: int
+    ) -> Tensor:
+        """Runs the encoder: token arrays ``[B, L]`` to ``[B, U, D]``."""
+        arguments = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if getattr(self.encoder.config, "type_vocab_size", 0) > 1:
+            arguments["token_type_ids"] = token_types
+        return pool_tokens(self.encoder(**arguments).last_hidden_state.float(), unit_of_token, units)
+
+    def contextualise(self, hidden: Tensor, shapes: Tensor) -> Tensor:
+        """Mixes ``[B, U, D]`` and shape features ``[B, U, F]`` into the denoiser's context ``[B, U, W]``."""
+        context: Tensor = self.norm(self.project(hidden) + self.shape(shapes))
+        return context
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        token_types: Tensor,
+        attention_mask: Tensor,
+        unit_of_token: Tensor,
+        shapes: Tensor,
+        twins: Tensor,
+        unit_mask: Tensor,
+        keep_rate: Tensor,
+    ) -> DiffuMaskOutput:
+        """Encodes a batch of windows and scores every unit in one step. Shapes as in the module's methods."""
+        hidden = self.encode(input_ids, token_types, attention_mask, unit_of_token, shapes.shape[1])
+        context = self.contextualise(hidden, shapes)
+        states = torch.full_like(twins, UNDECIDED)
+        logits = self.denoiser(context, states, torch.ones_like(keep_rate[:, :1]), keep_rate, twins, unit_mask)
+        return DiffuMaskOutput(logits=logits, hidden=hidden, context=context)
+
+
+AutoConfig.register("diffumask", DiffuMaskConfig, exist_ok=True)
+AutoModel.register(DiffuMaskConfig, DiffuMaskModel, exist_ok=True)

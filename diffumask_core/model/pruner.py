@@ -1,0 +1,150 @@
+"""The pruner: the network with its tokenizer, from a text's units to scores, without a budget or a decision."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from diffumask_core.model.inputs import Frame, UnitInputs, Window, batch_windows, describe_units, plan_windows
+from diffumask_core.model.modeling import DiffuMaskModel
+from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.units import split_units
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+# Windows of one text run together in groups of this size, whatever else is compressed beside it: that keeps memory
+# flat on long texts and the results the same alone and in a batch.
+_WINDOWS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the encoder made of a text of N units, on the model's device.
+
+    Attributes:
+        hidden: ``[N, D]``.
+        context: ``[1, N, W]``.
+        twins: ``[1, N]``.
+        words: ``[N]``, whether each unit holds a letter or a digit.
+    """
+
+    hidden: Tensor
+    context: Tensor
+    twins: Tensor
+    words: npt.NDArray[np.bool_]
+
+
+class Pruner:
+    """Runs the encoder once and the denoiser as often as asked."""
+
+    def __init__(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.frame = Frame.of(tokenizer)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.model.device
+
+    def query_tokens(self, query: str) -> IntArray:
+        """The query's token ids; of a long query its end, where the question usually stands."""
+        tokens = describe_units(query, split_units(query), self.tokenizer).tokens
+        return tokens[-self.model.config.query_tokens :]
+
+    @torch.inference_mode()
+    def encode(self, text: str, offsets: IntArray, blocks: Sequence[Span], query: str = "") -> Encoding:
+        """Encodes units ``[N, 2]`` of a text, N > 0.
+
+        Args:
+            text: The text.
+            offsets: Its units.
+            blocks: Ranges of units that cover them all in order; a block that fits is read in one window.
+            query: What the text is read for.
+        """
+        units = describe_units(text, offsets, self.tokenizer)
+        asked = self.query_tokens(query)
+        config = self.model.config
+        room = max(config.window_tokens - len(asked) - 3, 16)
+        windows = plan_windows(units.first_token, blocks, room, min(config.window_overlap, room // 2))
+        hidden = torch.cat(
+            [
+                self._encode_windows(units, windows[start : start + _WINDOWS_AT_ONCE], asked)
+                for start in range(0, len(windows), _WINDOWS_AT_ONCE)
+            ]
+        )
+        context = self.model.contextualise(hidden[None], torch.from_numpy(units.shapes).to(self._device)[None])
+        return Encoding(hidden, context, torch.from_numpy(units.twins).to(self._device)[None], units.words)
+
+    def _encode_windows(self, units: UnitInputs, windows: Sequence[Window], query: IntArray) -> Tensor:
+        batch = batch_windows([(units, window, query) for window in windows], self.frame)
+        most = max(window.end - window.start for window in windows)
+        ids, types, attention, owners = (
+            torch.from_numpy(array).to(self._device)
+            for array in (batch.input_ids, batch.token_types, batch.attention_mask, batch.unit_of_token)
+        )
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=_fast_bfloat16(self._device)):
+            hidden = self.model.encode(ids, types, attention, owners, most)
+        return torch.cat(
+            [
+                hidden[row, window.core_start - window.start : window.core_end - window.start].float()
+                for row, window in enumerate(windows)
+            ]
+        )
+
+    @torch.inference_mode()
+    def logits(self, encoding: Encoding, states: IntArray, noise: float, keep_rate: FloatArray) -> FloatArray:
+        """One step of the denoiser.
+
+        Args:
+            encoding: Of N units.
+            states: ``[N]``.
+            noise: The share of units that are undecided.
+            keep_rate: ``[N]`` or ``[1]``, the share of units to keep around each unit.
+
+        Returns:
+            ``[N]``, the logit of "keep".
+        """
+        count = encoding.twins.shape[1]
+        logits = self.model.denoiser(
+            encoding.context,
+            torch.from_numpy(states).to(self._device)[None],
+            torch.full((1, 1), noise, device=self._device),
+            torch.from_numpy(keep_rate).to(self._device)[None],
+            encoding.twins,
+            torch.ones(1, count, device=self._device),
+        )
+        result: FloatArray = logits[0].float().cpu().numpy()
+        return result
+
+    @torch.inference_mode()
+    def shot_scores(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
+        """The utility of each shot for the query that the text was encoded with: ``[S]``.
+
+        Args:
+            encoding: Of N units.
+            shot_of_unit: ``[N]``, -1 for units outside shots.
+            shots: S.
+        """
+        owners = torch.from_numpy(shot_of_unit).to(self._device)[None]
+        scores: FloatArray = self.model.shot_head(encoding.hidden[None], owners, shots)[0].float().cpu().numpy()
+        return scores
+
+    def shot_vectors(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
+        """The mean of each shot's unit vectors ``[S, D]``."""
+        inside = shot_of_unit >= 0
+        hidden = encoding.hidden.cpu().numpy()
+        vectors = np.zeros((shots, hidden.shape[1]), dtype=np.float32)
+        np.add.at(vectors, shot_of_unit[inside], hidden[inside])
+        return vectors / np.bincount(shot_of_unit[inside], minlength=shots).clip(1)[:, None]
+
+
+def _fast_bfloat16(device: torch.device) -> bool:
+    """Whether the encoder should run in bfloat16 there: half the time where the hardware has it, slower elsewhere."""
+    if device.type == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return device.type == "cuda" and torch.cuda.is_bf16_supported()

@@ -1,0 +1,143 @@
+"""What the network is trained on: from a batch to one loss."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from diffumask_core.diffusion.forward_process import absorb, roll_out
+from diffumask_core.diffusion.losses import anti_mask_penalty, mask_loss, ranking_loss, required_loss
+from diffumask_core.diffusion.schedules import LinearSchedule, NoiseSchedule
+from diffumask_core.diffusion.states import UNDECIDED
+from diffumask_core.model.modeling import DiffuMaskModel
+from diffumask_core.training.examples import Batch
+
+_MOST_WEIGHT = 3.0  # of the loss at low noise, where few units carry it
+_TIGHT_SHARE = 0.25  # the share of units that the tightest common budget keeps
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The parts of the loss and their weights.
+
+    Attributes:
+        schedule: The noise schedule.
+        own_states: The share of noisy states that the model produces itself.
+        anti_mask: Weight of the anti-mask penalty.
+        required: Weight of units that a tight budget must keep.
+        shots: Weight of the shot ranking.
+    """
+
+    schedule: NoiseSchedule = LinearSchedule()
+    own_states: float = 0.5
+    anti_mask: float = 1.0
+    required: float = 0.3
+    shots: float = 0.3
+
+    def __call__(self, model: DiffuMaskModel, batch: Batch) -> Tensor:
+        """The loss of a batch."""
+        hidden = encode_batch(model, batch)
+        context = model.contextualise(hidden, batch.shapes)
+        loss = hidden.new_zeros(())
+        if batch.has_labels.any():
+            loss = loss + self._mask_loss(model, context, batch)
+        if batch.has_required.any():
+            loss = loss + self.required * self._required_loss(model, context, batch)
+        if batch.has_grades.any():
+            rows = batch.has_grades
+            scores = model.shot_head(hidden[rows], batch.shot_of_unit[rows], batch.grades.shape[1])
+            grades = batch.grades[rows]
+            loss = loss + self.shots * ranking_loss(scores, grades, grades.isfinite())
+        return loss
+
+    def _mask_loss(self, model: DiffuMaskModel, context: Tensor, batch: Batch) -> Tensor:
+        """Both levels with everything undecided, both at a random noise level, and a random rate."""
+        rows = batch.has_labels
+        context, mask, twins = context[rows], batch.mask[rows], batch.twins[rows]
+        light, tight, weights = batch.light[rows], batch.tight[rows], batch.weights[rows]
+        rate = torch.rand(len(mask), 1, device=mask.device) * 0.9 + 0.05
+        between = labels_between(light, tight, mask, rate)
+        labels = torch.cat([tight, light, tight, light, between])
+        keep_rate = (labels * mask.repeat(5, 1)).sum(1, keepdim=True) / mask.sum(1).repeat(5)[:, None]
+        time = torch.rand(len(labels), 1, device=mask.device).clamp(min=0.02)
+        undecided = 2 * len(mask)
+        time[:undecided] = 1.0
+        noise = torch.tensor([self.schedule.noise(float(t)) for t in time], device=mask.device)[:, None]
+        context, mask, twins, weights = (
+            tensor.repeat(5, *[1] * (tensor.dim() - 1)) for tensor in (context, mask, twins, weights)
+        )
+        states = self._noisy_states(model, context, twins, mask, labels, keep_rate, noise)
+        logits = model.denoiser(context, states, noise, keep_rate, twins, mask)
+        level = torch.tensor([min(self.schedule.weight(float(t)), _MOST_WEIGHT) for t in time], device=mask.device)
+        weights = weights * (states == UNDECIDED) * mask
+        return mask_loss(logits, labels, weights * level[:, None]) + self.anti_mask * anti_mask_penalty(
+            logits[:undecided], keep_rate[:undecided], mask[:undecided]
+        )
+
+    def _noisy_states(
+        self,
+        model: DiffuMaskModel,
+        context: Tensor,
+        twins: Tensor,
+        mask: Tensor,
+        labels: Tensor,
+        keep_rate: Tensor,
+        noise: Tensor,
+    ) -> Tensor:
+        true_states = absorb(labels, noise)
+        own = torch.rand(len(labels), 1, device=labels.device) < self.own_states
+        steps = int(torch.randint(1, 9, ()))
+        own_states = roll_out(
+            lambda states, level: model.denoiser(context, states, level, keep_rate, twins, mask),
+            mask,
+            (labels * mask).sum(1, keepdim=True),
+            noise,
+            steps,
+        )
+        return torch.where(own, own_states, true_states)
+
+    def _required_loss(self, model: DiffuMaskModel, context: Tensor, batch: Batch) -> Tensor:
+        rows = batch.has_required
+        mask = batch.mask[rows]
+        keep_rate = torch.full((len(mask), 1), _TIGHT_SHARE, device=mask.device)
+        states = torch.full_like(batch.twins[rows], UNDECIDED)
+        logits = model.denoiser(context[rows], states, torch.ones_like(keep_rate), keep_rate, batch.twins[rows], mask)
+        return required_loss(logits, batch.required[rows], batch.scope[rows], _TIGHT_SHARE)
+
+
+def encode_batch(model: DiffuMaskModel, batch: Batch) -> Tensor:
+    """Encodes a batch's windows and puts the units of each row together: ``[R, U, D]``."""
+    device = batch.input_ids.device
+    with torch.autocast(device.type, torch.bfloat16):
+        hidden = model.encode(
+            batch.input_ids, batch.token_types, batch.attention_mask, batch.unit_of_token, batch.unit_place.shape[1]
+        )
+    rows, units = batch.mask.shape
+    flat = hidden.new_zeros(rows * units + 1, hidden.shape[-1], dtype=torch.float32)
+    flat = flat.index_copy(0, batch.unit_place.flatten(), hidden.flatten(0, 1).float())
+    return flat[:-1].view(rows, units, -1)
+
+
+def labels_between(light: Tensor, tight: Tensor, mask: Tensor, rate: Tensor) -> Tensor:
+    """Soft labels at any rate, from two nested levels.
+
+    Between two levels a unit that only the looser one keeps is kept with the probability that meets the rate; below
+    the tight level and above the light one likewise.
+
+    Args:
+        light: ``[B, U]``.
+        tight: ``[B, U]``, inside light.
+        mask: ``[B, U]``, 0 for padding.
+        rate: ``[B, 1]``, the share of units to keep.
+
+    Returns:
+        ``[B, U]``, in [0, 1].
+    """
+    units = mask.sum(1, keepdim=True)
+    tight_rate = (tight * mask).sum(1, keepdim=True) / units
+    light_rate = (light * mask).sum(1, keepdim=True) / units
+    of_tight = (rate / tight_rate.clamp(min=1e-3)).clamp(0, 1)
+    of_light = ((rate - tight_rate) / (light_rate - tight_rate).clamp(min=1e-3)).clamp(0, 1)
+    of_rest = ((rate - light_rate) / (1 - light_rate).clamp(min=1e-3)).clamp(0, 1)
+    only_light = light * (1 - tight)
+    return tight * of_tight + only_light * of_light + (1 - light) * of_rest
