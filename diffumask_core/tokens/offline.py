@@ -1,0 +1,117 @@
+"""tiktoken's encodings from vocabulary files that are already on the machine.
+
+tiktoken downloads a vocabulary when it first needs it. Here its definitions (patterns, special tokens, the
+addresses and hashes of the vocabularies) are used with a reader that only looks where a copy may lie.
+"""
+
+import base64
+import hashlib
+import importlib.machinery
+import importlib.util
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tiktoken import Encoding
+
+
+class VocabularyError(Exception):
+    """No copy of a vocabulary is on this machine."""
+
+
+def encoding_name(name: str) -> str | None:
+    """The encoding that a model's or an encoding's name stands for; None if tiktoken does not know it."""
+    from tiktoken.model import encoding_name_for_model
+
+    if name in encoding_names():
+        return name
+    try:
+        return encoding_name_for_model(name)
+    except KeyError:
+        return None
+
+
+def encoding_names() -> list[str]:
+    """The encodings that tiktoken defines."""
+    return list(_definitions().ENCODING_CONSTRUCTORS)
+
+
+def known_names() -> list[str]:
+    """The names of models and encodings that tiktoken knows."""
+    from tiktoken.model import MODEL_TO_ENCODING
+
+    return [*MODEL_TO_ENCODING, *encoding_names()]
+
+
+def load_encoding(name: str) -> "Encoding":
+    """Builds an encoding from a vocabulary on this machine.
+
+    Raises:
+        VocabularyError: If there is none, or none with the right hash.
+    """
+    from tiktoken import Encoding
+
+    return Encoding(**_definitions().ENCODING_CONSTRUCTORS[name]())
+
+
+# A run of white space of about 700,000 characters overflows the stack of tiktoken's regular expressions, and the
+# Rust panic that follows is no Exception that a caller would catch.
+_LONGEST_BLANK = 200_000
+_BLANK = re.compile(r"\s+")
+
+
+def digestible(text: str) -> Iterator[str]:
+    """The text in parts that tiktoken can encode: the whole of it, unless it has an enormous run of white space."""
+    start = 0
+    if len(text) > _LONGEST_BLANK:
+        for blank in _BLANK.finditer(text):
+            for cut in range(blank.start() + _LONGEST_BLANK, blank.end(), _LONGEST_BLANK):
+                yield text[start:cut]
+                start = cut
+    yield text[start:]
+
+
+@cache
+def _definitions() -> ModuleType:
+    """A private copy of tiktoken's definitions, whose vocabularies are read from this machine alone."""
+    spec = importlib.util.find_spec("tiktoken_ext.openai_public")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.__dict__["load_tiktoken_bpe"] = _read_ranks
+    # GPT-2's encoding equals r50k_base, but for the format of its files.
+    module.ENCODING_CONSTRUCTORS["gpt2"] = module.ENCODING_CONSTRUCTORS["r50k_base"]
+    return module
+
+
+def _read_ranks(url: str, expected_hash: str) -> dict[bytes, int]:
+    """Takes the place of tiktoken's `load_tiktoken_bpe`."""
+    file_name = hashlib.sha1(url.encode()).hexdigest()
+    for folder in _vocabulary_folders():
+        try:
+            data = (folder / file_name).read_bytes()
+        except OSError:
+            continue
+        if hashlib.sha256(data).hexdigest() == expected_hash:
+            pairs = (line.split() for line in data.splitlines() if line)
+            return {base64.b64decode(token): int(rank) for token, rank in pairs}
+    raise VocabularyError(url)
+
+
+def _vocabulary_folders() -> Iterator[Path]:
+    """Where vocabularies may lie: tiktoken's own cache, then the copies that llama-index-core carries."""
+    for variable in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"):
+        if os.environ.get(variable):
+            yield Path(os.environ[variable])
+    yield Path(tempfile.gettempdir()) / "data-gym-cache"
+    # The path finder locates the package without importing it.
+    spec = importlib.machinery.PathFinder.find_spec("llama_index")
+    for location in (spec and spec.submodule_search_locations) or ():
+        yield Path(location) / "core" / "_static" / "tiktoken_cache"
