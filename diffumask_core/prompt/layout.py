@@ -5,7 +5,7 @@ decides and assembles starts from one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 Span = tuple[int, int]
 """Half-open character offsets ``[start, end)`` into `Layout.text`."""
@@ -71,6 +71,30 @@ class Layout:
     def __post_init__(self) -> None:
         if not self.segments:
             object.__setattr__(self, "segments", ((0, len(self.text)),))
+
+
+def shift_shot(shot: ShotSpan, by: int) -> ShotSpan:
+    """The same shot, so many characters later."""
+    return replace(
+        shot,
+        span=_shift(shot.span, by),
+        kept=tuple(_shift(span, by) for span in shot.kept),
+        answer=shot.answer and _shift(shot.answer, by),
+    )
+
+
+def shift_layout(layout: Layout, by: int) -> Layout:
+    """The instructions, shots and query of a layout, so many characters later."""
+    return replace(
+        layout,
+        instructions=layout.instructions and _shift(layout.instructions, by),
+        shots=tuple(shift_shot(shot, by) for shot in layout.shots),
+        query=layout.query and _shift(layout.query, by),
+    )
+
+
+def _shift(span: Span, by: int) -> Span:
+    return span[0] + by, span[1] + by
 
 
 def merge_spans(spans: Sequence[Span]) -> list[Span]:

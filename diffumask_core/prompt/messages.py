@@ -8,7 +8,8 @@ from typing import Any
 
 from diffumask_core.errors import InputError
 from diffumask_core.prompt.json_values import find_json
-from diffumask_core.prompt.layout import JsonNode, Layout, ShotSpan, Span
+from diffumask_core.prompt.layout import JsonNode, Layout, ShotSpan, Span, shift_layout
+from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.prompt.units import split_units
 
 _SYSTEM_ROLES = ("system", "developer")
@@ -42,7 +43,7 @@ class MessagesLayout:
         layout: The transcript. Its segments are the texts that are sent: of each message the content or its text
             parts, then the names and arguments of its tool calls. Its shots are the past turns.
         places: For each segment where it is from (none when the messages hold no text).
-        turns: For each shot the indices of its messages, which go together.
+        turns: For each shot the indices of its messages, which go together; none for a shot inside a message.
     """
 
     layout: Layout
@@ -53,7 +54,8 @@ class MessagesLayout:
 def messages_layout(messages: Sequence[Mapping[str, Any]]) -> MessagesLayout:
     """Lays out a conversation.
 
-    System and developer messages are protected. The last user message is the query. What a user said before, with
+    System and developer messages are protected. The last user message is the query, or is read as a prompt of its own
+    where it holds shots. What a user said before, with
     all up to what they said next, is a shot; in it the names and arguments of tool calls stay as long as the shot
     stays, and so does a reply that is as short as a label. All else (tool results in progress, a greeting before the
     first user message, user messages in a row with the last one) can be shortened, but not dropped.
@@ -96,7 +98,16 @@ def messages_layout(messages: Sequence[Mapping[str, Any]]) -> MessagesLayout:
         shots.append(ShotSpan(whole, tuple(kept), answer, pinned=any(role in _SYSTEM_ROLES for role in turn_roles)))
         turns.append(tuple(turn))
 
+    asked = None if last_user is None else _cover(own[last_user])
     protected: list[Span] = []
+    if last_user is not None and len(own[last_user]) == 1:
+        # A whole few-shot prompt is often sent as one message.
+        inner = shift_layout(parse_layout(text[slice(*own[last_user][0])]), own[last_user][0][0])
+        if inner.shots and (inner.query or inner.instructions):
+            asked = inner.query
+            shots += inner.shots
+            turns += [()] * len(inner.shots)
+            protected += [inner.instructions] if inner.instructions else []
     json: list[JsonNode] = []
     in_shots = {index for turn in turns for index in turn}
     for place, span in zip(places, segments, strict=True):
@@ -107,7 +118,7 @@ def messages_layout(messages: Sequence[Mapping[str, Any]]) -> MessagesLayout:
     layout = Layout(
         text=text,
         shots=tuple(shots),
-        query=None if last_user is None else _cover(own[last_user]),
+        query=asked,
         protected=tuple(protected),
         json=tuple(json),
         segments=tuple(segments),
@@ -124,7 +135,7 @@ def rebuild(
         laid_out: What `messages_layout` made of `messages`.
         messages: The messages, which stay as they are.
         segment_texts: For each segment its new text, or None where it went with its shot. A text that is left empty,
-            or None elsewhere, is not put back: an API may refuse an empty message.
+            or None elsewhere, is not put back, since an API may refuse an empty message; unless it was blank before.
 
     Returns:
         The messages without those of dropped shots, alike in all but their texts.
@@ -132,14 +143,13 @@ def rebuild(
     rebuilt = [copy.deepcopy(dict(message)) for message in messages]
     staying: set[int] = set()
     for place, text in zip(laid_out.places, segment_texts, strict=False):
-        if text is None:
-            continue
-        staying.add(place.message)
+        if text is not None:
+            staying.add(place.message)
         holder: Any = rebuilt[place.message]
         for key in place.keys[:-1]:
             holder = holder[key]
-        if text.strip() or not holder[place.keys[-1]].strip():
-            holder[place.keys[-1]] = text
+        if text or not holder[place.keys[-1]].strip():
+            holder[place.keys[-1]] = text or ""
     dropped = {index for turn in laid_out.turns if staying.isdisjoint(turn) for index in turn}
     return [message for index, message in enumerate(rebuilt) if index not in dropped]
 

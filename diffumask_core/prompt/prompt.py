@@ -1,11 +1,11 @@
 """A prompt given in parts: instructions, shots and a query."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from diffumask_core.errors import InputError
-from diffumask_core.prompt.layout import Layout, ShotSpan, Span, merge_spans
+from diffumask_core.prompt.layout import Layout, ShotSpan, Span, merge_spans, shift_shot
 from diffumask_core.prompt.parse import describe_shot
 
 _SEPARATOR = "\n\n"
@@ -117,18 +117,7 @@ class Prompt:
         shots = []
         for shot in self.shots:
             part, described = (Shot(shot) if isinstance(shot, str) else shot).render()
-            shots.append(_shift(described, add(part)[0]))
+            shots.append(shift_shot(described, add(part)[0]))
         query = add(self.query) if self.query else None
         return Layout(text, instructions, tuple(shots), query)
 
-
-def _shift(shot: ShotSpan, by: int) -> ShotSpan:
-    def move(span: Span) -> Span:
-        return span[0] + by, span[1] + by
-
-    return replace(
-        shot,
-        span=move(shot.span),
-        kept=tuple(move(span) for span in shot.kept),
-        answer=shot.answer and move(shot.answer),
-    )

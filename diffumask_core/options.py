@@ -1,0 +1,83 @@
+"""How to compress: the options of `Compressor`, with their defaults and checks."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+from diffumask_core.errors import InputError
+from diffumask_core.prompt.layout import Span
+from diffumask_core.tokens import TokenizerLike
+
+DEFAULT_STEPS = 8
+
+
+class CompressionOptions(TypedDict, total=False):
+    """The keyword arguments of `Compressor.compress`; see `Options` for what they mean."""
+
+    keep_rate: float | None
+    target_tokens: int | None
+    query: str
+    protect: Sequence[str | re.Pattern[str] | Span]
+    tokenizer: TokenizerLike
+    steps: int
+    min_shots: int
+    compress_instructions: bool
+    shot_level: bool
+    token_level: bool
+    on_overflow: Literal["raise", "best_effort"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to compress. One of `keep_rate` and `target_tokens` must be given.
+
+    Attributes:
+        keep_rate: Of the tokens that may go, the share that may stay at most; in (0, 1].
+        target_tokens: The most tokens of the whole output.
+        query: What the text is read for. When empty, the query that the prompt ends in, if there is one.
+        protect: Strings, compiled regular expressions and spans that come out unchanged.
+        tokenizer: What counts the tokens: a model's name, a tokenizer, or a function.
+        steps: The most denoising steps.
+        min_shots: How many shots stay at least.
+        compress_instructions: Whether the text before the first shot may be shortened too.
+        shot_level: Whether shots may be dropped whole, and their utility shares the budget.
+        token_level: Whether words are scored. Without it whole shots go, the least useful first, and what is still
+            too long is cut at its end.
+        on_overflow: What to do when the protected text alone is longer than the budget: ``"raise"`` a `BudgetError`
+            or give the protected text back (``"best_effort"``).
+    """
+
+    keep_rate: float | None = None
+    target_tokens: int | None = None
+    query: str = ""
+    protect: Sequence[str | re.Pattern[str] | Span] = ()
+    tokenizer: TokenizerLike = "gpt-4o"
+    steps: int = DEFAULT_STEPS
+    min_shots: int = 0
+    compress_instructions: bool = False
+    shot_level: bool = True
+    token_level: bool = True
+    on_overflow: Literal["raise", "best_effort"] = "raise"
+
+    def __post_init__(self) -> None:
+        if (self.keep_rate is None) == (self.target_tokens is None):
+            given = "neither" if self.keep_rate is None else "both"
+            raise InputError(
+                f"Of keep_rate and target_tokens {given} was given: pass one, such as keep_rate=0.5 (of the tokens "
+                "that may go) or target_tokens=800 (of the whole output)."
+            )
+        if self.keep_rate is not None and not (_is_number(self.keep_rate) and 0 < self.keep_rate <= 1):
+            raise InputError(f"keep_rate={self.keep_rate!r} is not a share: pass a number above 0 and at most 1.")
+        for name, least in (("target_tokens", 1), ("steps", 1), ("min_shots", 0)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+                raise InputError(f"{name}={value!r} is not possible: pass a whole number of at least {least}.")
+        if self.on_overflow not in ("raise", "best_effort"):
+            raise InputError(f'on_overflow={self.on_overflow!r} is unknown: pass "raise" or "best_effort".')
+        if not isinstance(self.query, str):
+            raise InputError(f"query={self.query!r} is not a string: pass the question as text.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,119 @@
+"""What a compression gives back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from diffumask_core.html import render_html
+from diffumask_core.prompt.layout import Span
+
+
+@dataclass(frozen=True)
+class ShotResult:
+    """What became of a shot.
+
+    Attributes:
+        span: Where it is in the source.
+        score: Its utility for the query; higher is better, 0 for all where there is no query or nothing had to go.
+        fate: ``"kept"`` whole, ``"shortened"``, or ``"dropped"`` whole.
+        original_tokens: Its tokens in the source.
+        compressed_tokens: The tokens that are left of it.
+    """
+
+    span: Span
+    score: float
+    fate: Literal["kept", "shortened", "dropped"]
+    original_tokens: int
+    compressed_tokens: int
+
+
+@dataclass(frozen=True)
+class CompressionResult:
+    """A shortened prompt, with where it came from and what it saved.
+
+    Attributes:
+        source: The text that was compressed; of messages, a transcript.
+        text: What is left of it.
+        spans: The kept spans ``(start, end)`` of `source`, in order.
+        budget: The token limit that was applied.
+        original_tokens: Tokens of the source.
+        compressed_tokens: Tokens of the text; at most `budget`.
+        protected_tokens: Tokens of what may not go.
+        counter: The token counter that counted.
+        shots: Each shot's score and fate, in order.
+        timings: Seconds by stage.
+        messages: The shortened messages, where messages were compressed; their texts together have
+            `compressed_tokens` tokens.
+    """
+
+    source: str
+    text: str
+    spans: list[Span]
+    budget: int
+    original_tokens: int
+    compressed_tokens: int
+    protected_tokens: int
+    counter: str
+    shots: list[ShotResult] = field(default_factory=list)
+    timings: Mapping[str, float] = field(default_factory=dict, compare=False)
+    messages: list[dict[str, Any]] | None = None
+    _again: Callable[..., "CompressionResult"] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def keep_rate(self) -> float:
+        """Of the tokens that may go, the share that stayed."""
+        free = self.original_tokens - self.protected_tokens
+        return (self.compressed_tokens - self.protected_tokens) / free if free > 0 else 1.0
+
+    @property
+    def saved_tokens(self) -> int:
+        """The tokens that the LLM does not have to read."""
+        return self.original_tokens - self.compressed_tokens
+
+    def at(self, *, keep_rate: float | None = None, target_tokens: int | None = None) -> "CompressionResult":
+        """Decides again at another rate or budget, from the scores of this result: the encoder does not run again.
+
+        Args:
+            keep_rate: As in `Compressor.compress`.
+            target_tokens: As in `Compressor.compress`.
+        """
+        if self._again is None:
+            msg = "This result was not made by a Compressor, so there are no scores to decide from: compress again."
+            raise ValueError(msg)
+        return self._again(keep_rate=keep_rate, target_tokens=target_tokens)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain data, ready for JSON."""
+        plain: dict[str, Any] = {
+            "text": self.text,
+            "spans": [list(span) for span in self.spans],
+            "budget": self.budget,
+            "original_tokens": self.original_tokens,
+            "compressed_tokens": self.compressed_tokens,
+            "protected_tokens": self.protected_tokens,
+            "keep_rate": round(self.keep_rate, 4),
+            "counter": self.counter,
+            "shots": [{**vars(shot), "span": list(shot.span)} for shot in self.shots],
+            "timings": {stage: round(seconds, 4) for stage, seconds in self.timings.items()},
+        }
+        if self.messages is not None:
+            plain["messages"] = self.messages
+        return plain
+
+    def to_html(self) -> str:
+        """The source with what went struck out, shots by fate, and the figures: one self-contained piece of HTML."""
+        return render_html(
+            text=self.source,
+            spans=self.spans,
+            shots=self.shots,
+            original_tokens=self.original_tokens,
+            compressed_tokens=self.compressed_tokens,
+            budget=self.budget,
+            protected_tokens=self.protected_tokens,
+            keep_rate=self.keep_rate,
+            counter=self.counter,
+            timings=self.timings,
+        )
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
