@@ -74,9 +74,11 @@ def read_rows(path: str | Path, row_type: type[RowType]) -> list[RowType]:
         DataError: The file is missing or empty, or a line of it is not such a row; the line is named by its number.
     """
     rows: list[RowType] = []
+    number = 0
     try:
         with open(path, encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
+            for line in lines:
+                number += 1
                 if line.strip():
                     rows.append(row_type.model_validate_json(line))
     except OSError as error:

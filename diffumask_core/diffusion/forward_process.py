@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
 
@@ -47,8 +48,9 @@ def roll_out(
         share = undecided.sum(1, keepdim=True) / units
         logits = predict(states, share).masked_fill(~undecided, -torch.inf)
         rest = (keep - (states == KEEP).sum(1, keepdim=True)).clamp(min=0).long()
-        ranked = logits.sort(1, descending=True).values
-        last = mask.shape[1] - 1
+        # One more place, so that there is something below the last unit when all are to be kept.
+        ranked = F.pad(logits.sort(1, descending=True).values, (0, 1), value=-torch.inf)
+        last = mask.shape[1]
         above = ranked.gather(1, (rest - 1).clamp(0, last))
         below = ranked.gather(1, rest.clamp(0, last))
         threshold = torch.where(below.isinf(), above - 1, torch.where(rest > 0, (above + below) / 2, above + 1e-6))

@@ -1,6 +1,6 @@
 """Configuration of the DiffuMask network."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
@@ -24,7 +24,9 @@ class DiffuMaskConfig(PreTrainedConfig):
     """
 
     model_type = "diffumask"
-    sub_configs_defaults = {"encoder_config": SubConfigSpec(config_class=AutoConfig, model_type="bert")}
+    sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
+        "encoder_config": SubConfigSpec(config_class=AutoConfig, model_type="bert")
+    }
 
     encoder_config: PreTrainedConfig | dict[str, Any] | None = None
     denoiser_width: int = 128

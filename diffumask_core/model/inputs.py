@@ -173,9 +173,7 @@ class WindowBatch:
     unit_of_token: IntArray
 
 
-def batch_windows(
-    windows: Sequence[tuple[UnitInputs, Window, IntArray]], frame: Frame
-) -> WindowBatch:
+def batch_windows(windows: Sequence[tuple[UnitInputs, Window, IntArray]], frame: Frame) -> WindowBatch:
     """Lays windows out as padded token arrays.
 
     Args:
@@ -199,9 +197,7 @@ def batch_windows(
     return batch
 
 
-def _frame_window(
-    units: UnitInputs, window: Window, query: IntArray, frame: Frame
-) -> tuple[IntArray, IntArray, int]:
+def _frame_window(units: UnitInputs, window: Window, query: IntArray, frame: Frame) -> tuple[IntArray, IntArray, int]:
     def special(token: int | None) -> IntArray:
         return np.array([] if token is None else [token], dtype=np.int64)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
 from diffumask_core.model.configuration import DiffuMaskConfig
@@ -50,7 +50,8 @@ class DenoiserBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         mixed = self.neighbours((x * mask).transpose(1, 2)).transpose(1, 2)
-        return x + self.reduce(F.gelu(self.expand(self.norm(mixed))))
+        changed: Tensor = self.reduce(F.gelu(self.expand(self.norm(mixed))))
+        return x + changed
 
 
 class Denoiser(nn.Module):
@@ -66,9 +67,7 @@ class Denoiser(nn.Module):
         self.state = nn.Embedding(3, width)
         self.twin = nn.Linear(2, width, bias=False)
         self.condition = nn.Sequential(nn.Linear(4, width), nn.GELU(), nn.Linear(width, width))
-        self.blocks = nn.ModuleList(
-            DenoiserBlock(width, config.denoiser_kernel) for _ in range(config.denoiser_blocks)
-        )
+        self.blocks = nn.ModuleList(DenoiserBlock(width, config.denoiser_kernel) for _ in range(config.denoiser_blocks))
         self.norm = nn.LayerNorm(width)
         self.logit = nn.Linear(width, 1)
 
@@ -170,7 +169,7 @@ class DiffuMaskModel(PreTrainedModel):
         self.norm = nn.LayerNorm(width)
         self.denoiser = Denoiser(config)
         self.shot_head = ShotHead(hidden, width)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

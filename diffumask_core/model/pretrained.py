@@ -3,7 +3,9 @@
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
+import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from tokenizers import Tokenizer
@@ -41,7 +43,8 @@ def load_pruner(model: str | PathLike[str] | None = None, device: str = "cpu") -
     # The loaders raise what their parsers raise: for a reader of ours all of it means that the folder is broken.
     except Exception as error:
         raise ModelError(f"The model in {folder} cannot be read ({error}): save or download it again.") from error
-    return Pruner(network.to(device).eval(), tokenizer)
+    network.to(torch.device(device))  # type: ignore[arg-type]  # transformers wraps it without its types
+    return Pruner(network.train(False), tokenizer)
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
@@ -59,7 +62,7 @@ def _find(model: str | PathLike[str] | None) -> Path:
     if folder.is_dir():
         return folder
     try:
-        return Path(snapshot_download(str(model), allow_patterns=_FILES))
+        return Path(snapshot_download(str(model), allow_patterns=list(_FILES)))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"There is no model {str(model)!r}: it is neither a folder here nor a model that the hub gives "
@@ -79,10 +82,12 @@ def _load_network(folder: Path) -> DiffuMaskModel:
     shows_progress = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
-        network, loading = DiffuMaskModel.from_pretrained(folder, dtype="float32", output_loading_info=True)
+        loaded: Any = DiffuMaskModel.from_pretrained(folder, dtype="float32", output_loading_info=True)
     finally:
         if shows_progress:
             transformers_logging.enable_progress_bar()
+    network: DiffuMaskModel
+    network, loading = loaded
     if loading["missing_keys"] or loading["mismatched_keys"]:
         wrong = sorted(map(str, [*loading["missing_keys"], *loading["mismatched_keys"]]))[:3]
         raise ModelError(f"The weights in {folder} do not fit its config.json ({', '.join(wrong)}, ...).")

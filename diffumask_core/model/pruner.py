@@ -140,7 +140,8 @@ class Pruner:
         hidden = encoding.hidden.cpu().numpy()
         vectors = np.zeros((shots, hidden.shape[1]), dtype=np.float32)
         np.add.at(vectors, shot_of_unit[inside], hidden[inside])
-        return vectors / np.bincount(shot_of_unit[inside], minlength=shots).clip(1)[:, None]
+        vectors /= np.bincount(shot_of_unit[inside], minlength=shots).clip(1)[:, None]
+        return vectors
 
 
 def _fast_bfloat16(device: torch.device) -> bool:

@@ -224,19 +224,16 @@ def collate(examples: Sequence[Example], frame: Frame, window: int, overlap: int
     tokens = batch_windows(windows, frame)
     shots = max((len(example.grades) for example in examples), default=0)
     return Batch(
-        *(
-            torch.from_numpy(array)
-            for array in (tokens.input_ids, tokens.token_types, tokens.attention_mask, tokens.unit_of_token)
-        ),
+        input_ids=torch.from_numpy(tokens.input_ids),
+        token_types=torch.from_numpy(tokens.token_types),
+        attention_mask=torch.from_numpy(tokens.attention_mask),
+        unit_of_token=torch.from_numpy(tokens.unit_of_token),
         unit_place=_pad(places, max(map(len, places)), rows * units),
         shapes=_pad([example.units.shapes for example in examples], units, 0.0),
         twins=_pad([example.units.twins for example in examples], units, 0),
         mask=_pad([np.ones(len(example.units.words), dtype=np.float32) for example in examples], units, 0.0),
         weights=_pad(
-            [
-                np.where(example.units.words, 1.0, _WEIGHT_OF_PUNCTUATION).astype(np.float32)
-                for example in examples
-            ],
+            [np.where(example.units.words, 1.0, _WEIGHT_OF_PUNCTUATION).astype(np.float32) for example in examples],
             units,
             0.0,
         ),
@@ -279,9 +276,7 @@ def _pad(arrays: Sequence[npt.NDArray[np.generic]], length: int, filling: float)
     return torch.from_numpy(padded)
 
 
-def batches(
-    examples: Sequence[Example], tokens: int, rng: random.Random
-) -> list[list[Example]]:
+def batches(examples: Sequence[Example], tokens: int, rng: random.Random) -> list[list[Example]]:
     """Groups examples of like length into batches of at most ``tokens`` padded tokens, in random order."""
     grouped: list[list[Example]] = []
     # Some noise on the length, so that batches differ from epoch to epoch.

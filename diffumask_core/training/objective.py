@@ -1,6 +1,6 @@
 """What the network is trained on: from a batch to one loss."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ class Objective:
         shots: Weight of the shot ranking.
     """
 
-    schedule: NoiseSchedule = LinearSchedule()
+    schedule: NoiseSchedule = field(default_factory=LinearSchedule)
     own_states: float = 0.5
     anti_mask: float = 1.0
     required: float = 0.3
@@ -85,6 +85,8 @@ class Objective:
         noise: Tensor,
     ) -> Tensor:
         true_states = absorb(labels, noise)
+        if not self.own_states:
+            return true_states
         own = torch.rand(len(labels), 1, device=labels.device) < self.own_states
         steps = int(torch.randint(1, 9, ()))
         own_states = roll_out(

@@ -148,7 +148,7 @@ class _Run:
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
         self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
         self._optimizer.step()
         # At the start the average follows closely, or it would keep remembering the untrained weights.
@@ -204,7 +204,7 @@ class _Averaged:
     def __enter__(self) -> None:
         self._own = {name: value.detach().clone() for name, value in self._model.named_parameters()}
         self._set(self._average)
-        self._model.eval()
+        self._model.train(False)
 
     def __exit__(self, *_: object) -> None:
         self._set(self._own)

@@ -256,3 +256,13 @@ def test_any_conversation(conversation: list[Message], data: st.DataObject) -> N
     assert not any(conversation[i]["role"] == "system" for i in gone)
     assert not gone or max(gone) < max(i for i, m in enumerate(conversation) if m["role"] == "user")
     assert conversation == before
+
+
+def test_a_few_shot_prompt_in_the_last_user_message_is_read_as_a_prompt() -> None:
+    prompt = "Label each review.\n\nReview: Lovely.\nLabel: good\n\nReview: Awful.\nLabel: bad\n\nReview: Fine.\nLabel:"
+    laid_out = messages_layout([{"role": "system", "content": "Be brief."}, {"role": "user", "content": prompt}])
+    layout = laid_out.layout
+    assert [layout.text[slice(*shot.answer)] for shot in layout.shots if shot.answer] == ["good", "bad"]
+    assert layout.query is not None
+    assert layout.text[slice(*layout.query)] == "Review: Fine.\nLabel:"
+    assert laid_out.turns == ((), ())

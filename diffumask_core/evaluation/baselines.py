@@ -1,0 +1,105 @@
+"""What a user would do without a learned compressor: rankings of units, and of passages and sentences."""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.units import split_units
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.floating]
+
+UnitScores = Callable[[Sequence[str]], FloatArray]
+"""From the units of a text to a score each; the highest stay."""
+
+
+def lead_scores(units: Sequence[str]) -> FloatArray:
+    """The beginning of the text."""
+    return -np.arange(len(units), dtype=np.float64)
+
+
+def random_scores(units: Sequence[str]) -> FloatArray:
+    """Any units; the same ones each time for the same text."""
+    return np.random.default_rng(random.Random(" ".join(units)).randrange(2**32)).random(len(units))
+
+
+def idf_scores(texts: Sequence[str]) -> UnitScores:
+    """The rarest words: scores by inverse document frequency in ``texts``."""
+    frequency = Counter(word for text in texts for word in {unit.lower() for unit in _units(text)})
+
+    def scores(units: Sequence[str]) -> FloatArray:
+        return np.array([-np.log(1 + frequency[unit.lower()]) for unit in units])
+
+    return scores
+
+
+def _units(text: str) -> Iterator[str]:
+    return (text[start:end] for start, end in split_units(text).tolist())
+
+
+Similarities = Callable[[str, Sequence[str]], FloatArray]
+"""From a query and texts to how near each is to the query."""
+
+
+def tfidf_similarities(query: str, texts: Sequence[str]) -> FloatArray:
+    """Cosines of TF-IDF vectors (needs the extra ``train``)."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectors = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit_transform([*texts, query])
+    similarities: FloatArray = (vectors[:-1] @ vectors[-1].T).toarray()[:, 0]
+    return similarities
+
+
+def minilm_similarities() -> Similarities:
+    """Cosines of all-MiniLM-L6-v2's sentence embeddings (needs the extra ``train``)."""
+    from sentence_transformers import SentenceTransformer
+
+    from diffumask_core.training.encoder import minilm_folder
+
+    embedder = SentenceTransformer(str(minilm_folder()), device="cpu")
+
+    def similarities(query: str, texts: Sequence[str]) -> FloatArray:
+        vectors = embedder.encode([*texts, query], normalize_embeddings=True, show_progress_bar=False)
+        nearness: FloatArray = vectors[:-1] @ vectors[-1]
+        return nearness
+
+    return similarities
+
+
+def best_first(parts: Sequence[str], similarities: FloatArray, words: int) -> str:
+    """The nearest parts until the budget of words is full, the last one cut; in the order of the text."""
+    chosen: dict[int, str] = {}
+    for part in np.argsort(-similarities, kind="stable").tolist():
+        if words <= 0:
+            break
+        kept = parts[part].split()[:words]
+        chosen[part] = " ".join(kept)
+        words -= len(kept)
+    return "\n".join(chosen[part] for part in sorted(chosen))
+
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[A-Z0-9])|\n+")
+
+
+def sentences(text: str) -> list[str]:
+    """A plain cut into sentences."""
+    return [part for part in _SENTENCE_END.split(text) if part.strip()]
+
+
+def keep_best(text: str, scores: UnitScores, cost: Callable[[Sequence[Span]], int], budget: int) -> list[Span]:
+    """The units with the highest scores, as many as fit."""
+    offsets = split_units(text)
+    order = np.argsort(-scores([text[start:end] for start, end in offsets.tolist()]), kind="stable")
+    low, high = 0, len(order) + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if cost([tuple(span) for span in offsets[np.sort(order[:middle])].tolist()]) <= budget:
+            low = middle
+        else:
+            high = middle
+    return [tuple(span) for span in offsets[np.sort(order[:low])].tolist()]

@@ -1,0 +1,126 @@
+"""Evaluation from files: what ``diffumask evaluate`` does."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diffumask_core.compressor import Compressor
+from diffumask_core.datasets import LabelRow, PassageRow, SolutionRow, read_rows
+from diffumask_core.errors import DataError, InputError
+from diffumask_core.evaluation import baselines, gsm8k, nq
+from diffumask_core.evaluation.labels import Select, evaluate_labels, pruner_selection
+from diffumask_core.evaluation.speed import measure_speed
+from diffumask_core.model.pretrained import load_pruner
+
+Report = dict[str, Any]
+_TOKENIZER = "gpt-4o"
+
+
+def evaluate_task(
+    task: str,
+    data: Path | None,
+    split: str,
+    labels: Path | None,
+    model: str | None,
+    keep_rates: tuple[float, ...] | None,
+    steps: int,
+    limit: int | None,
+) -> Report:
+    """Measures a model on a task, one step and ``steps`` steps, with the task's baselines.
+
+    Returns:
+        ``task``, ``data``, ``rows``, ``results`` and ``baselines``, each a dict of names to figures.
+    """
+    pruner = load_pruner(model)
+    if task == "speed":
+        return _report(task, None, 1, measure_speed(pruner), {})
+    if data is None:
+        raise InputError(f"evaluate {task} needs its file: pass --data FILE.")
+    compressor = Compressor(pruner)
+    compared = {f"{count} step{'s' * (count > 1)}": count for count in dict.fromkeys((1, steps))}
+    if task == "labels":
+        rows = [row for row in read_rows(data, LabelRow) if row.split == split][:limit]
+        _need_rows(rows, data, f"split {split}")
+        ours = {name: pruner_selection(pruner, count) for name, count in compared.items()}
+        others = label_baselines(rows)
+        return _report(
+            task,
+            data,
+            len(rows),
+            {name: evaluate_labels(rows, select).to_dict() for name, select in ours.items()},
+            {name: evaluate_labels(rows, select).to_dict() for name, select in others.items()},
+        )
+    if task == "nq":
+        passages = read_rows(data, PassageRow)[:limit]
+        rates = keep_rates or nq.KEEP_RATES
+        return _report(
+            task,
+            data,
+            len(passages),
+            {
+                name: nq.answers_left(passages, nq.with_compressor(compressor, count), rates)
+                for name, count in compared.items()
+            },
+            {name: nq.answers_left(passages, compress, rates) for name, compress in nq.baseline_compressors().items()},
+        )
+    if labels is None:
+        raise InputError("evaluate gsm8k leaves out problems that have labels: pass --labels token_labels.jsonl.")
+    solutions = read_rows(data, SolutionRow)
+    exemplars = gsm8k.held_out_exemplars(solutions, read_rows(labels, LabelRow), "train")[:limit]
+    _need_rows(exemplars, data, "the held-out part")
+    rates = keep_rates or gsm8k.KEEP_RATES
+    return _report(
+        task,
+        data,
+        len(exemplars),
+        {
+            name: gsm8k.calculations_left(
+                exemplars, gsm8k.with_compressor(compressor, _TOKENIZER, count), rates, _TOKENIZER
+            )
+            for name, count in compared.items()
+        },
+        {
+            name: gsm8k.calculations_left(exemplars, compress, rates, _TOKENIZER)
+            for name, compress in gsm8k.baseline_compressors(exemplars, _TOKENIZER).items()
+        },
+    )
+
+
+def _report(task: str, data: Path | None, rows: int, results: Report, others: Report) -> Report:
+    return {"task": task, "data": data.name if data else None, "rows": rows, "results": results, "baselines": others}
+
+
+def _need_rows(rows: Sequence[object], data: Path, part: str) -> None:
+    if not rows:
+        raise DataError(f"{data} has no rows in {part}.")
+
+
+def label_baselines(rows: Sequence[LabelRow]) -> dict[str, Select]:
+    """As many words as annotated: at random, from the beginning, and the rarest."""
+
+    def by(scores: baselines.UnitScores) -> Select:
+        def select(
+            row: LabelRow,
+            offsets: npt.NDArray[np.int64],
+            words: npt.NDArray[np.bool_],
+            annotated: Sequence[npt.NDArray[np.bool_]],
+        ) -> list[npt.NDArray[np.bool_]]:
+            ranked = np.where(words, scores([row.text[start:end] for start, end in offsets.tolist()]), -np.inf)
+            order = np.argsort(-ranked, kind="stable")
+            masks = []
+            for truth in annotated:
+                mask = np.zeros(len(offsets), dtype=bool)
+                mask[order[: int((truth & words).sum())]] = True
+                masks.append(mask)
+            return masks
+
+        return select
+
+    return {
+        "random": by(baselines.random_scores),
+        "lead": by(baselines.lead_scores),
+        "idf": by(baselines.idf_scores([row.text for row in rows])),
+    }

@@ -1,0 +1,85 @@
+"""Training from files: what ``diffumask train`` does."""
+
+from pathlib import Path
+
+import torch
+
+from diffumask_core.datasets import (
+    LabelRow,
+    PassageRow,
+    ShotRow,
+    SolutionRow,
+    exemplar_of,
+    is_held_out,
+    read_rows,
+)
+from diffumask_core.errors import DataError
+from diffumask_core.evaluation.labels import evaluate_labels, pruner_selection
+from diffumask_core.model.modeling import DiffuMaskModel
+from diffumask_core.model.pretrained import load_pruner
+from diffumask_core.model.pruner import Pruner
+from diffumask_core.options import DEFAULT_STEPS
+from diffumask_core.training.encoder import fresh_model, minilm_folder
+from diffumask_core.training.trainer import TrainingData, TrainingOptions, train
+
+
+def train_from_files(
+    *,
+    labels: Path,
+    shot_labels: Path | None,
+    passages: Path | None,
+    exemplars: Path | None,
+    encoder: Path | None,
+    start_from: Path | None,
+    out: Path,
+    epochs: int | None,
+    seed: int,
+    device: str | None,
+) -> None:
+    """Trains a model on what the files hold and leaves it in ``out``."""
+    rows = read_rows(labels, LabelRow)
+    dev = [row for row in rows if row.split == "dev"]
+    if len(dev) in (0, len(rows)):
+        raise DataError(f"{labels} has {len(dev)} dev rows of {len(rows)}: it must have rows of both splits.")
+    data = training_data(rows, shot_labels, passages, exemplars)
+    torch.manual_seed(seed)
+    if start_from:
+        pruner = load_pruner(start_from)
+        model, tokenizer = pruner.model, pruner.tokenizer
+    else:
+        model, tokenizer = fresh_model(encoder or minilm_folder())
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    model.to(place)  # type: ignore[arg-type]  # transformers wraps it without its types
+    model.train()
+
+    def evaluate(model: DiffuMaskModel) -> dict[str, float]:
+        pruner = Pruner(model, tokenizer)
+        figures: dict[str, float] = {}
+        for steps in (1, DEFAULT_STEPS):
+            for level, agreement in evaluate_labels(dev, pruner_selection(pruner, steps)).levels.items():
+                figures[f"{level}_f1_{steps}"] = round(agreement.f1, 4)
+                figures[f"{level}_run_f1_{steps}"] = round(agreement.run_f1, 4)
+        figures["score"] = round(figures["light_f1_1"] + figures["tight_f1_1"], 4)
+        return figures
+
+    options = TrainingOptions(seed=seed) if epochs is None else TrainingOptions(seed=seed, epochs=epochs)
+    train(model, tokenizer, data, out, options, evaluate)
+
+
+def training_data(
+    rows: list[LabelRow], shot_labels: Path | None, passages: Path | None, exemplars: Path | None
+) -> TrainingData:
+    """What may be learnt from: nothing of the dev split's sources, and no exemplar that is held out."""
+    dev_sources = {source for row in rows if row.split == "dev" for source in row.source.split("+")}
+    return TrainingData(
+        labels=[row for row in rows if row.split == "train"],
+        shots=[row for row in read_rows(shot_labels, ShotRow) if row.split == "train"] if shot_labels else (),
+        passages=[row for row in read_rows(passages, PassageRow) if row.id not in dev_sources] if passages else (),
+        exemplars=[
+            exemplar_of(row)
+            for number, row in enumerate(read_rows(exemplars, SolutionRow))
+            if not is_held_out(row) and f"gsm8k/train/{number}" not in dev_sources
+        ]
+        if exemplars
+        else (),
+    )

@@ -1,0 +1,85 @@
+"""Fixtures: a tiny random model in place of the bundled one, so that tests are fast and see every code path."""
+
+import os
+import string
+from pathlib import Path
+
+# Before the libraries that read it are imported.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+from transformers import BertConfig, BertModel, PreTrainedConfig
+
+from diffumask_core import Compressor
+from diffumask_core.model.configuration import DiffuMaskConfig
+from diffumask_core.model.modeling import DiffuMaskModel
+from diffumask_core.model.pruner import Pruner
+
+
+def tiny_tokenizer() -> Tokenizer:
+    """A WordPiece tokenizer that spells every word out in its letters."""
+    letters = string.ascii_lowercase + string.digits + string.punctuation
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters)]
+    vocabulary = {token: number for number, token in enumerate(names)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
+
+
+def tiny_encoder(tokenizer: Tokenizer) -> BertConfig:
+    """The configuration of an encoder that is the bundled one's in small."""
+    return BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=128,
+    )
+
+
+def tiny_model(encoder: PreTrainedConfig) -> DiffuMaskModel:
+    """A random network with the shape of the bundled one."""
+    torch.manual_seed(0)
+    config = DiffuMaskConfig(
+        encoder_config=encoder, denoiser_width=8, window_tokens=128, window_overlap=16, query_tokens=16
+    )
+    return DiffuMaskModel(config).eval()
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    return tiny_tokenizer()
+
+
+@pytest.fixture(scope="session")
+def pruner(tokenizer: Tokenizer) -> Pruner:
+    return Pruner(tiny_model(tiny_encoder(tokenizer)), tokenizer)
+
+
+@pytest.fixture(scope="session")
+def compressor(pruner: Pruner) -> Compressor:
+    return Compressor(pruner)
+
+
+@pytest.fixture(scope="session")
+def model_folder(pruner: Pruner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model as a pretrained folder."""
+    folder = tmp_path_factory.mktemp("model")
+    pruner.model.save_pretrained(folder)
+    pruner.tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def encoder_folder(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny encoder to train from."""
+    folder = tmp_path_factory.mktemp("encoder")
+    torch.manual_seed(0)
+    BertModel(tiny_encoder(tokenizer)).save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
