@@ -1,0 +1,1 @@
+"""Adapters of DiffuMask to frameworks."""
