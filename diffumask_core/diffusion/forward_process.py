@@ -23,6 +23,26 @@ def absorb(labels: Tensor, noise: Tensor) -> Tensor:
     return torch.where(torch.rand(labels.shape, device=labels.device) < noise, UNDECIDED, decided)
 
 
+def mix_decisions(states: Tensor, labels: Tensor, trust: float) -> Tensor:
+    """Replaces each of the model's decisions by the true one with probability ``trust``.
+
+    What is decided is then what the model decides first, as when it is used, but its decisions also tell something
+    about the truth: if they were all its own, they would tell nothing that the text does not, and it would learn to
+    ignore them.
+
+    Args:
+        states: ``[B, U]``, from `roll_out`.
+        labels: ``[B, U]``, in [0, 1]; between them the truth is drawn.
+        trust: In [0, 1].
+
+    Returns:
+        States ``[B, U]``.
+    """
+    truth = torch.where(torch.rand_like(labels) < labels, KEEP, DROP)
+    replaced = (states != UNDECIDED) & (torch.rand_like(labels) < trust)
+    return torch.where(replaced, truth, states)
+
+
 @torch.no_grad()
 def roll_out(
     predict: Callable[[Tensor, Tensor], Tensor], mask: Tensor, keep: Tensor, noise: Tensor, steps: int

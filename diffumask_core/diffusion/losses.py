@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+_LARGEST_LOGIT = 8.0
+
 
 def mask_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Binary cross-entropy of the retention mask.
@@ -32,18 +34,33 @@ def anti_mask_penalty(logits: Tensor, keep_rate: Tensor, mask: Tensor) -> Tensor
 def required_loss(logits: Tensor, required: Tensor, mask: Tensor, share: float, gap: float = 1.0) -> Tensor:
     """Lifts units that must be kept above the threshold that a budget sets.
 
+    Only the order of the units is taught: the threshold is lowered as much as the required units are lifted, since
+    lifting alone would have no end.
+
     Args:
         logits: ``[B, U]``.
-        required: ``[B, U]`` bool: numbers and operators of a calculation, words of an answer.
+        required: ``[B, U]``, 1 for units that must be kept: terms of a calculation, words of an answer.
         mask: ``[B, U]``, 0 for units that do not count.
         share: The share of units that the budget keeps.
         gap: How far above the threshold the loss starts to vanish.
     """
-    kept = (mask.sum(1, keepdim=True) * share).long()
-    ranked = logits.detach().masked_fill(mask == 0, -torch.inf).sort(1, descending=True).values
-    threshold = ranked.gather(1, kept)
-    shortfall = F.softplus(threshold + gap - logits)
+    left_over = mask.sum(1, keepdim=True) * share - required.sum(1, keepdim=True)
+    others = logits.masked_fill((mask == 0) | (required > 0), -torch.inf)
+    # The best of the other units that finds no place when all required units are kept.
+    threshold = others.sort(1, descending=True).values.gather(1, left_over.long().clamp(0, mask.shape[1] - 1))
+    shortfall = F.softplus(threshold.clamp(min=-_LARGEST_LOGIT) + gap - logits)
     return (shortfall * required).sum() / required.sum().clamp(min=1)
+
+
+def size_penalty(logits: Tensor, mask: Tensor) -> Tensor:
+    """Mean excess of logits over a size at which a decision is beyond doubt.
+
+    Args:
+        logits: ``[B, U]``.
+        mask: ``[B, U]``, 0 for units that do not count.
+    """
+    excess = torch.relu(logits.abs() - _LARGEST_LOGIT)
+    return (excess * mask).sum() / mask.sum().clamp(min=1)
 
 
 def ranking_loss(scores: Tensor, grades: Tensor, mask: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ class DiffuMaskConfig(PreTrainedConfig):
 
     Attributes:
         encoder_config: Configuration of the encoder: any Hugging Face encoder.
+        relevance_config: Configuration of a sentence encoder with the same tokenizer, which compares shots with the
+            query; None for none.
         denoiser_width: Channels of the denoiser.
         denoiser_blocks: Its convolution blocks.
         denoiser_kernel: Units that one convolution sees; odd.
@@ -20,15 +22,19 @@ class DiffuMaskConfig(PreTrainedConfig):
         window_tokens: Tokens of one encoder window, query and special tokens included.
         window_overlap: Tokens that neighbouring windows of one long block share.
         query_tokens: The most tokens of the query that each window is given.
+        relevance_tokens: The most tokens of a shot that the sentence encoder reads.
+        relevance_weight: What a cosine of 1 adds to a shot's utility.
         format_version: Of the folder; another one is not read.
     """
 
     model_type = "diffumask"
     sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
-        "encoder_config": SubConfigSpec(config_class=AutoConfig, model_type="bert")
+        "encoder_config": SubConfigSpec(config_class=AutoConfig, model_type="bert"),
+        "relevance_config": SubConfigSpec(config_class=AutoConfig, model_type="bert", optional=True),
     }
 
     encoder_config: PreTrainedConfig | dict[str, Any] | None = None
+    relevance_config: PreTrainedConfig | dict[str, Any] | None = None
     denoiser_width: int = 128
     denoiser_blocks: int = 2
     denoiser_kernel: int = 9
@@ -36,5 +42,7 @@ class DiffuMaskConfig(PreTrainedConfig):
     window_tokens: int = 384
     window_overlap: int = 48
     query_tokens: int = 64
+    relevance_tokens: int = 160
+    relevance_weight: float = 40.0
     initializer_range: float = 0.02
     format_version: int = 1

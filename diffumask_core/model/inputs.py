@@ -28,7 +28,7 @@ class UnitInputs:
         tokens: Token ids of all units, one after the other.
         first_token: ``[N + 1]``, where each unit's tokens begin in `tokens`.
         shapes: ``[N, SHAPE_FEATURES]``: what an uncased encoder cannot see.
-        twins: ``[N]``, equal numbers below N for units that are the same word but for case.
+        twins: ``[N]``, equal numbers below N for units of one block that are the same word but for case.
         words: ``[N]``, whether the unit holds a letter or a digit.
     """
 
@@ -55,12 +55,29 @@ def _word_shape(unit: str) -> tuple[float, ...]:
     )
 
 
-def describe_units(text: str, offsets: IntArray, tokenizer: Tokenizer) -> UnitInputs:
-    """Tokenises the units ``[N, 2]`` of a text and describes their shapes."""
+def describe_units(
+    text: str, offsets: IntArray, tokenizer: Tokenizer, blocks: Sequence[Span] | None = None
+) -> UnitInputs:
+    """Tokenises units and describes their shapes.
+
+    Args:
+        text: The text.
+        offsets: ``[N, 2]``, its units.
+        tokenizer: The encoder's.
+        blocks: Ranges of units that cover them in order; a word has twins only in its own block, since what another
+            shot says may be gone with that shot. By default all is one block.
+    """
     units = [text[start:end] for start, end in offsets.tolist()]
     count = len(units)
-    numbers: dict[str, int] = {}
-    twins = np.array([numbers.setdefault(unit.lower(), len(numbers)) for unit in units], dtype=np.int64)
+    numbers: dict[tuple[int, str], int] = {}
+    twins = np.array(
+        [
+            numbers.setdefault((block, unit.lower()), len(numbers))
+            for block, (start, end) in enumerate(blocks or [(0, count)])
+            for unit in units[start:end]
+        ],
+        dtype=np.int64,
+    )
     shapes = np.zeros((count, SHAPE_FEATURES), dtype=np.float32)
     if count:
         shapes[:, :_SHAPE_OF_WORD] = np.array([_word_shape(unit) for unit in units], dtype=np.float32)

@@ -3,7 +3,8 @@
     tokens --encoder--> H, one vector a unit                               [once]
     H, shape features --> context                                          [once]
     context, states, noise level, keep rate --denoiser--> logit of "keep"  [each step]
-    H --shot head--> relevance of each unit's evidence, pooled to a shot   [once]
+    H --shot head--> evidence of each unit for the query, pooled to a shot [once]
+    each shot, query --sentence encoder--> how near they are               [once, where there are shots and a query]
 
 Shapes: B windows or texts, L tokens, U units, S shots, D encoder width, W denoiser width.
 """
@@ -162,6 +163,10 @@ class DiffuMaskModel(PreTrainedModel):
         self.encoder = AutoModel.from_config(config.encoder_config)
         if hasattr(self.encoder, "pooler"):
             self.encoder.pooler = None
+        self.relevance = None
+        if config.relevance_config is not None:
+            self.relevance = AutoModel.from_config(config.relevance_config).requires_grad_(False)
+            self.relevance.pooler = None
         hidden = self.encoder.config.hidden_size
         width = config.denoiser_width
         self.project = nn.Sequential(nn.Linear(hidden, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
@@ -191,6 +196,17 @@ class DiffuMaskModel(PreTrainedModel):
         if getattr(self.encoder.config, "type_vocab_size", 0) > 1:
             arguments["token_type_ids"] = token_types
         return pool_tokens(self.encoder(**arguments).last_hidden_state.float(), unit_of_token, units)
+
+    def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Sentence vectors of unit length: token arrays ``[B, L]`` to ``[B, D]``. Needs a sentence encoder.
+
+        The encoder that is trained to prune can no longer tell how near two texts are, so this is one of its own,
+        left as it was pretrained: the mean over its token vectors, as in Reimers and Gurevych, "Sentence-BERT" (2019).
+        """
+        assert self.relevance is not None
+        hidden = self.relevance(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state.float()
+        mask = attention_mask.unsqueeze(-1).float()
+        return F.normalize((hidden * mask).sum(1), dim=1)
 
     def contextualise(self, hidden: Tensor, shapes: Tensor) -> Tensor:
         """Mixes ``[B, U, D]`` and shape features ``[B, U, F]`` into the denoiser's context ``[B, U, W]``."""

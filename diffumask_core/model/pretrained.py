@@ -47,6 +47,20 @@ def load_pruner(model: str | PathLike[str] | None = None, device: str = "cpu") -
     return Pruner(network.train(False), tokenizer)
 
 
+def save_folder(model: DiffuMaskModel, tokenizer: Tokenizer, folder: Path) -> None:
+    """Saves a model small: the encoders' matrices in 8-bit floating point, everything else in 16-bit.
+
+    Any `DiffuMaskModel.save_pretrained` folder can be loaded too; this one is a quarter of its size.
+    """
+    encoders = ("encoder.", "relevance.")
+    weights = {
+        name: value.to(torch.float8_e4m3fn if name.startswith(encoders) and value.dim() > 1 else torch.float16)
+        for name, value in model.state_dict().items()
+    }
+    model.save_pretrained(folder, state_dict=weights)
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
 def read_tokenizer(path: Path) -> Tokenizer:
     """Reads a ``tokenizer.json``; windows are cut and padded elsewhere, so it does neither."""
     tokenizer = Tokenizer.from_file(str(path))

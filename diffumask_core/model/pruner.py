@@ -1,6 +1,6 @@
 """The pruner: the network with its tokenizer, from a text's units to scores, without a budget or a decision."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,15 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from diffumask_core.model.inputs import Frame, UnitInputs, Window, batch_windows, describe_units, plan_windows
+from diffumask_core.model.inputs import (
+    Frame,
+    UnitInputs,
+    Window,
+    WindowBatch,
+    batch_windows,
+    describe_units,
+    plan_windows,
+)
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.prompt.layout import Span
 from diffumask_core.prompt.units import split_units
@@ -20,6 +28,7 @@ IntArray = npt.NDArray[np.int64]
 # Windows of one text run together in groups of this size, whatever else is compressed beside it: that keeps memory
 # flat on long texts and the results the same alone and in a batch.
 _WINDOWS_AT_ONCE = 8
+_SHOTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -30,13 +39,15 @@ class Encoding:
         hidden: ``[N, D]``.
         context: ``[1, N, W]``.
         twins: ``[1, N]``.
-        words: ``[N]``, whether each unit holds a letter or a digit.
+        units: The units as they were read.
+        query: Token ids of the query; none where there is none.
     """
 
     hidden: Tensor
     context: Tensor
     twins: Tensor
-    words: npt.NDArray[np.bool_]
+    units: UnitInputs
+    query: IntArray
 
 
 class Pruner:
@@ -66,7 +77,7 @@ class Pruner:
             blocks: Ranges of units that cover them all in order; a block that fits is read in one window.
             query: What the text is read for.
         """
-        units = describe_units(text, offsets, self.tokenizer)
+        units = describe_units(text, offsets, self.tokenizer, blocks)
         asked = self.query_tokens(query)
         config = self.model.config
         room = max(config.window_tokens - len(asked) - 3, 16)
@@ -78,16 +89,15 @@ class Pruner:
             ]
         )
         context = self.model.contextualise(hidden[None], torch.from_numpy(units.shapes).to(self._device)[None])
-        return Encoding(hidden, context, torch.from_numpy(units.twins).to(self._device)[None], units.words)
+        return Encoding(hidden, context, torch.from_numpy(units.twins).to(self._device)[None], units, asked)
 
     def _encode_windows(self, units: UnitInputs, windows: Sequence[Window], query: IntArray) -> Tensor:
         batch = batch_windows([(units, window, query) for window in windows], self.frame)
         most = max(window.end - window.start for window in windows)
-        ids, types, attention, owners = (
-            torch.from_numpy(array).to(self._device)
-            for array in (batch.input_ids, batch.token_types, batch.attention_mask, batch.unit_of_token)
+        ids, types, attention, owners = self._tensors(
+            batch.input_ids, batch.token_types, batch.attention_mask, batch.unit_of_token
         )
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=_fast_bfloat16(self._device)):
+        with self._fastest():
             hidden = self.model.encode(ids, types, attention, owners, most)
         return torch.cat(
             [
@@ -132,7 +142,45 @@ class Pruner:
         """
         owners = torch.from_numpy(shot_of_unit).to(self._device)[None]
         scores: FloatArray = self.model.shot_head(encoding.hidden[None], owners, shots)[0].float().cpu().numpy()
+        if self.model.relevance is not None and len(encoding.query):
+            scores = scores + self.model.config.relevance_weight * self._nearness(encoding, shot_of_unit, shots)
         return scores
+
+    def _nearness(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
+        """The cosine between the query and each shot: ``[S]``."""
+        units, most = encoding.units, self.model.config.relevance_tokens
+        in_shots = np.flatnonzero(shot_of_unit >= 0)
+        first = in_shots[np.searchsorted(shot_of_unit[in_shots], np.arange(shots))]
+        last = in_shots[np.searchsorted(shot_of_unit[in_shots], np.arange(shots), side="right") - 1] + 1
+        read = np.searchsorted(units.first_token, units.first_token[first] + most, side="right") - 1
+        none = np.zeros(0, dtype=np.int64)
+        windows = [
+            (units, Window(start, end, start, end), none)
+            for start, end in zip(first.tolist(), np.minimum(last, np.maximum(read, first + 1)).tolist(), strict=True)
+        ]
+        asked = batch_windows([(_whole(encoding.query), Window(0, 1, 0, 1), none)], self.frame)
+        vectors = [
+            self._embed(batch_windows(windows[start : start + _SHOTS_AT_ONCE], self.frame))
+            for start in range(0, shots, _SHOTS_AT_ONCE)
+        ]
+        nearness: FloatArray = (torch.cat(vectors) @ self._embed(asked)[0]).cpu().numpy()
+        return nearness
+
+    def _embed(self, batch: WindowBatch) -> Tensor:
+        with self._fastest():
+            return self.model.embed(*self._tensors(batch.input_ids, batch.attention_mask)).float()
+
+    def _tensors(self, *arrays: IntArray) -> Iterator[Tensor]:
+        return (torch.from_numpy(array).to(self._device) for array in arrays)
+
+    def _fastest(self) -> torch.autocast:
+        """Bfloat16 where the hardware has it: half the time there, and slower elsewhere."""
+        device = self._device.type
+        if device == "cpu":
+            fast = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        else:
+            fast = device == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.autocast(device, torch.bfloat16, enabled=fast)
 
     def shot_vectors(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The mean of each shot's unit vectors ``[S, D]``."""
@@ -144,8 +192,7 @@ class Pruner:
         return vectors
 
 
-def _fast_bfloat16(device: torch.device) -> bool:
-    """Whether the encoder should run in bfloat16 there: half the time where the hardware has it, slower elsewhere."""
-    if device.type == "cpu":
-        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return device.type == "cuda" and torch.cuda.is_bf16_supported()
+def _whole(tokens: IntArray) -> UnitInputs:
+    """Tokens as a single unit, to be read as a window of their own."""
+    nothing = np.zeros(0, dtype=np.float32)
+    return UnitInputs(tokens, np.array([0, len(tokens)]), nothing, np.zeros(1, dtype=np.int64), np.ones(1, dtype=bool))

@@ -1,5 +1,6 @@
 """Training from files: what ``diffumask train`` does."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.options import DEFAULT_STEPS
-from diffumask_core.training.encoder import fresh_model, minilm_folder
+from diffumask_core.training.encoder import fresh_model
 from diffumask_core.training.trainer import TrainingData, TrainingOptions, train
 
 
@@ -47,7 +48,7 @@ def train_from_files(
         pruner = load_pruner(start_from)
         model, tokenizer = pruner.model, pruner.tokenizer
     else:
-        model, tokenizer = fresh_model(encoder or minilm_folder())
+        model, tokenizer = fresh_model(encoder)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     model.to(place)  # type: ignore[arg-type]  # transformers wraps it without its types
     model.train()
@@ -62,7 +63,12 @@ def train_from_files(
         figures["score"] = round(figures["light_f1_1"] + figures["tight_f1_1"], 4)
         return figures
 
-    options = TrainingOptions(seed=seed) if epochs is None else TrainingOptions(seed=seed, epochs=epochs)
+    options = TrainingOptions(seed=seed)
+    if epochs is not None:
+        options = replace(options, epochs=epochs)
+    if start_from:
+        # What has been trained before needs smaller steps.
+        options = replace(options, encoder_rate=options.encoder_rate / 2, head_rate=options.head_rate / 2)
     train(model, tokenizer, data, out, options, evaluate)
 
 

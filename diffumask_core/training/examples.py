@@ -33,6 +33,7 @@ class Example:
         query: Token ids of its query.
         light: ``[N]``, kept at the light level.
         tight: ``[N]``, kept at the tight level.
+        labelled: ``[N]``, the units that the levels are about; None for all.
         required: ``[N]``, units that a tight budget must keep.
         scope: ``[N]``, the units whose budget `required` is about.
         shot_of_unit: ``[N]``, -1 outside shots.
@@ -43,6 +44,7 @@ class Example:
     query: IntArray
     light: BoolArray | None = None
     tight: BoolArray | None = None
+    labelled: BoolArray | None = None
     required: BoolArray | None = None
     scope: BoolArray | None = None
     shot_of_unit: IntArray | None = None
@@ -64,9 +66,10 @@ class ExampleBuilder:
     def labelled(self, rows: Sequence[LabelRow], rng: random.Random) -> Iterator[Example]:
         """Label rows, those of one kind packed together where they have no query."""
         by_kind: dict[str, list[LabelRow]] = defaultdict(list)
+        passages = [row.text for row in rows if row.query]
         for row in rng.sample(rows, len(rows)):
             if row.query:
-                yield self._labelled([row], row.query)
+                yield self._asked(row, rng.sample(passages, min(rng.choice(_BESIDE), len(passages))), rng)
             else:
                 by_kind[row.kind].append(row)
         for kind_rows in by_kind.values():
@@ -82,6 +85,20 @@ class ExampleBuilder:
                 pack.append(row)
             if pack:
                 yield self._labelled(pack, None)
+
+    def _asked(self, row: LabelRow, beside: Sequence[str], rng: random.Random) -> Example:
+        """A text with its query, among texts that are not labelled for that query."""
+        at = rng.randint(0, len(beside))
+        text, starts = _join([*beside[:at], row.text, *beside[at:]])
+        offsets = split_units(text)
+        shift, end = starts[at], starts[at] + len(row.text)
+        return Example(
+            describe_units(text, offsets, self._tokenizer),
+            self._query(row.query),
+            light=covered_units(offsets, [(shift + start, shift + stop) for start, stop in row.light], len(text)),
+            tight=covered_units(offsets, [(shift + start, shift + stop) for start, stop in row.tight], len(text)),
+            labelled=(offsets[:, 0] >= shift) & (offsets[:, 1] <= end),
+        )
 
     def _labelled(self, rows: Sequence[LabelRow], query: str | None) -> Example:
         text, starts = _join(row.text for row in rows)
@@ -172,7 +189,7 @@ class Batch:
         unit_place: ``[B, V]``, where a window's unit stands in the rows, as ``row * U + unit``; R * U for padding.
         shapes: ``[R, U, F]``.
         twins: ``[R, U]``.
-        mask: ``[R, U]``, 0 for padding.
+        mask: ``[R, U]``, 0 for padding and for units without a label among units with one.
         weights: ``[R, U]``, how much a unit's decision matters.
         light: ``[R, U]``, and so is `tight`.
         required: ``[R, U]``, and so are `scope` and `shot_of_unit`.
@@ -203,6 +220,8 @@ class Batch:
         return Batch(**{name: value.to(device) for name, value in vars(self).items()})
 
 
+# How many other passages stand beside a passage with a query: retrieval rarely gives one alone.
+_BESIDE = (0, 0, 0, 1, 2)
 # The annotators' punctuation is noisy.
 _WEIGHT_OF_PUNCTUATION = 0.3
 
@@ -231,12 +250,8 @@ def collate(examples: Sequence[Example], frame: Frame, window: int, overlap: int
         unit_place=_pad(places, max(map(len, places)), rows * units),
         shapes=_pad([example.units.shapes for example in examples], units, 0.0),
         twins=_pad([example.units.twins for example in examples], units, 0),
-        mask=_pad([np.ones(len(example.units.words), dtype=np.float32) for example in examples], units, 0.0),
-        weights=_pad(
-            [np.where(example.units.words, 1.0, _WEIGHT_OF_PUNCTUATION).astype(np.float32) for example in examples],
-            units,
-            0.0,
-        ),
+        mask=_pad([_counting(example) for example in examples], units, 0.0),
+        weights=_pad([_counting(example) * _weights(example) for example in examples], units, 0.0),
         light=_pad([_filled(example, example.light) for example in examples], units, 0.0),
         tight=_pad([_filled(example, example.tight) for example in examples], units, 0.0),
         required=_pad([_filled(example, example.required) for example in examples], units, 0.0),
@@ -262,6 +277,14 @@ def _blocks(example: Example) -> list[Span]:
         return [(0, count)]
     edges = np.flatnonzero(np.diff(example.shot_of_unit)) + 1
     return list(zip([0, *edges.tolist()], [*edges.tolist(), count], strict=True))
+
+
+def _counting(example: Example) -> npt.NDArray[np.float32]:
+    return (np.ones(len(example.units.words)) if example.labelled is None else example.labelled).astype(np.float32)
+
+
+def _weights(example: Example) -> npt.NDArray[np.float32]:
+    return np.where(example.units.words, 1.0, _WEIGHT_OF_PUNCTUATION).astype(np.float32)
 
 
 def _filled(example: Example, flags: BoolArray | None) -> npt.NDArray[np.float32]:

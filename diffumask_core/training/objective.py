@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from diffumask_core.diffusion.forward_process import absorb, roll_out
-from diffumask_core.diffusion.losses import anti_mask_penalty, mask_loss, ranking_loss, required_loss
+from diffumask_core.diffusion.forward_process import absorb, mix_decisions, roll_out
+from diffumask_core.diffusion.losses import anti_mask_penalty, mask_loss, ranking_loss, required_loss, size_penalty
 from diffumask_core.diffusion.schedules import LinearSchedule, NoiseSchedule
 from diffumask_core.diffusion.states import UNDECIDED
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.training.examples import Batch
 
 _MOST_WEIGHT = 3.0  # of the loss at low noise, where few units carry it
+_SIZE_WEIGHT = 0.1  # of logits that are larger than any decision needs
 _TIGHT_SHARE = 0.25  # the share of units that the tightest common budget keeps
 
 
@@ -22,7 +23,8 @@ class Objective:
 
     Attributes:
         schedule: The noise schedule.
-        own_states: The share of noisy states that the model produces itself.
+        own_states: The share of noisy states whose order is the model's own: what it would decide first is decided.
+        trust: Of the decisions in those, the share that is replaced by the truth.
         anti_mask: Weight of the anti-mask penalty.
         required: Weight of units that a tight budget must keep.
         shots: Weight of the shot ranking.
@@ -30,6 +32,7 @@ class Objective:
 
     schedule: NoiseSchedule = field(default_factory=LinearSchedule)
     own_states: float = 0.5
+    trust: float = 0.0
     anti_mask: float = 1.0
     required: float = 0.3
     shots: float = 0.3
@@ -40,7 +43,7 @@ class Objective:
         context = model.contextualise(hidden, batch.shapes)
         loss = hidden.new_zeros(())
         if batch.has_labels.any():
-            loss = loss + self._mask_loss(model, context, batch)
+            loss = loss + self.mask_loss(model, context, batch)
         if batch.has_required.any():
             loss = loss + self.required * self._required_loss(model, context, batch)
         if batch.has_grades.any():
@@ -50,7 +53,7 @@ class Objective:
             loss = loss + self.shots * ranking_loss(scores, grades, grades.isfinite())
         return loss
 
-    def _mask_loss(self, model: DiffuMaskModel, context: Tensor, batch: Batch) -> Tensor:
+    def mask_loss(self, model: DiffuMaskModel, context: Tensor, batch: Batch) -> Tensor:
         """Both levels with everything undecided, both at a random noise level, and a random rate."""
         rows = batch.has_labels
         context, mask, twins = context[rows], batch.mask[rows], batch.twins[rows]
@@ -85,8 +88,6 @@ class Objective:
         noise: Tensor,
     ) -> Tensor:
         true_states = absorb(labels, noise)
-        if not self.own_states:
-            return true_states
         own = torch.rand(len(labels), 1, device=labels.device) < self.own_states
         steps = int(torch.randint(1, 9, ()))
         own_states = roll_out(
@@ -96,7 +97,7 @@ class Objective:
             noise,
             steps,
         )
-        return torch.where(own, own_states, true_states)
+        return torch.where(own, mix_decisions(own_states, labels, self.trust), true_states)
 
     def _required_loss(self, model: DiffuMaskModel, context: Tensor, batch: Batch) -> Tensor:
         rows = batch.has_required
@@ -104,7 +105,8 @@ class Objective:
         keep_rate = torch.full((len(mask), 1), _TIGHT_SHARE, device=mask.device)
         states = torch.full_like(batch.twins[rows], UNDECIDED)
         logits = model.denoiser(context[rows], states, torch.ones_like(keep_rate), keep_rate, batch.twins[rows], mask)
-        return required_loss(logits, batch.required[rows], batch.scope[rows], _TIGHT_SHARE)
+        too_large = _SIZE_WEIGHT * size_penalty(logits, mask)
+        return required_loss(logits, batch.required[rows], batch.scope[rows], _TIGHT_SHARE) + too_large
 
 
 def encode_batch(model: DiffuMaskModel, batch: Batch) -> Tensor:

@@ -5,9 +5,10 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -17,8 +18,9 @@ from tqdm import tqdm
 from diffumask_core.datasets import Exemplar, LabelRow, PassageRow, ShotRow
 from diffumask_core.model.inputs import Frame
 from diffumask_core.model.modeling import DiffuMaskModel
-from diffumask_core.training.examples import Example, ExampleBuilder, batches, collate
-from diffumask_core.training.objective import Objective
+from diffumask_core.model.pretrained import save_folder
+from diffumask_core.training.examples import Batch, Example, ExampleBuilder, batches, collate
+from diffumask_core.training.objective import Objective, encode_batch
 
 logger = logging.getLogger("diffumask")
 
@@ -39,6 +41,7 @@ class TrainingOptions:
 
     Attributes:
         epochs: Passes over the labels.
+        denoiser_epochs: Further passes for the denoiser alone, over what the finished encoder makes of the labels.
         batch_tokens: Padded tokens of a batch.
         encoder_rate: Learning rate of the encoder's last layer.
         layer_decay: Factor from each encoder layer to the one below it.
@@ -50,17 +53,21 @@ class TrainingOptions:
         seed: Of everything that is drawn.
     """
 
-    epochs: int = 6
+    epochs: int = 5
+    denoiser_epochs: int = 2
     batch_tokens: int = 4096
-    encoder_rate: float = 1.5e-4
+    encoder_rate: float = 2e-4
     layer_decay: float = 0.9
     head_rate: float = 1e-3
     warmup: float = 0.06
     averaging: float = 0.995
-    documents: int = 4
-    exemplars_per_epoch: int = 800
+    documents: int = 3
+    exemplars_per_epoch: int = 500
     seed: int = 0
 
+
+# How much of the denoiser's own decisions is replaced by the truth when it is trained alone; chosen on dev.
+_TRUST = 0.5
 
 Evaluate = Callable[[DiffuMaskModel], Mapping[str, float]]
 
@@ -75,6 +82,9 @@ def train(
 ) -> None:
     """Trains a model and leaves it in ``out``; a run that was cut off goes on from its last finished epoch.
 
+    First everything is trained. Then the encoder rests, and the denoiser goes on alone: that is cheap, since the
+    encoder has run once and for all, and it is where the model learns to go on from its own decisions.
+
     Args:
         model: What to start from.
         tokenizer: Of its encoder.
@@ -84,35 +94,79 @@ def train(
         evaluate: Figures of a model, taken after each epoch; the epoch with the highest ``score`` is kept.
     """
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(model, options, out / "training_state.pt")
+    run = _Run(model, _encoder_groups(model, options), options, out / "training_state.pt")
     builder = ExampleBuilder(tokenizer, model.config.window_tokens, model.config.query_tokens)
     frame = Frame.of(tokenizer)
+    keeper = _Keeper(model, tokenizer, out, evaluate)
+
+    def lay_out(group: list[Example]) -> Batch:
+        batch = collate(group, frame, model.config.window_tokens, model.config.window_overlap)
+        return batch.to(model.device)
+
     objective = Objective()
+    keeper.best = run.load()
     total = options.epochs * len(_epoch_batches(builder, data, options, 0))
-    for epoch in range(run.load(), options.epochs):
+    for epoch in range(run.epochs, options.epochs):
         torch.manual_seed(options.seed + epoch)
-        began = time.monotonic()
-        losses: list[float] = []
-        progress = tqdm(_epoch_batches(builder, data, options, epoch), desc=f"epoch {epoch + 1}/{options.epochs}")
-        for group in progress:
-            batch = collate(group, frame, model.config.window_tokens, model.config.window_overlap)
-            losses.append(run.step(objective(model, batch.to(model.device)), total))
-            progress.set_postfix(loss=f"{sum(losses[-50:]) / len(losses[-50:]):.3f}", refresh=False)
+        groups = tqdm(_epoch_batches(builder, data, options, epoch), desc=f"epoch {epoch + 1}/{options.epochs}")
+        losses = [run.step(objective(model, lay_out(group)), total) for group in groups]
         with run.averaged():
-            figures = evaluate(model)
-            if run.improves(figures["score"]):
-                model.save_pretrained(out)
-                tokenizer.save(str(out / "tokenizer.json"))
-        line = {
-            "epoch": epoch + 1,
-            "loss": round(sum(losses) / len(losses), 4),
-            "seconds": round(time.monotonic() - began),
-            **figures,
-        }
+            keeper.keep_if_better({"epoch": epoch + 1, "loss": round(sum(losses) / len(losses), 4)})
+        run.save(epoch + 1, keeper.best)
+    run.set_averaged()
+
+    denoising = Objective(own_states=1.0, trust=_TRUST)
+    tuning = _Run(model, _denoiser_groups(model, options), options, out / "denoiser_state.pt")
+    keeper.best = max(keeper.best, tuning.load())
+    if tuning.epochs == options.denoiser_epochs:
+        return
+    torch.manual_seed(options.seed)
+    labelled = [lay_out(group) for group in _epoch_batches(builder, TrainingData(data.labels), options, 0)]
+    cached = _encode_once(model, labelled)
+    for epoch in range(tuning.epochs, options.denoiser_epochs):
+        torch.manual_seed(options.seed + epoch)
+        order = random.Random(f"{options.seed}/{epoch}").sample(cached, len(cached))
+        losses = [
+            tuning.step(
+                denoising.mask_loss(model, model.contextualise(hidden.float(), batch.shapes), batch),
+                options.denoiser_epochs * len(cached),
+            )
+            for batch, hidden in tqdm(order, desc=f"denoiser epoch {epoch + 1}/{options.denoiser_epochs}")
+        ]
+        with tuning.averaged():
+            keeper.keep_if_better({"denoiser_epoch": epoch + 1, "loss": round(sum(losses) / len(losses), 4)})
+        tuning.save(epoch + 1, keeper.best)
+
+
+@torch.no_grad()
+def _encode_once(model: DiffuMaskModel, batches: Sequence[Batch]) -> list[tuple[Batch, Tensor]]:
+    """What the encoder makes of each batch, in half precision: ``[R, U, D]``."""
+    model.train(False)
+    encoded = [(batch, encode_batch(model, batch).half()) for batch in tqdm(batches, desc="encoding")]
+    model.train()
+    return encoded
+
+
+class _Keeper:
+    """Evaluates a model after each epoch, writes the log and saves the best."""
+
+    def __init__(self, model: DiffuMaskModel, tokenizer: Tokenizer, out: Path, evaluate: Evaluate) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._out = out
+        self._evaluate = evaluate
+        self._began = time.monotonic()
+        self.best = -math.inf
+
+    def keep_if_better(self, line: dict[str, float]) -> None:
+        figures = self._evaluate(self._model)
+        if figures["score"] > self.best:
+            self.best = figures["score"]
+            save_folder(self._model, self._tokenizer, self._out)
+        line |= {"seconds": round(time.monotonic() - self._began), **figures}
         tqdm.write(json.dumps(line))
-        with open(out / "log.jsonl", "a", encoding="utf-8") as log:
+        with open(self._out / "log.jsonl", "a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
-        run.save(epoch + 1)
 
 
 def _epoch_batches(
@@ -128,18 +182,22 @@ def _epoch_batches(
     return batches(examples, options.batch_tokens, rng)
 
 
-class _Run:
-    """The state of a run: optimizer, moving average, best score; saved and loaded as one file."""
+_ParameterGroups = list[dict[str, Any]]
 
-    def __init__(self, model: DiffuMaskModel, options: TrainingOptions, path: Path) -> None:
+
+class _Run:
+    """The state of a run: optimizer, moving average, finished epochs; saved and loaded as one file."""
+
+    def __init__(self, model: DiffuMaskModel, groups: _ParameterGroups, options: TrainingOptions, path: Path) -> None:
         self._model = model
         self._options = options
         self._path = path
-        self._optimizer = torch.optim.AdamW(_parameter_groups(model, options), weight_decay=0.01)
+        self._optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
-        self._average = {name: value.detach().clone() for name, value in model.named_parameters()}
+        self._parameters = [parameter for group in groups for parameter in group["params"]]
+        self._average = {name: value.detach().clone() for name, value in _trained(model)}
         self._steps = 0
-        self._best = -math.inf
+        self.epochs = 0
 
     def step(self, loss: Tensor, total: int) -> float:
         self._steps += 1
@@ -149,29 +207,28 @@ class _Run:
             group["lr"] = rate * factor
         self._optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._optimizer.step()
         # At the start the average follows closely, or it would keep remembering the untrained weights.
         decay = min(self._options.averaging, (1 + self._steps) / (10 + self._steps))
         with torch.no_grad():
-            for name, value in self._model.named_parameters():
+            for name, value in _trained(self._model):
                 self._average[name].lerp_(value, 1 - decay)
         return float(loss.detach())
-
-    def improves(self, score: float) -> bool:
-        better = score > self._best
-        self._best = max(score, self._best)
-        return better
 
     def averaged(self) -> "_Averaged":
         return _Averaged(self._model, self._average)
 
-    def save(self, epochs: int) -> None:
+    def set_averaged(self) -> None:
+        """Leaves the model with its averaged weights."""
+        _set_weights(self._model, self._average)
+
+    def save(self, epochs: int, best: float) -> None:
         state = {
             "options": asdict(self._options),
             "epochs": epochs,
             "steps": self._steps,
-            "best": self._best,
+            "best": best,
             "model": self._model.state_dict(),
             "average": self._average,
             "optimizer": self._optimizer.state_dict(),
@@ -180,18 +237,18 @@ class _Run:
         torch.save(state, unfinished)
         unfinished.replace(self._path)
 
-    def load(self) -> int:
-        """Takes up an earlier run, if there is one with the same options; returns the epochs it had finished."""
+    def load(self) -> float:
+        """Takes up an earlier run, if there is one with the same options; returns the best score so far."""
         if not self._path.exists():
-            return 0
+            return -math.inf
         state = torch.load(self._path, map_location=self._model.device, weights_only=True)
         if state["options"] != asdict(self._options):
             logger.warning("%s is of a run with other options: starting anew.", self._path)
-            return 0
+            return -math.inf
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._average, self._steps, self._best = state["average"], state["steps"], state["best"]
-        return int(state["epochs"])
+        self._average, self._steps, self.epochs = state["average"], state["steps"], state["epochs"]
+        return float(state["best"])
 
 
 class _Averaged:
@@ -202,25 +259,30 @@ class _Averaged:
         self._average = average
 
     def __enter__(self) -> None:
-        self._own = {name: value.detach().clone() for name, value in self._model.named_parameters()}
-        self._set(self._average)
+        self._own = {name: value.detach().clone() for name, value in _trained(self._model)}
+        _set_weights(self._model, self._average)
         self._model.train(False)
 
     def __exit__(self, *_: object) -> None:
-        self._set(self._own)
+        _set_weights(self._model, self._own)
         self._model.train()
 
-    @torch.no_grad()
-    def _set(self, values: Mapping[str, Tensor]) -> None:
-        for name, parameter in self._model.named_parameters():
-            parameter.copy_(values[name])
+
+@torch.no_grad()
+def _set_weights(model: DiffuMaskModel, values: Mapping[str, Tensor]) -> None:
+    for name, parameter in _trained(model):
+        parameter.copy_(values[name])
 
 
-def _parameter_groups(model: DiffuMaskModel, options: TrainingOptions) -> list[dict[str, object]]:
+def _trained(model: DiffuMaskModel) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    return ((name, value) for name, value in model.named_parameters() if value.requires_grad)
+
+
+def _encoder_groups(model: DiffuMaskModel, options: TrainingOptions) -> _ParameterGroups:
     """The encoder's layers, each slower than the one above it, and the rest."""
     layers = model.encoder.config.num_hidden_layers
     groups: dict[float, list[Tensor]] = {}
-    for name, parameter in model.named_parameters():
+    for name, parameter in _trained(model):
         if name.startswith("encoder."):
             numbers = [int(part) for part in name.split(".") if part.isdigit()]
             depth = layers - numbers[0] - 1 if numbers else layers
@@ -229,3 +291,10 @@ def _parameter_groups(model: DiffuMaskModel, options: TrainingOptions) -> list[d
             rate = options.head_rate
         groups.setdefault(rate, []).append(parameter)
     return [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
+
+
+def _denoiser_groups(model: DiffuMaskModel, options: TrainingOptions) -> _ParameterGroups:
+    """The denoiser and what makes its context."""
+    names = ("denoiser.", "project.", "shape.", "norm.")
+    parameters = [value for name, value in model.named_parameters() if name.startswith(names)]
+    return [{"params": parameters, "lr": options.head_rate}]
