@@ -108,7 +108,8 @@ class TestFindJson:
         assert [text[slice(*node.span)] for node in (a, b)] == ['"a": 1', '"b" : ["x", {}]']
         assert [text[slice(*node.value)] for node in (a, b)] == ["1", '["x", {}]']
         assert [text[slice(*node.span)] for node in b.children] == ['"x"', "{}"]
-        assert c.words and text[slice(*c.words)] == LONG
+        assert c.words
+        assert text[slice(*c.words)] == LONG
         assert all(node.words is None for node in (root, a, b, *b.children))
 
     @pytest.mark.parametrize(

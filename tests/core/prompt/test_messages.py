@@ -67,7 +67,8 @@ class TestLayout:
             AGENT[7]["content"],
         ]
         assert layout.text == "\n\n".join(segment_texts(laid_out))
-        assert layout.query and layout.text[slice(*layout.query)] == AGENT[5]["content"]
+        assert layout.query
+        assert layout.text[slice(*layout.query)] == AGENT[5]["content"]
         assert texts(laid_out, layout.protected) == [AGENT[0]["content"], "find", '{"bike": "red"}']
         (shot,) = layout.shots
         assert shot.span == (layout.segments[1][0], layout.segments[5][1])
@@ -109,7 +110,8 @@ class TestLayout:
         ]
         laid_out = messages_layout(conversation)
         assert laid_out.turns == ((0, 1, 2),)
-        assert laid_out.layout.query and laid_out.layout.text[slice(*laid_out.layout.query)] == "What does it say?"
+        assert laid_out.layout.query
+        assert laid_out.layout.text[slice(*laid_out.layout.query)] == "What does it say?"
         assert texts(laid_out, laid_out.layout.protected) == ["Be brief."]
 
     def test_a_system_message_in_a_turn_pins_it(self) -> None:
@@ -139,7 +141,8 @@ class TestLayout:
             (2, ("content", 2, "text")),
         ]
         assert laid_out.turns == ((0, 1),)
-        assert laid_out.layout.query and laid_out.layout.text[slice(*laid_out.layout.query)] == "And\n\nnow?"
+        assert laid_out.layout.query
+        assert laid_out.layout.text[slice(*laid_out.layout.query)] == "And\n\nnow?"
 
     @pytest.mark.parametrize("conversation", [[], [message("user", "")], [message("assistant", None)]])
     def test_no_text(self, conversation: list[Message]) -> None:

@@ -1,0 +1,120 @@
+"""What the network sees of a text."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from diffumask_core.model.inputs import Frame, UnitInputs, Window, batch_windows, describe_units, plan_windows
+from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.units import split_units
+
+
+def described(text: str, tokenizer: Tokenizer) -> UnitInputs:
+    return describe_units(text, split_units(text), tokenizer)
+
+
+class TestUnits:
+    def test_each_unit_has_its_tokens(self, tokenizer: Tokenizer) -> None:
+        units = described("ab c, d", tokenizer)
+        assert units.first_token.tolist() == [0, 2, 3, 4, 5]
+        assert [tokenizer.id_to_token(token) for token in units.tokens] == ["a", "##b", "c", ",", "d"]
+
+    def test_a_very_long_unit_is_known_by_its_beginning(self, tokenizer: Tokenizer) -> None:
+        units = described("x" * 90 + " b", tokenizer)
+        assert units.first_token.tolist() == [0, 16, 17]
+
+    def test_a_unit_may_have_no_tokens(self, tokenizer: Tokenizer) -> None:
+        units = described("a \u200b b", tokenizer)
+        assert units.first_token.tolist() == [0, 1, 1, 2]
+
+    def test_twins_are_the_same_word_but_for_case(self, tokenizer: Tokenizer) -> None:
+        assert described("The dog, the cat, THE end", tokenizer).twins.tolist() == [0, 1, 2, 0, 3, 2, 0, 4]
+
+    def test_words_hold_a_letter_or_a_digit(self, tokenizer: Tokenizer) -> None:
+        assert described("one, 2 % é", tokenizer).words.tolist() == [True, False, True, False, True]
+
+    def test_shapes_tell_what_an_uncased_encoder_cannot_see(self, tokenizer: Tokenizer) -> None:
+        shapes = described("Anna anna ANNA 12 a12 . a_b\naNna", tokenizer).shapes
+        assert len({tuple(row[:7]) for row in shapes}) == 8
+
+    def test_no_units(self, tokenizer: Tokenizer) -> None:
+        units = described("  ", tokenizer)
+        assert units.first_token.tolist() == [0]
+        assert units.shapes.shape == (0, 12)
+
+
+def plan(tokens: list[int], blocks: list[Span], room: int, overlap: int = 2) -> list[Window]:
+    return plan_windows(np.concatenate([[0], np.cumsum(tokens)]), blocks, room, overlap)
+
+
+class TestWindows:
+    def test_what_fits_is_one_window(self) -> None:
+        assert plan([1] * 9, [(0, 4), (4, 9)], 9) == [Window(0, 9, 0, 9)]
+
+    def test_blocks_that_fit_are_not_cut(self) -> None:
+        windows = plan([1] * 12, [(0, 5), (5, 8), (8, 12)], 8)
+        assert windows == [Window(0, 8, 0, 8), Window(8, 12, 8, 12)]
+
+    def test_a_longer_block_is_read_in_overlapping_windows(self) -> None:
+        windows = plan([1] * 20, [(0, 20)], 8, 2)
+        assert windows == [Window(0, 8, 0, 7), Window(6, 14, 7, 13), Window(12, 20, 13, 20)]
+
+    def test_a_long_block_stands_alone(self) -> None:
+        windows = plan([1] * 16, [(0, 2), (2, 14), (14, 16)], 8, 2)
+        assert [(window.start, window.end) for window in windows] == [(0, 2), (2, 10), (8, 14), (14, 16)]
+
+    def test_a_unit_longer_than_a_window_has_one_for_itself(self) -> None:
+        windows = plan([1, 30, 1], [(0, 3)], 8)
+        assert any((window.start, window.end) == (1, 2) for window in windows)
+
+    def test_no_units(self) -> None:
+        assert plan([], [(0, 0)], 8) == []
+
+    @given(st.data())
+    def test_every_unit_is_read_exactly_once_in_windows_that_fit(self, data: st.DataObject) -> None:
+        tokens = data.draw(st.lists(st.integers(0, 16), max_size=60))
+        edges = sorted({0, len(tokens)} | data.draw(st.sets(st.integers(0, len(tokens)), max_size=6)))
+        blocks = list(pairwise(edges))
+        room = data.draw(st.integers(16, 40))
+        windows = plan(tokens, blocks, room, data.draw(st.integers(0, room // 2)))
+        cores = [unit for window in windows for unit in range(window.core_start, window.core_end)]
+        assert cores == list(range(len(tokens)))
+        for window in windows:
+            assert window.start <= window.core_start <= window.core_end <= window.end
+            assert sum(tokens[window.start : window.end]) <= room
+        for start, end in blocks:
+            if 0 < sum(tokens[start:end]) <= room:
+                assert any(window.start <= start and end <= window.end for window in windows)
+
+
+class TestBatch:
+    frame = Frame(start=2, separator=3, end=3, padding=0)
+
+    def test_rows_are_framed_and_padded(self, tokenizer: Tokenizer) -> None:
+        units = described("ab c d", tokenizer)
+        first, second = Window(0, 3, 0, 3), Window(1, 2, 1, 2)
+        query = np.array([7, 8])
+        batch = batch_windows([(units, first, query), (units, second, query[:0])], self.frame)
+        tokens = units.tokens.tolist()
+        assert batch.input_ids.tolist() == [[2, 7, 8, 3, *tokens, 3], [2, tokens[2], 3, 0, 0, 0, 0, 0, 0]]
+        assert batch.unit_of_token.tolist() == [[-1, -1, -1, -1, 0, 0, 1, 2, -1], [-1, 0] + [-1] * 7]
+        assert batch.attention_mask.sum(1).tolist() == [9, 3]
+        assert batch.token_types.tolist() == [[1] * 4 + [0] * 5, [0] * 9]
+
+    @pytest.mark.parametrize(
+        ("vocabulary", "frame"),
+        [
+            (["[PAD]", "[CLS]", "[SEP]"], Frame(1, 2, 2, 0)),
+            (["<s>", "<pad>", "</s>"], Frame(0, 2, 2, 1)),
+            (["x"], Frame(None, None, None, 0)),
+        ],
+    )
+    def test_special_tokens_by_the_names_of_their_family(self, vocabulary: list[str], frame: Frame) -> None:
+        from tokenizers.models import WordLevel
+
+        tokens = {token: number for number, token in enumerate(vocabulary)}
+        assert Frame.of(Tokenizer(WordLevel(tokens, unk_token="x"))) == frame

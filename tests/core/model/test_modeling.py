@@ -1,0 +1,153 @@
+"""The network."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_model
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers import AutoConfig, AutoModel, DistilBertConfig, PreTrainedConfig, RobertaConfig
+
+from diffumask_core import Compressor
+from diffumask_core.diffusion.states import KEEP, UNDECIDED
+from diffumask_core.model.configuration import DiffuMaskConfig
+from diffumask_core.model.inputs import Frame, Window, batch_windows, describe_units
+from diffumask_core.model.modeling import Denoiser, DiffuMaskModel, pool_tokens
+from diffumask_core.model.pruner import Pruner
+from diffumask_core.prompt.units import split_units
+
+SHORT = "The owner sold 12 boxes."
+LONG = "On Monday the owner, who had been away for a week, sold 12 boxes to a visitor."
+
+
+def forward(model: DiffuMaskModel, tokenizer: Tokenizer, texts: list[str]) -> Any:
+    units = [describe_units(text, split_units(text), tokenizer) for text in texts]
+    counts = [len(one.words) for one in units]
+    windows = [Window(0, count, 0, count) for count in counts]
+    none = np.zeros(0, dtype=np.int64)
+    batch = batch_windows(
+        [(one, window, none) for one, window in zip(units, windows, strict=True)], Frame.of(tokenizer)
+    )
+
+    def padded(rows: list[np.ndarray]) -> Tensor:
+        return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True)
+
+    with torch.inference_mode():
+        return model(
+            *map(torch.from_numpy, (batch.input_ids, batch.token_types, batch.attention_mask, batch.unit_of_token)),
+            shapes=padded([one.shapes for one in units]),
+            twins=padded([one.twins for one in units]),
+            unit_mask=padded([np.ones(count, dtype=np.float32) for count in counts]),
+            keep_rate=torch.full((len(texts), 1), 0.4),
+        )
+
+
+def roberta(tokenizer: Tokenizer) -> PreTrainedConfig:
+    return RobertaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=12,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=132,
+        pad_token_id=0,
+    )
+
+
+def distilbert(tokenizer: Tokenizer) -> PreTrainedConfig:
+    return DistilBertConfig(
+        vocab_size=tokenizer.get_vocab_size(), dim=12, n_layers=1, n_heads=2, hidden_dim=16, max_position_embeddings=128
+    )
+
+
+class TestFolder:
+    def test_a_round_trip_changes_nothing(self, pruner: Pruner, model_folder: Path, tokenizer: Tokenizer) -> None:
+        loaded = DiffuMaskModel.from_pretrained(model_folder)
+        assert loaded.config.to_dict().keys() == pruner.model.config.to_dict().keys()
+        before, after = forward(pruner.model, tokenizer, [LONG]), forward(loaded.eval(), tokenizer, [LONG])
+        assert torch.equal(before.logits, after.logits)
+        assert torch.equal(before.hidden, after.hidden)
+
+    def test_the_auto_classes_know_it(self, model_folder: Path) -> None:
+        config = AutoConfig.from_pretrained(model_folder)
+        assert isinstance(config, DiffuMaskConfig)
+        assert (config.denoiser_width, config.encoder_config.hidden_size) == (8, 16)
+        assert isinstance(AutoModel.from_pretrained(model_folder), DiffuMaskModel)
+
+    @pytest.mark.parametrize("encoder", [roberta, distilbert])
+    def test_any_encoder_will_do(self, tokenizer: Tokenizer, tmp_path: Path, encoder: Any) -> None:
+        model = tiny_model(encoder(tokenizer))
+        model.save_pretrained(tmp_path)
+        tokenizer.save(str(tmp_path / "tokenizer.json"))
+        options: dict[str, Any] = {"keep_rate": 0.4, "query": "How many boxes?", "tokenizer": str.__len__}
+        before = Compressor(Pruner(model, tokenizer)).compress(LONG * 9, **options)
+        after = Compressor.from_pretrained(tmp_path).compress(LONG * 9, **options)
+        assert after == before
+        assert 0 < after.compressed_tokens <= after.budget
+
+
+class TestForward:
+    def test_shapes(self, pruner: Pruner, tokenizer: Tokenizer) -> None:
+        units = len(split_units(LONG))
+        output = forward(pruner.model, tokenizer, [SHORT, LONG])
+        assert output.logits.shape == (2, units)
+        assert output.hidden.shape == (2, units, 16)
+        assert output.context.shape == (2, units, 8)
+
+    def test_padding_changes_nothing(self, pruner: Pruner, tokenizer: Tokenizer) -> None:
+        units = len(split_units(SHORT))
+        alone, beside = forward(pruner.model, tokenizer, [SHORT]), forward(pruner.model, tokenizer, [SHORT, LONG])
+        torch.testing.assert_close(beside.hidden[:1, :units], alone.hidden, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(beside.logits[:1, :units], alone.logits, atol=1e-5, rtol=1e-4)
+
+    def test_the_query_is_seen(self, pruner: Pruner) -> None:
+        offsets = split_units(LONG)
+        blocks = [(0, len(offsets))]
+        plain, asked = pruner.encode(LONG, offsets, blocks), pruner.encode(LONG, offsets, blocks, "How many boxes?")
+        assert not torch.allclose(plain.hidden, asked.hidden)
+
+    def test_of_a_long_query_the_end_is_seen(self, pruner: Pruner) -> None:
+        end, whole = pruner.query_tokens("how many?"), pruner.query_tokens("why? " * 30 + "how many?")
+        assert len(whole) == pruner.model.config.query_tokens
+        assert whole[-len(end) :].tolist() == end.tolist()
+
+
+class TestDenoiser:
+    def logits(self, pruner: Pruner, states: list[int], rate: float = 0.4, noise: float = 1.0) -> np.ndarray:
+        offsets = split_units("the owner met the visitor")
+        encoding = pruner.encode("the owner met the visitor", offsets, [(0, len(offsets))])
+        return pruner.logits(encoding, np.array(states), noise, np.array([rate], dtype=np.float32))
+
+    def test_it_sees_the_states_the_rate_and_the_noise(self, pruner: Pruner) -> None:
+        undecided = self.logits(pruner, [UNDECIDED] * 5)
+        assert undecided.shape == (5,)
+        assert not np.allclose(undecided, self.logits(pruner, [KEEP] + [UNDECIDED] * 4))
+        assert not np.allclose(undecided, self.logits(pruner, [UNDECIDED] * 5, rate=0.1))
+        assert not np.allclose(undecided, self.logits(pruner, [UNDECIDED] * 5, noise=0.2))
+
+    def test_it_counts_the_other_units_of_a_word(self) -> None:
+        twins = torch.tensor([[0, 1, 0, 2, 0]])
+        flags = torch.tensor([[True, True, False, False, True]])
+        assert Denoiser._of_twins(flags, twins).tolist() == [[1, 0, 1, 0, 1]]
+
+
+def test_tokens_are_pooled_by_unit() -> None:
+    hidden = torch.tensor([[[1.0], [2.0], [4.0], [8.0]]])
+    pooled = pool_tokens(hidden, torch.tensor([[-1, 0, 0, 2]]), 3)
+    assert pooled.tolist() == [[[3.0], [0.0], [8.0]]]
+
+
+def test_shots_are_scored_apart(pruner: Pruner) -> None:
+    text = f"{SHORT} {LONG} {SHORT}"
+    offsets = split_units(text)
+    first, last = len(split_units(SHORT)), len(offsets) - len(split_units(SHORT))
+    owner = np.full(len(offsets), -1)
+    owner[:first], owner[last:] = 0, 1
+    encoding = pruner.encode(text, offsets, [(0, first), (first, last), (last, len(offsets))])
+    scores, vectors = pruner.shot_scores(encoding, owner, 2), pruner.shot_vectors(encoding, owner, 2)
+    assert scores.shape == (2,)
+    np.testing.assert_allclose(vectors[0], encoding.hidden[:first].numpy().mean(0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(pruner.shot_scores(encoding, 1 - owner.clip(-1), 3)[:2], scores[::-1], rtol=1e-4)

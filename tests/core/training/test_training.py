@@ -1,0 +1,328 @@
+"""Training, on a dozen rows written for the tests."""
+
+import copy
+import json
+import random
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_encoder, tiny_model
+from tokenizers import Tokenizer
+
+from diffumask_core import Compressor, DataError, ModelError
+from diffumask_core.datasets import LabelRow, PassageRow, ShotRow, SolutionRow, exemplar_of, is_held_out
+from diffumask_core.model.inputs import Frame
+from diffumask_core.model.modeling import DiffuMaskModel
+from diffumask_core.model.pretrained import load_pruner
+from diffumask_core.training.command import training_data
+from diffumask_core.training.encoder import fresh_model
+from diffumask_core.training.examples import Batch, ExampleBuilder, batches, collate
+from diffumask_core.training.objective import Objective, labels_between
+from diffumask_core.training.trainer import TrainingData, TrainingOptions, train
+
+NAMES = ["Anna", "Paul", "Maria", "Omar", "Lena", "Ivan"]
+THINGS = ["apples", "rolls", "coins", "books"]
+
+
+def label_row(number: int, split: str = "train") -> LabelRow:
+    """Of each text the name, the number and the thing are kept; tightly only the number."""
+    name, thing = NAMES[number % 6], THINGS[number % 4]
+    text = f"As it happens, {name} had by then already sold no fewer than {number + 10} {thing} in the old town."
+
+    def span(part: str) -> tuple[int, int]:
+        return text.index(part), text.index(part) + len(part)
+
+    return LabelRow(
+        id=f"r{number}",
+        kind="prose",
+        text=text,
+        light=[span(name), span("sold"), span(str(number + 10)), span(thing)],
+        tight=[span(str(number + 10))],
+        query=f"How many {thing}?" if number % 3 == 0 else None,
+        source=f"made/{number}",
+        split=split,
+    )
+
+
+LABELS = [label_row(number) for number in range(12)]
+SHOTS = [
+    ShotRow(id="s", kind="qa", query="How many rolls?", shots=["Anna sold 5 rolls.", "It rained."], grades=[3, 0]),
+    ShotRow(
+        id="t", kind="qa", query="Who sang?", shots=["Omar sang.", "A bus came.", "Lena sang too."], grades=[2, 0, 3]
+    ),
+]
+PASSAGES = [
+    PassageRow.model_validate(
+        {
+            "id": "p",
+            "question": "Who carried the radio?",
+            "answers": ["Maria"],
+            "documents": [
+                {"title": "Flood", "text": "It was Maria who did.", "is_gold": True},
+                {"title": "Bread", "text": "Rolls are sold to Maria.", "is_gold": False},
+            ],
+        }
+    )
+]
+EXEMPLARS = [exemplar_of(SolutionRow(question="How many?", answer="It is 5 * 14 = <<5*14=70>>70.\n#### 70"))]
+DATA = TrainingData(LABELS, SHOTS, PASSAGES, EXEMPLARS)
+OPTIONS = TrainingOptions(
+    epochs=3, denoiser_epochs=0, batch_tokens=1024, encoder_rate=3e-3, head_rate=1e-2, averaging=0.5
+)
+
+
+def no_figures(model: DiffuMaskModel) -> Mapping[str, float]:
+    return {"score": 0.0}
+
+
+@pytest.fixture
+def model(tokenizer: Tokenizer) -> DiffuMaskModel:
+    return tiny_model(tiny_encoder(tokenizer)).train()
+
+
+def run(
+    model: DiffuMaskModel, tokenizer: Tokenizer, out: Path, options: TrainingOptions = OPTIONS
+) -> list[dict[str, float]]:
+    """Trains; returns the log."""
+    train(model, tokenizer, DATA, out, options, no_figures)
+    return [json.loads(line) for line in (out / "log.jsonl").read_text("utf-8").splitlines()]
+
+
+def state(out: Path) -> dict[str, torch.Tensor]:
+    loaded = torch.load(out / "training_state.pt", weights_only=True)
+    return {**loaded["model"], **{f"average {name}": value for name, value in loaded["average"].items()}}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    assert one.keys() == other.keys()
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+class TestTraining:
+    def test_the_loss_goes_down_and_each_epoch_has_its_line(
+        self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path
+    ) -> None:
+        log = run(model, tokenizer, tmp_path, replace(OPTIONS, epochs=8))
+        assert [line["epoch"] for line in log] == list(range(1, 9))
+        assert all(line.keys() == {"epoch", "loss", "seconds", "score"} for line in log)
+        first, last = log[:3], log[-3:]
+        assert sum(line["loss"] for line in last) < 0.9 * sum(line["loss"] for line in first)
+
+    def test_it_learns_what_to_keep(self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path) -> None:
+        epoch = count()
+        options = replace(OPTIONS, epochs=12)
+        train(model, tokenizer, TrainingData(LABELS), tmp_path, options, lambda model: {"score": next(epoch)})
+        compressor = Compressor.from_pretrained(tmp_path)
+        text = label_row(88).text
+        left = compressor.compress(text, keep_rate=0.1, tokenizer=lambda text: len(text.split())).text
+        assert left == "98"
+
+    def test_the_best_epoch_is_kept(self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path) -> None:
+        seen: list[dict[str, torch.Tensor]] = []
+
+        def evaluate(model: DiffuMaskModel) -> Mapping[str, float]:
+            assert not model.training
+            seen.append({name: value.detach().clone() for name, value in model.named_parameters()})
+            return {"score": [0.2, 0.9, 0.5][len(seen) - 1], "other": 1.0}
+
+        train(model, tokenizer, DATA, tmp_path, OPTIONS, evaluate)
+        kept = load_pruner(tmp_path).model.state_dict()
+        # Weights are saved with fewer bits than they are trained with.
+        away = [sum(float((kept[name] - value).abs().sum()) for name, value in one.items()) for one in seen]
+        assert away.index(min(away)) == 1
+
+    def test_a_run_that_was_cut_off_goes_on_to_the_same_result(
+        self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path
+    ) -> None:
+        fresh = copy.deepcopy(model)
+        whole = run(copy.deepcopy(model), tokenizer, tmp_path / "whole")
+
+        def cut_off(model: DiffuMaskModel) -> Mapping[str, float]:
+            # In the second epoch, after the first was saved.
+            if (tmp_path / "cut" / "training_state.pt").exists():
+                raise KeyboardInterrupt
+            return {"score": 0.0}
+
+        with pytest.raises(KeyboardInterrupt):
+            train(model, tokenizer, DATA, tmp_path / "cut", OPTIONS, cut_off)
+        resumed = run(fresh, tokenizer, tmp_path / "cut")
+        assert [line["loss"] for line in resumed] == [line["loss"] for line in whole]
+        assert same(state(tmp_path / "cut"), state(tmp_path / "whole"))
+
+    @pytest.mark.parametrize("denoiser_epochs", [0, 2])
+    def test_a_finished_run_is_left_alone(
+        self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path, denoiser_epochs: int
+    ) -> None:
+        options = replace(OPTIONS, epochs=1, denoiser_epochs=denoiser_epochs)
+        first = run(model, tokenizer, tmp_path, options)
+        before = state(tmp_path)
+        assert run(model, tokenizer, tmp_path, options) == first
+        assert same(state(tmp_path), before)
+
+    def test_a_run_with_other_options_starts_anew(
+        self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        run(model, tokenizer, tmp_path, replace(OPTIONS, epochs=1))
+        run(model, tokenizer, tmp_path, replace(OPTIONS, epochs=1, head_rate=1e-4))
+        assert "other options: starting anew" in caplog.text
+
+    def test_in_denoiser_epochs_the_encoder_and_the_shot_head_rest(
+        self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path
+    ) -> None:
+        seen: list[dict[str, torch.Tensor]] = []
+
+        def evaluate(model: DiffuMaskModel) -> Mapping[str, float]:
+            seen.append({name: value.detach().clone() for name, value in model.named_parameters()})
+            return {"score": len(seen)}
+
+        train(model, tokenizer, DATA, tmp_path, replace(OPTIONS, epochs=1, denoiser_epochs=2), evaluate)
+        log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text("utf-8").splitlines()]
+        assert [line.get("epoch", 0) for line in log] == [1, 0, 0]
+        assert [line.get("denoiser_epoch", 0) for line in log] == [0, 1, 2]
+        changed = {name.partition(".")[0] for name, value in seen[0].items() if not torch.equal(value, seen[-1][name])}
+        assert changed == {"denoiser", "project", "shape", "norm"}
+
+    def test_the_seed_decides(self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path) -> None:
+        for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+            run(copy.deepcopy(model), tokenizer, tmp_path / name, replace(OPTIONS, epochs=1, seed=seed))
+        assert same(state(tmp_path / "a"), state(tmp_path / "b"))
+        assert not same(state(tmp_path / "a"), state(tmp_path / "c"))
+
+
+def batch_of(tokenizer: Tokenizer, window: int = 128) -> Batch:
+    builder, rng = ExampleBuilder(tokenizer, window, 16), random.Random(0)
+    examples = [
+        *builder.labelled(LABELS, rng),
+        *builder.graded(SHOTS, 2, rng),
+        *builder.retrieved(PASSAGES, 4, rng),
+        *builder.solved(EXEMPLARS),
+    ]
+    return collate(examples, Frame.of(tokenizer), window, 16)
+
+
+class TestExamples:
+    def test_what_each_row_teaches(self, tokenizer: Tokenizer) -> None:
+        batch = batch_of(tokenizer)
+        kinds = torch.stack([batch.has_labels, batch.has_required, batch.has_grades], 1).long()
+        assert kinds[-4:].tolist() == [[0, 0, 1], [0, 0, 1], [0, 1, 1], [0, 1, 0]]
+        assert (kinds[:-4] == torch.tensor([1, 0, 0])).all()
+
+    def test_labels_are_nested_and_padding_is_nothing(self, tokenizer: Tokenizer) -> None:
+        batch = batch_of(tokenizer)
+        labelled = batch.has_labels
+        assert int(batch.tight[labelled].sum()) == 12
+        assert int(batch.light[labelled].sum()) == 4 * 12
+        assert (batch.tight <= batch.light).all()
+        for part in (batch.light, batch.tight, batch.required, batch.scope, batch.weights):
+            assert (part[batch.mask == 0] == 0).all()
+
+    def test_every_unit_has_one_place(self, tokenizer: Tokenizer) -> None:
+        batch = batch_of(tokenizer, window=64)
+        rows, units = batch.mask.shape
+        places = batch.unit_place[batch.unit_place < rows * units]
+        assert len(set(places.tolist())) == len(places)
+        # Units beside a labelled text have a place too, though they do not count.
+        assert set(torch.nonzero(batch.mask.flatten()).flatten().tolist()) <= set(places.tolist())
+
+    def test_only_the_gold_passage_must_keep_its_answer(self, tokenizer: Tokenizer) -> None:
+        (example,) = ExampleBuilder(tokenizer, 128, 16).retrieved(PASSAGES, 4, random.Random(0))
+        assert example.required is not None
+        assert example.scope is not None
+        assert example.shot_of_unit is not None
+        assert example.required.sum() == 1
+        assert not (example.required & ~example.scope).any()
+        gold = int(example.shot_of_unit[example.required][0])
+        assert list(example.grades) == [8.0 * (shot == gold) for shot in range(2)]
+
+    def test_grades_go_with_their_shots(self, tokenizer: Tokenizer) -> None:
+        for seed in range(5):
+            _, example = ExampleBuilder(tokenizer, 128, 16).graded(SHOTS, 2, random.Random(seed))
+            lengths = np.bincount(example.shot_of_unit).tolist()  # type: ignore[arg-type]
+            expected = {2: 3, 0: 4, 3: 4}  # units of each shot by its grade
+            assert [expected[int(grade)] for grade in example.grades] == lengths
+
+    def test_batches_hold_all_examples_within_the_limit(self, tokenizer: Tokenizer) -> None:
+        examples = list(ExampleBuilder(tokenizer, 128, 16).labelled(LABELS, random.Random(0)))
+        groups = batches(examples, 400, random.Random(0))
+        assert sorted(map(id, (one for group in groups for one in group))) == sorted(map(id, examples))
+        assert all(len(group) * max(one.tokens for one in group) <= 400 for group in groups if len(group) > 1)
+
+
+class TestObjective:
+    def test_it_has_a_gradient_for_every_part(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
+        torch.manual_seed(0)
+        loss = Objective()(model, batch_of(tokenizer))
+        loss.backward()
+        assert torch.isfinite(loss)
+        without = [
+            name for name, value in model.named_parameters() if value.grad is None or not value.grad.any().item()
+        ]
+        # Nothing in the tiny encoder but biases that shift all keys alike is free of a gradient.
+        assert [name for name in without if "key.bias" not in name] == []
+
+    @pytest.mark.parametrize(
+        ("rate", "expected"),
+        [
+            (0.125, [0.5, 0, 0, 0]),
+            (0.25, [1, 0, 0, 0]),
+            (0.5, [1, 0.5, 0.5, 0]),
+            (0.75, [1, 1, 1, 0]),
+            (0.875, [1, 1, 1, 0.5]),
+            (1.0, [1, 1, 1, 1]),
+        ],
+    )
+    def test_labels_between_meet_the_rate(self, rate: float, expected: list[float]) -> None:
+        tight, light = torch.tensor([[1.0, 0, 0, 0]]), torch.tensor([[1.0, 1, 1, 0]])
+        between = labels_between(light, tight, torch.ones(1, 4), torch.tensor([[rate]]))
+        assert between.tolist() == [pytest.approx(expected)]
+        assert float(between.mean()) == pytest.approx(rate)
+
+
+class TestCommand:
+    def test_nothing_of_the_dev_split_is_learnt_from(self, tmp_path: Path) -> None:
+        rows = [*LABELS, label_row(20, "dev").model_copy(update={"source": "p+gsm8k/train/0"})]
+        solutions = [SolutionRow(question=f"Question {number}?", answer="#### 1") for number in range(40)]
+        files = {"shots": [*SHOTS, SHOTS[0].model_copy(update={"split": "dev"})], "passages": PASSAGES, "x": solutions}
+        paths = []
+        for name, content in files.items():
+            paths.append(tmp_path / f"{name}.jsonl")
+            paths[-1].write_text("".join(row.model_dump_json() + "\n" for row in content), "utf-8")
+        data = training_data(rows, *paths)
+        assert list(data.labels) == LABELS
+        assert list(data.shots) == SHOTS
+        assert list(data.passages) == []
+        kept = [row for number, row in enumerate(solutions) if number and not is_held_out(row)]
+        assert list(data.exemplars) == [exemplar_of(row) for row in kept]
+
+    def test_labels_alone_are_enough(self) -> None:
+        assert training_data(LABELS, None, None, None) == TrainingData(LABELS)
+
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="Cannot read"):
+            training_data(LABELS, tmp_path / "none.jsonl", None, None)
+
+
+def test_a_fresh_model_has_the_encoder_of_the_folder(encoder_folder: Path) -> None:
+    from transformers import BertModel
+
+    model, tokenizer = fresh_model(encoder_folder)
+    pretrained = BertModel.from_pretrained(encoder_folder).state_dict()
+    ours = model.encoder.state_dict()
+    assert all(torch.equal(value, pretrained[name]) for name, value in ours.items())
+    assert model.encoder.config.attention_probs_dropout_prob == 0
+    assert tokenizer.get_vocab_size() == model.encoder.config.vocab_size
+    assert model.config.window_tokens <= model.encoder.config.max_position_embeddings
+
+
+@pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_an_encoder_folder_that_is_incomplete(encoder_folder: Path, tmp_path: Path, missing: str) -> None:
+    folder = Path(shutil.copytree(encoder_folder, tmp_path / "encoder"))
+    (folder / missing).unlink()
+    with pytest.raises(ModelError, match=missing):
+        fresh_model(folder)
