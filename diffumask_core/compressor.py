@@ -230,7 +230,11 @@ class _Reading:
         shots = len(self._document.layout.shots)
         if not shots or not self._query:
             return np.zeros(shots, dtype=np.float32)
-        return self._pruner.shot_scores(self._encoding, self._document.shot_of_unit, shots)
+        encoding = self._encoding
+        with _stopwatch() as clock:
+            scores = self._pruner.shot_scores(encoding, self._document.shot_of_unit, shots)
+        self._encode_seconds += clock.seconds
+        return scores
 
     @cached_property
     def _shot_order(self) -> npt.NDArray[np.int64]:
@@ -313,9 +317,12 @@ class _Reading:
         total = np.bincount(document.shot_of_unit[in_shot], task.costs[in_shot], minlength=len(alive))
         kept = np.bincount(document.shot_of_unit[in_shot & above], task.costs[in_shot & above], minlength=len(alive))
         starved = (total > 0) & (kept < STARVED_SHARE * total) & ~least
-        # Never so many that the rest could not fill the budget.
-        fills = task.costs[self._free(alive & ~starved)].sum() >= task.budget
-        return alive & ~starved if fills else alive
+        if not starved.any():
+            return alive
+        rest = alive & ~starved
+        # Never so many that the rest could not fill the budget; and some tokenizers count more tokens in less text.
+        fills = task.costs[self._free(rest)].sum() >= task.budget
+        return rest if fills and self._count(document.close(self._nothing, rest)) <= budget else alive
 
     def _denoise(self, options: Options, alive: BoolArray, budget: int) -> tuple[npt.NDArray[np.int64], int]:
         """Free units, best first, and how many of them the sampler kept."""

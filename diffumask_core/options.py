@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Literal, TypedDict
 
 from diffumask_core.errors import InputError
@@ -71,7 +72,7 @@ class Options:
             raise InputError(f"keep_rate={self.keep_rate!r} is not a share: pass a number above 0 and at most 1.")
         for name, least in (("target_tokens", 1), ("steps", 1), ("min_shots", 0)):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+            if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < least):
                 raise InputError(f"{name}={value!r} is not possible: pass a whole number of at least {least}.")
         if self.on_overflow not in ("raise", "best_effort"):
             raise InputError(f'on_overflow={self.on_overflow!r} is unknown: pass "raise" or "best_effort".')
@@ -80,4 +81,4 @@ class Options:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)

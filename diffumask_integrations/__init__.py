@@ -1,1 +1,1 @@
-"""Adapters of DiffuMask to frameworks."""
+"""Thin adapters of DiffuMask to LangChain and LlamaIndex; they come in later releases."""

@@ -83,7 +83,7 @@ def best_first(parts: Sequence[str], similarities: FloatArray, words: int) -> st
     return "\n".join(chosen[part] for part in sorted(chosen))
 
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[A-Z0-9])|\n+")
+_SENTENCE_END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+(?=[\"'(\[A-Z0-9])|\n+")
 
 
 def sentences(text: str) -> list[str]:

@@ -32,7 +32,7 @@ def calculations_left(
     whole = dict.fromkeys(keep_rates, 0)
     for exemplar in exemplars:
         tokens = counter.count(exemplar.text)
-        left = compress(exemplar, [int(rate * tokens) for rate in keep_rates])
+        left = compress(exemplar, [max(int(rate * tokens), 1) for rate in keep_rates])
         for rate, spans in zip(keep_rates, left, strict=True):
             whole[rate] += all(_covered(required, spans) for required in exemplar.required)
     return {str(rate): round(count / len(exemplars), 4) for rate, count in whole.items()}

@@ -31,7 +31,7 @@ def answers_left(rows: Sequence[PassageRow], compress: Compress, keep_rates: Seq
     left = dict.fromkeys(keep_rates, 0)
     for row in rows:
         words = sum(map(count_words, passages_of(row)))
-        texts = compress(row, [int(rate * words) for rate in keep_rates])
+        texts = compress(row, [max(int(rate * words), 1) for rate in keep_rates])
         for rate, text in zip(keep_rates, map(_plain, texts), strict=True):
             left[rate] += any(_plain(answer) in text for answer in row.answers)
     return {str(rate): round(count / len(rows), 4) for rate, count in left.items()}

@@ -120,4 +120,3 @@ class Prompt:
             shots.append(shift_shot(described, add(part)[0]))
         query = add(self.query) if self.query else None
         return Layout(text, instructions, tuple(shots), query)
-
