@@ -165,7 +165,7 @@ def evaluate(
     ] = None,
     model: ModelOption = None,
     keep_rates: Annotated[str | None, typer.Option(help="Shares to keep, such as 0.5,0.25.")] = None,
-    steps: StepsOption = DEFAULT_STEPS,
+    steps: Annotated[int, typer.Option(help="The denoising steps that one step is compared with.")] = 8,
     limit: Annotated[int | None, typer.Option(help="Only so many rows.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -34,7 +34,7 @@ from diffumask_core.prompt.prompt import Prompt
 from diffumask_core.prompt.protect import protected_spans, user_spans
 from diffumask_core.result import CompressionResult, ShotResult
 from diffumask_core.scoring.fit import fit_budget
-from diffumask_core.scoring.shots import READABLE_SHARE, STARVED_SHARE, ShotCosts, choose_shots, rank_shots, unit_bias
+from diffumask_core.scoring.shots import READABLE_SHARE, ShotCosts, choose_shots, rank_shots, unit_bias
 from diffumask_core.tokens import TokenCounter, get_counter
 
 logger = logging.getLogger("diffumask")
@@ -297,7 +297,7 @@ class _Reading:
         alive = self._choose_shots(options, budget, least)
         if options.token_level:
             if options.shot_level:
-                alive = self._drop_starved(alive, least, budget)
+                alive = self._drop_starved(options, alive, least, budget)
             ranked, guess = self._denoise(options, alive, budget)
         else:
             ranked, guess = self._in_reading_order(alive, budget)
@@ -306,17 +306,17 @@ class _Reading:
         )
         return document.close(kept, alive), alive
 
-    def _drop_starved(self, alive: BoolArray, least: BoolArray, budget: int) -> BoolArray:
-        """Drops shots of which one step would leave next to nothing, so that their tokens go to others."""
+    def _drop_starved(self, options: Options, alive: BoolArray, least: BoolArray, budget: int) -> BoolArray:
+        """Drops shots of which one step would leave too little to read, so that their tokens go to others."""
         document = self._document
-        task = self._denoising(alive, budget)
+        task = self._denoising(options, alive, budget)
         logits = task.predict(task.states, 1.0)
         free = task.states == UNDECIDED
         above = logits > budget_threshold(logits[free], task.costs[free], task.budget) if free.any() else free
         in_shot = free & (document.shot_of_unit >= 0)
         total = np.bincount(document.shot_of_unit[in_shot], task.costs[in_shot], minlength=len(alive))
         kept = np.bincount(document.shot_of_unit[in_shot & above], task.costs[in_shot & above], minlength=len(alive))
-        starved = (total > 0) & (kept < STARVED_SHARE * total) & ~least
+        starved = (total > 0) & (kept < READABLE_SHARE * total) & ~least
         if not starved.any():
             return alive
         rest = alive & ~starved
@@ -326,7 +326,7 @@ class _Reading:
 
     def _denoise(self, options: Options, alive: BoolArray, budget: int) -> tuple[npt.NDArray[np.int64], int]:
         """Free units, best first, and how many of them the sampler kept."""
-        task = self._denoising(alive, budget)
+        task = self._denoising(options, alive, budget)
         sample = sample_mask(task.predict, task.costs, task.budget, task.states, steps=options.steps)
         free = np.flatnonzero(task.states == UNDECIDED)
         return free[np.argsort(-sample.margins[free], kind="stable")], int(sample.mask[free].sum())
@@ -341,7 +341,7 @@ class _Reading:
         room = budget - self._count(self._document.close(self._nothing, alive))
         return ranked, int(np.searchsorted(np.cumsum(self._costs[ranked]), room, side="right"))
 
-    def _denoising(self, alive: BoolArray, budget: int) -> "_Denoising":
+    def _denoising(self, options: Options, alive: BoolArray, budget: int) -> "_Denoising":
         document = self._document
         free = self._free(alive)
         room = budget - self._count(document.close(self._nothing, alive))
@@ -349,7 +349,7 @@ class _Reading:
         with_shot = float(self._costs[document.kept_with_shot & ~in_dropped].sum())
         rate = (room + with_shot) / max(self._costs[free].sum() + with_shot, 1)
         keep_rate = np.array([min(max(rate, 0.01), 1.0)], dtype=np.float32)
-        bias = unit_bias(self._utilities, document.shot_of_unit)
+        bias = unit_bias(self._utilities, document.shot_of_unit) if options.shot_level else 0.0
         states = np.where(in_dropped, DROP, np.where(free, UNDECIDED, KEEP))
         return _Denoising(
             lambda states, noise: self._pruner.logits(self._encoding, states, noise, keep_rate) + bias,

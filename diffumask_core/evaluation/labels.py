@@ -18,6 +18,9 @@ from diffumask_core.prompt.units import split_units
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
+# The number of steps that one step is compared with.
+MANY_STEPS = 8
+
 NEGATIONS = frozenset({"not", "no", "never", "cannot", "without", "unless", "only", "must"})
 
 Select = Callable[[LabelRow, IntArray, BoolArray, Sequence[BoolArray]], Sequence[BoolArray]]

@@ -72,7 +72,8 @@ def baseline_compressors() -> Mapping[str, Compress]:
         return compress
 
     def sentences_of(row: PassageRow) -> list[str]:
-        return [sentence for passage in passages_of(row) for sentence in baselines.sentences(passage)]
+        # Without titles: they are near to the question, answer nothing, and would fill the budget.
+        return [sentence for passage in row.documents for sentence in baselines.sentences(passage.text)]
 
     return {
         "lead": by(lambda _, parts: -np.arange(len(parts), dtype=np.float64), passages_of),

@@ -24,6 +24,7 @@ class DiffuMaskConfig(PreTrainedConfig):
         query_tokens: The most tokens of the query that each window is given.
         relevance_tokens: The most tokens of a shot that the sentence encoder reads.
         relevance_weight: What a cosine of 1 adds to a shot's utility.
+        evidence_weight: What the shot head's score is multiplied by; both weights were chosen on development questions.
         format_version: Of the folder; another one is not read.
     """
 
@@ -44,5 +45,6 @@ class DiffuMaskConfig(PreTrainedConfig):
     query_tokens: int = 64
     relevance_tokens: int = 160
     relevance_weight: float = 40.0
+    evidence_weight: float = 0.25
     initializer_range: float = 0.02
     format_version: int = 1

@@ -141,7 +141,8 @@ class Pruner:
             shots: S.
         """
         owners = torch.from_numpy(shot_of_unit).to(self._device)[None]
-        scores: FloatArray = self.model.shot_head(encoding.hidden[None], owners, shots)[0].float().cpu().numpy()
+        evidence = self.model.shot_head(encoding.hidden[None], owners, shots)[0]
+        scores: FloatArray = self.model.config.evidence_weight * evidence.float().cpu().numpy()
         if self.model.relevance is not None and len(encoding.query):
             scores = scores + self.model.config.relevance_weight * self._nearness(encoding, shot_of_unit, shots)
         return scores

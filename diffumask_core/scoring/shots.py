@@ -12,10 +12,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 # A shot of which less than this share of its words is left tells an LLM little: about the tight level of the labels.
 READABLE_SHARE = 0.3
-# A shot of which less than this would be left is not worth its markers.
-STARVED_SHARE = 0.1
 # How strongly a shot's utility moves the scores of its units, in logits for each unit of utility.
-UTILITY_WEIGHT = 0.5
+UTILITY_WEIGHT = 1.0
 # What similarity to a better shot costs, and what bringing a label that no better shot has is worth.
 _REDUNDANCY_WEIGHT = 1.0
 _COVERAGE_BONUS = 1.0

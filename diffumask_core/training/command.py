@@ -15,11 +15,10 @@ from diffumask_core.datasets import (
     read_rows,
 )
 from diffumask_core.errors import DataError
-from diffumask_core.evaluation.labels import evaluate_labels, pruner_selection
+from diffumask_core.evaluation.labels import MANY_STEPS, evaluate_labels, pruner_selection
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.options import DEFAULT_STEPS
 from diffumask_core.training.encoder import fresh_model
 from diffumask_core.training.trainer import TrainingData, TrainingOptions, train
 
@@ -56,7 +55,7 @@ def train_from_files(
     def evaluate(model: DiffuMaskModel) -> dict[str, float]:
         pruner = Pruner(model, tokenizer)
         figures: dict[str, float] = {}
-        for steps in (1, DEFAULT_STEPS):
+        for steps in (1, MANY_STEPS):
             for level, agreement in evaluate_labels(dev, pruner_selection(pruner, steps)).levels.items():
                 figures[f"{level}_f1_{steps}"] = round(agreement.f1, 4)
                 figures[f"{level}_run_f1_{steps}"] = round(agreement.run_f1, 4)
