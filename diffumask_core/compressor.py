@@ -320,9 +320,13 @@ class _Reading:
         if not starved.any():
             return alive
         rest = alive & ~starved
-        # Never so many that the rest could not fill the budget; and some tokenizers count more tokens in less text.
-        fills = task.costs[self._free(rest)].sum() >= task.budget
-        return rest if fills and self._count(document.close(self._nothing, rest)) <= budget else alive
+        # Never so many that the rest could not fill the budget: the best of them stay.
+        for shot in self._shot_order[starved[self._shot_order]]:
+            if task.costs[self._free(rest)].sum() >= budget - self._count(document.close(self._nothing, rest)):
+                break
+            rest[shot] = True
+        # Some tokenizers count more tokens in less text.
+        return rest if self._count(document.close(self._nothing, rest)) <= budget else alive
 
     def _denoise(self, options: Options, alive: BoolArray, budget: int) -> tuple[npt.NDArray[np.int64], int]:
         """Free units, best first, and how many of them the sampler kept."""
