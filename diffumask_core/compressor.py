@@ -352,11 +352,11 @@ class _Reading:
         in_dropped = ~np.append(alive, True)[document.shot_of_unit]
         with_shot = float(self._costs[document.kept_with_shot & ~in_dropped].sum())
         rate = (room + with_shot) / max(self._costs[free].sum() + with_shot, 1)
-        keep_rate = np.array([min(max(rate, 0.01), 1.0)], dtype=np.float32)
+        predict = self._pruner.predictor(self._encoding, min(max(rate, 0.01), 1.0))
         bias = unit_bias(self._utilities, document.shot_of_unit) if options.shot_level else 0.0
         states = np.where(in_dropped, DROP, np.where(free, UNDECIDED, KEEP))
         return _Denoising(
-            lambda states, noise: self._pruner.logits(self._encoding, states, noise, keep_rate) + bias,
+            lambda states, noise: predict(states, noise) + bias,
             self._costs,
             float(room),
             states,

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from diffumask_core.datasets import LabelRow, covered_units
 from diffumask_core.diffusion.sampler import sample_mask
 from diffumask_core.diffusion.states import UNDECIDED
-from diffumask_core.model.pruner import Encoding, Pruner
+from diffumask_core.model.pruner import Pruner
 from diffumask_core.prompt.units import split_units
 
 BoolArray = npt.NDArray[np.bool_]
@@ -131,15 +130,9 @@ def pruner_selection(pruner: Pruner, steps: int, **options: Any) -> Select:
         states = np.full(len(offsets), UNDECIDED)
         masks = []
         for truth in annotated:
-            predict = partial(_logits_at, pruner, encoding, np.array([truth.mean()], dtype=np.float32))
+            predict = pruner.predictor(encoding, float(truth.mean()))
             budget = float((truth & words).sum())
             masks.append(sample_mask(predict, words.astype(np.float64), budget, states, steps=steps, **options).mask)
         return masks
 
     return select
-
-
-def _logits_at(
-    pruner: Pruner, encoding: Encoding, rate: npt.NDArray[np.float32], states: IntArray, noise: float
-) -> npt.NDArray[np.float32]:
-    return pruner.logits(encoding, states, noise, rate)

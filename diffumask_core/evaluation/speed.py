@@ -113,19 +113,19 @@ def _against_sequential(pruner: Pruner) -> dict[str, dict[str, float]]:
         offsets = split_units(prompt)
         encoding = pruner.encode(prompt, offsets, [(0, len(offsets))])
         keep = int(0.4 * len(offsets))
-        rate = np.array([0.4], dtype=np.float32)
+        predict = pruner.predictor(encoding, 0.4)
 
         began = time.perf_counter()
         states = np.full(len(offsets), KEEP)
         while (states == KEEP).sum() > keep:
-            logits = pruner.logits(encoding, states, 0.0, rate)
+            logits = predict(states, 0.0)
             states[np.where(states == KEEP, logits, np.inf).argmin()] = DROP
             calls["sequential"] += 1
         seconds["sequential"] += time.perf_counter() - began
 
         began = time.perf_counter()
         sample = sample_mask(
-            lambda states, noise: pruner.logits(encoding, states, noise, rate),  # noqa: B023
+            predict,
             np.ones(len(offsets)),
             keep,
             np.full(len(offsets), UNDECIDED),

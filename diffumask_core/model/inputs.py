@@ -10,6 +10,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.units import split_units
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -92,6 +93,11 @@ def describe_units(
         shapes[:, _SHAPE_OF_WORD + 3] = last[twins] > np.arange(count)
     tokens, first_token = _tokenise(units, tokenizer)
     return UnitInputs(tokens, first_token, shapes, twins, shapes[:, _SHAPE_OF_WORD - 1] > 0)
+
+
+def query_tokens(query: str, tokenizer: Tokenizer, most: int) -> IntArray:
+    """The query's token ids; of a long query its end, where the question usually stands."""
+    return describe_units(query, split_units(query), tokenizer).tokens[-most:]
 
 
 def _tokenise(units: list[str], tokenizer: Tokenizer) -> tuple[IntArray, IntArray]:

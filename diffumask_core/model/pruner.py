@@ -9,6 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from diffumask_core.diffusion.sampler import Predict
 from diffumask_core.model.inputs import (
     Frame,
     UnitInputs,
@@ -17,10 +18,10 @@ from diffumask_core.model.inputs import (
     batch_windows,
     describe_units,
     plan_windows,
+    query_tokens,
 )
-from diffumask_core.model.modeling import DiffuMaskModel
+from diffumask_core.model.modeling import DiffuMaskModel, pool_tokens
 from diffumask_core.prompt.layout import Span
-from diffumask_core.prompt.units import split_units
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -62,11 +63,6 @@ class Pruner:
     def _device(self) -> torch.device:
         return self.model.device
 
-    def query_tokens(self, query: str) -> IntArray:
-        """The query's token ids; of a long query its end, where the question usually stands."""
-        tokens = describe_units(query, split_units(query), self.tokenizer).tokens
-        return tokens[-self.model.config.query_tokens :]
-
     @torch.inference_mode()
     def encode(self, text: str, offsets: IntArray, blocks: Sequence[Span], query: str = "") -> Encoding:
         """Encodes units ``[N, 2]`` of a text, N > 0.
@@ -78,8 +74,8 @@ class Pruner:
             query: What the text is read for.
         """
         units = describe_units(text, offsets, self.tokenizer, blocks)
-        asked = self.query_tokens(query)
         config = self.model.config
+        asked = query_tokens(query, self.tokenizer, config.query_tokens)
         room = max(config.window_tokens - len(asked) - 3, 16)
         windows = plan_windows(units.first_token, blocks, room, min(config.window_overlap, room // 2))
         hidden = torch.cat(
@@ -130,6 +126,11 @@ class Pruner:
         )
         result: FloatArray = logits[0].float().cpu().numpy()
         return result
+
+    def predictor(self, encoding: Encoding, keep_rate: float) -> Predict:
+        """The denoiser as the sampler calls it, at one keep rate for the whole text."""
+        rate = np.array([keep_rate], dtype=np.float32)
+        return lambda states, noise: self.logits(encoding, states, noise, rate)
 
     @torch.inference_mode()
     def shot_scores(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
@@ -185,11 +186,8 @@ class Pruner:
 
     def shot_vectors(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The mean of each shot's unit vectors ``[S, D]``."""
-        inside = shot_of_unit >= 0
-        hidden = encoding.hidden.cpu().numpy()
-        vectors = np.zeros((shots, hidden.shape[1]), dtype=np.float32)
-        np.add.at(vectors, shot_of_unit[inside], hidden[inside])
-        vectors /= np.bincount(shot_of_unit[inside], minlength=shots).clip(1)[:, None]
+        owners = torch.from_numpy(np.where(shot_of_unit < 0, shots, shot_of_unit)).to(self._device)
+        vectors: FloatArray = pool_tokens(encoding.hidden[None], owners[None], shots + 1)[0, :shots].cpu().numpy()
         return vectors
 
 

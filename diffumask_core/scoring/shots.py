@@ -12,8 +12,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 # A shot of which less than this share of its words is left tells an LLM little: about the tight level of the labels.
 READABLE_SHARE = 0.3
-# How strongly a shot's utility moves the scores of its units, in logits for each unit of utility.
-UTILITY_WEIGHT = 1.0
 # What similarity to a better shot costs, and what bringing a label that no better shot has is worth.
 _REDUNDANCY_WEIGHT = 1.0
 _COVERAGE_BONUS = 1.0
@@ -94,14 +92,15 @@ def choose_shots(
     return alive
 
 
-def unit_bias(utilities: FloatArray, shot_of_unit: IntArray, weight: float = UTILITY_WEIGHT) -> FloatArray:
+def unit_bias(utilities: FloatArray, shot_of_unit: IntArray) -> FloatArray:
     """What the utility of its shot adds to the logit of each unit: 0 in the best shot and outside shots.
+
+    Utilities are on the scale of logits (see ``relevance_weight`` and ``evidence_weight`` of the configuration).
 
     Args:
         utilities: ``[S]``.
         shot_of_unit: ``[N]``, -1 outside shots.
-        weight: Logits for each unit of utility.
     """
     if not len(utilities):
         return np.zeros(len(shot_of_unit))
-    return np.concatenate([weight * (utilities - utilities.max()), [0.0]])[shot_of_unit]
+    return np.append(utilities - utilities.max(), 0.0)[shot_of_unit]

@@ -16,7 +16,15 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from diffumask_core.datasets import Exemplar, LabelRow, PassageRow, ShotRow, covered_units
-from diffumask_core.model.inputs import Frame, UnitInputs, Window, batch_windows, describe_units, plan_windows
+from diffumask_core.model.inputs import (
+    Frame,
+    UnitInputs,
+    Window,
+    batch_windows,
+    describe_units,
+    plan_windows,
+    query_tokens,
+)
 from diffumask_core.prompt.layout import Span
 from diffumask_core.prompt.units import split_units
 
@@ -79,12 +87,12 @@ class ExampleBuilder:
                 # A text has some four characters a token; half of the windows are left unpacked.
                 cost = len(row.text) / 4
                 if pack and (cost > room or rng.random() < 0.4):
-                    yield self._labelled(pack, None)
+                    yield self._labelled(pack)
                     pack, room = [], float(self._window)
                 room = self._window - cost if not pack else room - cost
                 pack.append(row)
             if pack:
-                yield self._labelled(pack, None)
+                yield self._labelled(pack)
 
     def _asked(self, row: LabelRow, beside: Sequence[str], rng: random.Random) -> Example:
         """A text with its query, among texts that are not labelled for that query."""
@@ -100,7 +108,7 @@ class ExampleBuilder:
             labelled=(offsets[:, 0] >= shift) & (offsets[:, 1] <= end),
         )
 
-    def _labelled(self, rows: Sequence[LabelRow], query: str | None) -> Example:
+    def _labelled(self, rows: Sequence[LabelRow]) -> Example:
         text, starts = _join(row.text for row in rows)
         shift = list(zip(rows, starts, strict=True))
         offsets = split_units(text)
@@ -108,7 +116,7 @@ class ExampleBuilder:
         tight = [(at + start, at + end) for row, at in shift for start, end in row.tight]
         return Example(
             describe_units(text, offsets, self._tokenizer),
-            self._query(query),
+            self._query(None),
             light=covered_units(offsets, light, len(text)),
             tight=covered_units(offsets, tight, len(text)),
         )
@@ -160,7 +168,7 @@ class ExampleBuilder:
     def _query(self, query: str | None) -> IntArray:
         if not query:
             return np.zeros(0, dtype=np.int64)
-        return describe_units(query, split_units(query), self._tokenizer).tokens[-self._query_tokens :]
+        return query_tokens(query, self._tokenizer, self._query_tokens)
 
 
 def _join(texts: Iterable[str]) -> tuple[str, list[int]]:

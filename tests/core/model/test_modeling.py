@@ -110,7 +110,11 @@ class TestForward:
         assert not torch.allclose(plain.hidden, asked.hidden)
 
     def test_of_a_long_query_the_end_is_seen(self, pruner: Pruner) -> None:
-        end, whole = pruner.query_tokens("how many?"), pruner.query_tokens("why? " * 30 + "how many?")
+        offsets = split_units(LONG)
+        end, whole = (
+            pruner.encode(LONG, offsets, [(0, len(offsets))], query).query
+            for query in ("how many?", "why? " * 30 + "how many?")
+        )
         assert len(whole) == pruner.model.config.query_tokens
         assert whole[-len(end) :].tolist() == end.tolist()
 

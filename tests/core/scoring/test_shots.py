@@ -82,8 +82,8 @@ class TestChoose:
 
 class TestBias:
     def test_it_is_none_in_the_best_shot_and_outside_shots(self) -> None:
-        bias = unit_bias(np.array([1.0, 3.0]), np.array([-1, 0, 0, 1, -1]), weight=0.5)
-        assert bias.tolist() == [0, -1, -1, 0, 0]
+        bias = unit_bias(np.array([1.0, 3.0]), np.array([-1, 0, 0, 1, -1]))
+        assert bias.tolist() == [0, -2, -2, 0, 0]
 
     def test_without_shots_there_is_none(self) -> None:
         assert unit_bias(np.zeros(0), np.full(3, -1)).tolist() == [0, 0, 0]
