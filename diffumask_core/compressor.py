@@ -8,7 +8,7 @@ text, Prompt or messages --layout--> structure --units--> Document
 import logging
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -34,7 +34,14 @@ from diffumask_core.prompt.prompt import Prompt
 from diffumask_core.prompt.protect import protected_spans, user_spans
 from diffumask_core.result import CompressionResult, ShotResult
 from diffumask_core.scoring.fit import fit_budget
-from diffumask_core.scoring.shots import READABLE_SHARE, ShotCosts, choose_shots, rank_shots, unit_bias
+from diffumask_core.scoring.shots import (
+    READABLE_SHARE,
+    ShotCosts,
+    choose_shots,
+    rank_shots,
+    retrieval_utilities,
+    unit_bias,
+)
 from diffumask_core.tokens import TokenCounter, get_counter
 
 logger = logging.getLogger("diffumask")
@@ -91,11 +98,16 @@ class Compressor:
                 )
             if not layout.text:
                 raise InputError("The text is empty: there is nothing to compress.")
-            reading = self._read(replace(layout, json=find_json(layout.text)), chosen)
+            layout = replace(layout, json=find_json(layout.text), query_stays=not chosen.compress_query)
+            reading = self._read(layout, chosen)
         return reading.decide(chosen, {"parse": clock.seconds})
 
     def compress_messages(
-        self, messages: Sequence[Mapping[str, Any]], **options: Unpack[CompressionOptions]
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        keep: Collection[int] = (),
+        **options: Unpack[CompressionOptions],
     ) -> CompressionResult:
         """Shortens a conversation in the OpenAI chat format; the result has ``messages`` of the same shape.
 
@@ -103,7 +115,8 @@ class Compressor:
         next one, with their tool calls) are shots; what is not text is not touched.
 
         Args:
-            messages: Dicts with ``role`` and ``content``, as for a chat completion.
+            messages: Dicts with ``role`` and ``content``, as for a chat completion. Other keys stay as they are.
+            keep: Indices of further messages that come out unchanged.
             **options: As for `compress`.
 
         Raises:
@@ -112,7 +125,7 @@ class Compressor:
         """
         chosen = Options(**options)
         with _stopwatch() as clock:
-            laid_out = messages_layout(messages)
+            laid_out = messages_layout(messages, keep, chosen.compress_instructions, chosen.compress_query)
             if not laid_out.layout.text.strip():
                 raise InputError("There is no text in the messages: there is nothing to compress.")
             reading = self._read(laid_out.layout, chosen, lambda texts: rebuild(laid_out, messages, texts))
@@ -132,13 +145,13 @@ class Compressor:
         if options.compress_instructions and layout.instructions:
             layout = replace(layout, instructions=None)
         text = layout.text
+        query = options.query or (text[slice(*layout.query)] if layout.query else "")
         protect = user_spans(text, options.protect)
         for start, end in layout.segments:
             protect += [(start + first, start + last) for first, last in protected_spans(text[start:end])]
-        if options.query and (at := text.rfind(options.query)) >= 0:
+        if options.query and not options.compress_query and (at := text.rfind(options.query)) >= 0:
             protect.append((at, at + len(options.query)))
         document = Document.of(layout, protect, keep_every_segment=rebuilder is not None)
-        query = options.query or (text[slice(*layout.query)] if layout.query else "")
         return _Reading(document, get_counter(options.tokenizer), self._pruner, query, rebuilder)
 
 
@@ -226,15 +239,16 @@ class _Reading:
 
     @cached_property
     def _utilities(self) -> npt.NDArray[np.float32]:
-        """``[S]``, each shot's utility for the query; 0 where there is none."""
-        shots = len(self._document.layout.shots)
+        """``[S]``, each shot's utility for the query; 0 where there is none, and no retriever's score."""
+        shots = self._document.layout.shots
+        found = retrieval_utilities([shot.score for shot in shots])
         if not shots or not self._query:
-            return np.zeros(shots, dtype=np.float32)
+            return found
         encoding = self._encoding
         with _stopwatch() as clock:
-            scores = self._pruner.shot_scores(encoding, self._document.shot_of_unit, shots)
+            scores = self._pruner.shot_scores(encoding, self._document.shot_of_unit, len(shots))
         self._encode_seconds += clock.seconds
-        return scores
+        return scores + found
 
     @cached_property
     def _shot_order(self) -> npt.NDArray[np.int64]:
@@ -422,13 +436,14 @@ class _Reading:
                 if start < last and end > first
             ]
             original = self._counter.count(text[first:last])
-            left = self._counter.count(join_spans(text, inside)) if inside else 0
+            left = join_spans(text, inside)
             fate: Literal["kept", "shortened", "dropped"] = "shortened"
             if not alive[number]:
                 fate = "dropped"
             elif inside == [shot.span]:
                 fate = "kept"
-            results.append(ShotResult(shot.span, round(float(utilities[number]), 4), fate, original, left))
+            score, count = round(float(utilities[number]), 4), self._counter.count(left) if left else 0
+            results.append(ShotResult(shot.span, score, fate, original, count, left))
         return results
 
 

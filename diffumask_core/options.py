@@ -26,6 +26,7 @@ class CompressionOptions(TypedDict, total=False):
     steps: int
     min_shots: int
     compress_instructions: bool
+    compress_query: bool
     shot_level: bool
     token_level: bool
     on_overflow: Literal["raise", "best_effort"]
@@ -43,7 +44,9 @@ class Options:
         tokenizer: What counts the tokens: a model's name, a tokenizer, or a function.
         steps: The most denoising steps.
         min_shots: How many shots stay at least.
-        compress_instructions: Whether the text before the first shot may be shortened too.
+        compress_instructions: Whether the text before the first shot may be shortened too; of messages, those of the
+            system.
+        compress_query: Whether what the prompt ends in may be shortened too; of messages, the last one of the user.
         shot_level: Whether shots may be dropped whole, and their utility shares the budget.
         token_level: Whether words are scored. Without it whole shots go, the least useful first, and what is still
             too long is cut at its end.
@@ -59,6 +62,7 @@ class Options:
     steps: int = DEFAULT_STEPS
     min_shots: int = 0
     compress_instructions: bool = False
+    compress_query: bool = False
     shot_level: bool = True
     token_level: bool = True
     on_overflow: Literal["raise", "best_effort"] = "raise"

@@ -18,6 +18,7 @@ class ShotResult:
         fate: ``"kept"`` whole, ``"shortened"``, or ``"dropped"`` whole.
         original_tokens: Its tokens in the source.
         compressed_tokens: The tokens that are left of it.
+        text: What is left of it.
     """
 
     span: Span
@@ -25,6 +26,7 @@ class ShotResult:
     fate: Literal["kept", "shortened", "dropped"]
     original_tokens: int
     compressed_tokens: int
+    text: str
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Thin adapters of DiffuMask to LangChain and LlamaIndex; they come in later releases."""
+"""Thin adapters of DiffuMask to LangChain and LlamaIndex; each imports its own framework only."""

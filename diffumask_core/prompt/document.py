@@ -51,7 +51,8 @@ class Document:
         """
         offsets, syntax = _units(layout)
         index = JsonIndex(layout.json, offsets)
-        spans = [*layout.protected, *protect, *(span for span in (layout.instructions, layout.query) if span)]
+        asked = layout.query if layout.query_stays else None
+        spans = [*layout.protected, *protect, *(span for span in (layout.instructions, asked) if span)]
         protected = index.support(_overlapping(offsets, spans))
         shot_of_unit = np.full(len(offsets), -1, dtype=np.int64)
         kept_with_shot = _overlapping(offsets, [span for shot in layout.shots for span in shot.kept])

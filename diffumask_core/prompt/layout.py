@@ -20,12 +20,14 @@ class ShotSpan:
         kept: What stays as long as the shot stays: markers (``Q:``), the final answer, a label.
         answer: The final answer or label, where there is one; exemplars with equal answers share a label.
         pinned: Whether the shot must not be dropped whole.
+        score: What a retriever thinks of it, where it was found by one.
     """
 
     span: Span
     kept: tuple[Span, ...] = ()
     answer: Span | None = None
     pinned: bool = False
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Layout:
         instructions: The text before the first shot, when there are shots.
         shots: In order, not overlapping.
         query: The question that the prompt ends in.
+        query_stays: Whether the query is protected.
         protected: Spans that come out unchanged, whatever happens to the shot that they are in.
         json: JSON values (objects and arrays) in the text, outermost, in order; they stay valid JSON.
         segments: The parts of the text that are sent, and so counted, apart from each other (one for a plain text;
@@ -64,6 +67,7 @@ class Layout:
     instructions: Span | None = None
     shots: tuple[ShotSpan, ...] = ()
     query: Span | None = None
+    query_stays: bool = True
     protected: tuple[Span, ...] = ()
     json: tuple[JsonNode, ...] = ()
     segments: tuple[Span, ...] = field(default=())

@@ -1,7 +1,7 @@
 """Chat messages in the OpenAI format: their layout as one text, and putting shortened texts back."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -51,17 +51,25 @@ class MessagesLayout:
     turns: tuple[tuple[int, ...], ...]
 
 
-def messages_layout(messages: Sequence[Mapping[str, Any]]) -> MessagesLayout:
+def messages_layout(
+    messages: Sequence[Mapping[str, Any]],
+    keep: Collection[int] = (),
+    compress_instructions: bool = False,
+    compress_query: bool = False,
+) -> MessagesLayout:
     """Lays out a conversation.
 
     System and developer messages are protected. The last user message is the query, or is read as a prompt of its own
-    where it holds shots. What a user said before, with
-    all up to what they said next, is a shot; in it the names and arguments of tool calls stay as long as the shot
-    stays, and so does a reply that is as short as a label. All else (tool results in progress, a greeting before the
-    first user message, user messages in a row with the last one) can be shortened, but not dropped.
+    where it holds shots. What a user said before, with all up to what they said next, is a shot; in it the names and
+    arguments of tool calls stay as long as the shot stays, and so does a reply that is as short as a label. All else
+    (tool results in progress, a greeting before the first user message, user messages in a row with the last one) can
+    be shortened, but not dropped.
 
     Args:
         messages: Dicts with a role, and a content that is a string, a list of parts, or None.
+        keep: Indices of messages that are protected too.
+        compress_instructions: Whether system messages, and the instructions in the last user message, are not.
+        compress_query: Whether the last user message is not, apart from a question that it ends in.
 
     Raises:
         InputError: Something in the messages is not of that form.
@@ -99,26 +107,31 @@ def messages_layout(messages: Sequence[Mapping[str, Any]]) -> MessagesLayout:
         turns.append(tuple(turn))
 
     asked = None if last_user is None else _cover(own[last_user])
+    query_stays = not compress_query
     protected: list[Span] = []
     if last_user is not None and len(own[last_user]) == 1:
         # A whole few-shot prompt is often sent as one message.
         inner = shift_layout(parse_layout(text[slice(*own[last_user][0])]), own[last_user][0][0])
-        if inner.shots and (inner.query or inner.instructions):
-            asked = inner.query
+        is_prompt = bool(inner.shots and (inner.query or inner.instructions))
+        if is_prompt or (compress_query and inner.query):
+            asked, query_stays = inner.query, True
+        if is_prompt:
             shots += inner.shots
             turns += [()] * len(inner.shots)
-            protected += [inner.instructions] if inner.instructions else []
+            protected += [inner.instructions] if inner.instructions and not compress_instructions else []
     json: list[JsonNode] = []
     in_shots = {index for turn in turns for index in turn}
     for place, span in zip(places, segments, strict=True):
-        if roles[place.message] in _SYSTEM_ROLES or (place.in_call and place.message not in in_shots):
+        is_instruction = roles[place.message] in _SYSTEM_ROLES and not compress_instructions
+        if is_instruction or place.message in keep or (place.in_call and place.message not in in_shots):
             protected.append(span)
-        elif place.message != last_user and not place.in_call:
+        elif not place.in_call:
             json.extend(find_json(text, *span))
     layout = Layout(
         text=text,
         shots=tuple(shots),
         query=asked,
+        query_stays=query_stays,
         protected=tuple(protected),
         json=tuple(json),
         segments=tuple(segments),

@@ -1,8 +1,10 @@
 """A prompt given in parts: instructions, shots and a query."""
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
 
 from diffumask_core.errors import InputError
 from diffumask_core.prompt.layout import Layout, ShotSpan, Span, merge_spans, shift_shot
@@ -22,17 +24,23 @@ class Shot:
         question: What is asked, or the input.
         rationale: The reasoning or explanation that leads to the answer.
         answer: The final answer or label.
+        score: What a retriever or a reranker thinks of it, on any scale: it counts beside the shot's own utility, as
+            far as it differs from the scores of the other shots.
     """
 
     text: str = ""
     question: str | None = None
     rationale: str | None = None
     answer: str | None = None
+    score: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
+        for name in ("text", "question", "rationale", "answer"):
+            value = getattr(self, name)
             if not isinstance(value, str | None):
                 raise InputError(f"Shot({name}={value!r}) is not a string: pass {name}=str(...).")
+        if self.score is not None and not (isinstance(self.score, Real) and math.isfinite(self.score)):
+            raise InputError(f"Shot(score={self.score!r}) is not a finite number: leave it out where there is none.")
         if self.text and self._fields:
             raise InputError(
                 f"A Shot has both text ({self.text[:40]!r}) and fields ({', '.join(self._fields)}): give either the "
@@ -53,7 +61,7 @@ class Shot:
             Its text, and its structure with offsets into that text.
         """
         if self.text:
-            return self.text, describe_shot(self.text)
+            return self.text, replace(describe_shot(self.text), score=self.score)
         text, kept, answer = "", list[Span](), None
         if self.question:
             text, kept = f"Q: {self.question}", [(0, 2)]
@@ -66,7 +74,7 @@ class Shot:
             answer = (len(text) + 1, len(text) + 1 + len(self.answer))
             text += f" {self.answer}"
             kept.append(answer)
-        return text, ShotSpan((0, len(text)), tuple(merge_spans(kept)), answer)
+        return text, ShotSpan((0, len(text)), tuple(merge_spans(kept)), answer, score=self.score)
 
 
 @dataclass(frozen=True)

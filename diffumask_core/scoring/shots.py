@@ -15,6 +15,8 @@ READABLE_SHARE = 0.3
 # What similarity to a better shot costs, and what bringing a label that no better shot has is worth.
 _REDUNDANCY_WEIGHT = 1.0
 _COVERAGE_BONUS = 1.0
+# What a retriever's score one standard deviation above the mean adds to a utility.
+_RETRIEVAL_WEIGHT = 2.0
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,24 @@ class ShotCosts:
 
     fixed: FloatArray
     free: FloatArray
+
+
+def retrieval_utilities(scores: Sequence[float | None]) -> npt.NDArray[np.float32]:
+    """What a retriever's scores add to utilities: standardised, since every retriever has a scale of its own.
+
+    Args:
+        scores: ``[S]``; a shot without a score counts as one with the mean.
+
+    Returns:
+        ``[S]``; zeros where the scores do not differ.
+    """
+    known = np.array([score for score in scores if score is not None], dtype=np.float64)
+    spread = known.std() if len(known) else 0.0
+    if not spread > 1e-9 * abs(known).max(initial=1e-9):
+        return np.zeros(len(scores), dtype=np.float32)
+    mean = known.mean()
+    standard = np.array([0.0 if score is None else (score - mean) / spread for score in scores])
+    return (_RETRIEVAL_WEIGHT * standard).astype(np.float32)
 
 
 def rank_shots(utilities: FloatArray, vectors: FloatArray, answers: Sequence[str | None]) -> IntArray:
