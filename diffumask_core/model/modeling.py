@@ -1,7 +1,8 @@
 """The network: an encoder that runs once, a light denoiser that runs at each step, a head that scores shots.
 
     tokens --encoder--> H, one vector a unit                               [once]
-    H, shape features --> context                                          [once]
+    H, shape features --> logit of "keep" at the tight and the light level [once]
+    both --> context                                                       [once]
     context, states, noise level, keep rate --denoiser--> logit of "keep"  [each step]
     H --shot head--> evidence of each unit for the query, pooled to a shot [once]
     each shot, query --sentence encoder--> how near they are               [once, where there are shots and a query]
@@ -58,13 +59,15 @@ class DenoiserBlock(nn.Module):
 class Denoiser(nn.Module):
     """Predicts every unit's decision from its context and the states of the others.
 
-    The encoder has already seen the whole window, so the denoiser needs only what changes from step to step: the
-    decisions around a unit, and whether another copy of the same word has been kept.
+    The encoder has already seen the whole window and scored each unit by itself. The denoiser adds what changes from
+    step to step: the decisions around a unit, and whether another copy of the same word has been kept.
     """
 
     def __init__(self, config: DiffuMaskConfig) -> None:
         super().__init__()
         width = config.denoiser_width
+        self.level = nn.Linear(2, 1)
+        self.levels = nn.Linear(2, width)
         self.state = nn.Embedding(3, width)
         self.twin = nn.Linear(2, width, bias=False)
         self.condition = nn.Sequential(nn.Linear(4, width), nn.GELU(), nn.Linear(width, width))
@@ -78,7 +81,7 @@ class Denoiser(nn.Module):
         """Returns the logit of "keep" of each unit.
 
         Args:
-            context: ``[B, U, W]`` from `DiffuMaskModel.contextualise`.
+            context: ``[B, U, W + 2]`` from `DiffuMaskModel.contextualise`.
             states: ``[B, U]`` of `diffusion.states`.
             noise: ``[B, 1]``, the share of units that are undecided.
             keep_rate: ``[B, 1]`` or ``[B, U]``, the share of units to keep.
@@ -91,12 +94,17 @@ class Denoiser(nn.Module):
         kept = self._of_twins(states == KEEP, twins)
         waiting = self._of_twins((states == UNDECIDED) & (mask > 0), twins)
         rate = keep_rate.expand_as(mask)
-        condition = torch.stack([rate, rate.clamp(min=1e-3).log(), noise.expand_as(mask), noise.sqrt() * rate], -1)
-        x = context + self.state(states) + self.twin(torch.stack([kept, waiting], -1)) + self.condition(condition)
+        log_rate = rate.clamp(min=1e-3).log()
+        vectors, levels = context[..., :-2], context[..., -2:]
+        tightness = self.level(torch.stack([rate, log_rate], -1)).squeeze(-1).sigmoid()
+        marginal = tightness * levels[..., 0] + (1 - tightness) * levels[..., 1]
+        condition = torch.stack([rate, log_rate, noise.expand_as(mask), noise.sqrt() * rate], -1)
+        x = vectors + self.levels(levels) + self.state(states) + self.condition(condition)
+        x = x + self.twin(torch.stack([kept, waiting], -1))
         columns = mask.unsqueeze(-1)
         for block in self.blocks:
             x = block(x, columns)
-        logits: Tensor = self.logit(self.norm(x)).squeeze(-1)
+        logits: Tensor = marginal + self.logit(self.norm(x)).squeeze(-1)
         return logits
 
     @staticmethod
@@ -143,7 +151,7 @@ class DiffuMaskOutput(ModelOutput):
     Attributes:
         logits: ``[B, U]``, the logit of "keep" with every unit undecided.
         hidden: ``[B, U, D]``, one vector a unit.
-        context: ``[B, U, W]``, what the denoiser is given at each step.
+        context: ``[B, U, W + 2]``, what the denoiser is given at each step.
     """
 
     logits: Tensor | None = None
@@ -169,9 +177,12 @@ class DiffuMaskModel(PreTrainedModel):
             self.relevance.pooler = None
         hidden = self.encoder.config.hidden_size
         width = config.denoiser_width
-        self.project = nn.Sequential(nn.Linear(hidden, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-        self.shape = nn.Linear(config.shape_features, width)
-        self.norm = nn.LayerNorm(width)
+        self.shape = nn.Linear(config.shape_features, hidden)
+        self.norm = nn.LayerNorm(hidden)
+        self.levels = nn.Linear(hidden, 2)
+        self.project = nn.Sequential(
+            nn.Linear(hidden, 2 * width), nn.GELU(), nn.Linear(2 * width, width), nn.LayerNorm(width)
+        )
         self.denoiser = Denoiser(config)
         self.shot_head = ShotHead(hidden, width)
         self.post_init()  # type: ignore[no-untyped-call]
@@ -187,6 +198,11 @@ class DiffuMaskModel(PreTrainedModel):
         elif isinstance(module, nn.LayerNorm):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
+        elif isinstance(module, Denoiser):
+            # An untrained denoiser changes nothing, and reads the annotated rates (0.25 and 0.55) as their levels.
+            nn.init.zeros_(module.logit.weight)
+            module.level.weight.copy_(torch.tensor([[-12.0, 0.0]]))
+            nn.init.constant_(module.level.bias, 4.8)
 
     def encode(
         self, input_ids: Tensor, token_types: Tensor, attention_mask: Tensor, unit_of_token: Tensor, units: int
@@ -209,9 +225,12 @@ class DiffuMaskModel(PreTrainedModel):
         return F.normalize((hidden * mask).sum(1), dim=1)
 
     def contextualise(self, hidden: Tensor, shapes: Tensor) -> Tensor:
-        """Mixes ``[B, U, D]`` and shape features ``[B, U, F]`` into the denoiser's context ``[B, U, W]``."""
-        context: Tensor = self.norm(self.project(hidden) + self.shape(shapes))
-        return context
+        """The denoiser's context ``[B, U, W + 2]`` from ``[B, U, D]`` and shape features ``[B, U, F]``.
+
+        Its last two channels are the logits of "keep" at the tight and the light level, with nothing decided.
+        """
+        seen = self.norm(hidden + self.shape(shapes))
+        return torch.cat([self.project(seen), self.levels(seen)], -1)
 
     def forward(
         self,

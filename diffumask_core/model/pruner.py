@@ -38,7 +38,7 @@ class Encoding:
 
     Attributes:
         hidden: ``[N, D]``.
-        context: ``[1, N, W]``.
+        context: ``[1, N, W + 2]``.
         twins: ``[1, N]``.
         units: The units as they were read.
         query: Token ids of the query; none where there is none.

@@ -229,7 +229,7 @@ class Batch:
 
 
 # How many other passages stand beside a passage with a query: retrieval rarely gives one alone.
-_BESIDE = (0, 0, 0, 1, 2)
+_BESIDE = (0, 0, 0, 0, 1)
 # The annotators' punctuation is noisy.
 _WEIGHT_OF_PUNCTUATION = 0.3
 

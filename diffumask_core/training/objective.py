@@ -1,6 +1,6 @@
 """What the network is trained on: from a batch to one loss."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from diffumask_core.training.examples import Batch
 
 _MOST_WEIGHT = 3.0  # of the loss at low noise, where few units carry it
 _SIZE_WEIGHT = 0.1  # of logits that are larger than any decision needs
-_TIGHT_SHARE = 0.25  # the share of units that the tightest common budget keeps
+_TIGHT_SHARE = 0.2  # the share of units that must be enough for what is required
 
 
 @dataclass(frozen=True)
@@ -22,42 +22,61 @@ class Objective:
     """The parts of the loss and their weights.
 
     Attributes:
+        teacher: A trained model, whose scores stand in for labels where there are none, and soften them elsewhere.
+        opinion: The weight of the teacher beside a label.
         schedule: The noise schedule.
         own_states: The share of noisy states whose order is the model's own: what it would decide first is decided.
         trust: Of the decisions in those, the share that is replaced by the truth.
         anti_mask: Weight of the anti-mask penalty.
         required: Weight of units that a tight budget must keep.
-        shots: Weight of the shot ranking.
     """
 
+    teacher: DiffuMaskModel | None = None
+    opinion: float = 0.5
     schedule: NoiseSchedule = field(default_factory=LinearSchedule)
     own_states: float = 0.5
-    trust: float = 0.0
+    trust: float = 0.5
     anti_mask: float = 1.0
-    required: float = 0.3
-    shots: float = 0.3
+    required: float = 0.2
 
-    def __call__(self, model: DiffuMaskModel, batch: Batch) -> Tensor:
-        """The loss of a batch."""
-        hidden = encode_batch(model, batch)
-        context = model.contextualise(hidden, batch.shapes)
-        loss = hidden.new_zeros(())
+    def encoder_loss(self, model: DiffuMaskModel, batch: Batch) -> Tensor:
+        """The loss of the encoder: both levels, each unit by itself, and what a tight budget must keep."""
+        tight, light = _levels(model, batch)
+        if self.teacher is not None:
+            batch = self._teach(batch, self.teacher)
+        loss = tight.new_zeros(())
         if batch.has_labels.any():
-            loss = loss + self.mask_loss(model, context, batch)
+            rows = batch.has_labels
+            mask, weights = batch.mask[rows], batch.weights[rows]
+            for logits, labels in ((tight[rows], batch.tight[rows]), (light[rows], batch.light[rows])):
+                rate = (labels * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True)
+                loss = loss + mask_loss(logits, labels, weights) / 2
+                loss = loss + self.anti_mask * anti_mask_penalty(logits, rate, mask) / 2
         if batch.has_required.any():
-            loss = loss + self.required * self._required_loss(model, context, batch)
-        if batch.has_grades.any():
-            rows = batch.has_grades
-            scores = model.shot_head(hidden[rows], batch.shot_of_unit[rows], batch.grades.shape[1])
-            grades = batch.grades[rows]
-            loss = loss + self.shots * ranking_loss(scores, grades, grades.isfinite())
+            rows = batch.has_required
+            logits = tight[rows]
+            lift = required_loss(logits, batch.required[rows], batch.scope[rows], _TIGHT_SHARE)
+            loss = loss + self.required * (lift + _SIZE_WEIGHT * size_penalty(logits, batch.mask[rows]))
         return loss
 
-    def mask_loss(self, model: DiffuMaskModel, context: Tensor, batch: Batch) -> Tensor:
-        """Both levels with everything undecided, both at a random noise level, and a random rate."""
-        rows = batch.has_labels
-        context, mask, twins = context[rows], batch.mask[rows], batch.twins[rows]
-        light, tight, weights = batch.light[rows], batch.tight[rows], batch.weights[rows]
+    def _teach(self, batch: Batch, teacher: DiffuMaskModel) -> Batch:
+        with torch.no_grad():
+            tight, light = (logits.sigmoid() for logits in _levels(teacher, batch))
+        trust = torch.where(batch.has_labels[:, None], 1 - self.opinion, 0.0)
+        return replace(
+            batch,
+            tight=tight.lerp(batch.tight, trust),
+            light=light.lerp(batch.light, trust),
+            has_labels=torch.ones_like(batch.has_labels),
+        )
+
+    def denoiser_loss(self, model: DiffuMaskModel, hidden: Tensor, batch: Batch) -> Tensor:
+        """The loss of the denoiser, on what the encoder made of a batch of labels.
+
+        Both levels with everything undecided, both at a random noise level, and a random rate.
+        """
+        context = model.contextualise(hidden, batch.shapes)
+        mask, twins, weights, light, tight = batch.mask, batch.twins, batch.weights, batch.light, batch.tight
         rate = torch.rand(len(mask), 1, device=mask.device) * 0.9 + 0.05
         between = labels_between(light, tight, mask, rate)
         labels = torch.cat([tight, light, tight, light, between])
@@ -99,14 +118,16 @@ class Objective:
         )
         return torch.where(own, mix_decisions(own_states, labels, self.trust), true_states)
 
-    def _required_loss(self, model: DiffuMaskModel, context: Tensor, batch: Batch) -> Tensor:
-        rows = batch.has_required
-        mask = batch.mask[rows]
-        keep_rate = torch.full((len(mask), 1), _TIGHT_SHARE, device=mask.device)
-        states = torch.full_like(batch.twins[rows], UNDECIDED)
-        logits = model.denoiser(context[rows], states, torch.ones_like(keep_rate), keep_rate, batch.twins[rows], mask)
-        too_large = _SIZE_WEIGHT * size_penalty(logits, mask)
-        return required_loss(logits, batch.required[rows], batch.scope[rows], _TIGHT_SHARE) + too_large
+
+def _levels(model: DiffuMaskModel, batch: Batch) -> tuple[Tensor, ...]:
+    """The logits ``[R, U]`` at the tight and at the light level."""
+    return model.contextualise(encode_batch(model, batch), batch.shapes)[..., -2:].unbind(-1)
+
+
+def shot_loss(model: DiffuMaskModel, hidden: Tensor, batch: Batch) -> Tensor:
+    """The loss of the shot head, on what the encoder made of a batch of graded shots."""
+    scores = model.shot_head(hidden, batch.shot_of_unit, batch.grades.shape[1])
+    return ranking_loss(scores, batch.grades, batch.grades.isfinite())
 
 
 def encode_batch(model: DiffuMaskModel, batch: Batch) -> Tensor:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from tokenizers import Tokenizer
@@ -20,7 +20,7 @@ from diffumask_core.model.inputs import Frame
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import save_folder
 from diffumask_core.training.examples import Batch, Example, ExampleBuilder, batches, collate
-from diffumask_core.training.objective import Objective, encode_batch
+from diffumask_core.training.objective import Objective, encode_batch, shot_loss
 
 logger = logging.getLogger("diffumask")
 
@@ -40,8 +40,9 @@ class TrainingOptions:
     """How to train.
 
     Attributes:
-        epochs: Passes over the labels.
-        denoiser_epochs: Further passes for the denoiser alone, over what the finished encoder makes of the labels.
+        epochs: Passes of the encoder over its share of the labels.
+        reader_epochs: Passes of the denoiser over the rest of the labels, and of the shot head over graded shots.
+        unseen: The share of the labels that the encoder does not see, for the denoiser to learn from.
         batch_tokens: Padded tokens of a batch.
         encoder_rate: Learning rate of the encoder's last layer.
         layer_decay: Factor from each encoder layer to the one below it.
@@ -49,25 +50,25 @@ class TrainingOptions:
         warmup: The share of the steps in which the rates rise.
         averaging: Decay of the moving average of the weights, which is what is evaluated and saved.
         documents: Shots shown with a query; passages with the gold one among them.
-        exemplars_per_epoch: Of the solved exemplars, as many as are drawn for an epoch.
+        exemplars_per_epoch: Of the solved exemplars, as many as are drawn for an epoch of the encoder.
+        passages_per_epoch: Of the questions with passages, as many as are drawn for an epoch of the encoder.
         seed: Of everything that is drawn.
     """
 
-    epochs: int = 5
-    denoiser_epochs: int = 2
+    epochs: int = 7
+    reader_epochs: int = 12
+    unseen: float = 1 / 12
     batch_tokens: int = 4096
     encoder_rate: float = 2e-4
     layer_decay: float = 0.9
     head_rate: float = 1e-3
     warmup: float = 0.06
     averaging: float = 0.995
-    documents: int = 3
+    documents: int = 5
     exemplars_per_epoch: int = 500
+    passages_per_epoch: int = 300
     seed: int = 0
 
-
-# How much of the denoiser's own decisions is replaced by the truth when it is trained alone; chosen on dev.
-_TRUST = 0.5
 
 Evaluate = Callable[[DiffuMaskModel], Mapping[str, float]]
 
@@ -79,63 +80,82 @@ def train(
     out: Path,
     options: TrainingOptions,
     evaluate: Evaluate,
+    teacher: DiffuMaskModel | None = None,
 ) -> None:
     """Trains a model and leaves it in ``out``; a run that was cut off goes on from its last finished epoch.
 
-    First everything is trained. Then the encoder rests, and the denoiser goes on alone: that is cheap, since the
-    encoder has run once and for all, and it is where the model learns to go on from its own decisions.
+    First the encoder learns to score each unit by itself. Then it rests, and what reads its vectors is trained on
+    what it makes of the data once and for all: the denoiser and the shot head. The denoiser learns from texts that
+    the encoder has not seen, since of those that it has seen the encoder knows more than it ever will of a user's.
 
     Args:
         model: What to start from.
         tokenizer: Of its encoder.
         data: What to learn from.
-        out: A folder for the model, a line of figures for each epoch (``log.jsonl``) and the state to resume from.
+        out: A folder for the model, a line of figures for each epoch (``log.jsonl``) and the states to resume from.
         options: How to train.
         evaluate: Figures of a model, taken after each epoch; the epoch with the highest ``score`` is kept.
+        teacher: A trained model, from whose scores the encoder learns beside the labels (Hinton et al., "Distilling
+            the Knowledge in a Neural Network", 2015); one of its own kind improves on itself.
     """
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(model, _encoder_groups(model, options), options, out / "training_state.pt")
     builder = ExampleBuilder(tokenizer, model.config.window_tokens, model.config.query_tokens)
     frame = Frame.of(tokenizer)
     keeper = _Keeper(model, tokenizer, out, evaluate)
+    objective = Objective(teacher)
+    labels = random.Random(options.seed).sample(data.labels, len(data.labels))
+    unseen, seen = labels[: int(options.unseen * len(labels))], labels[int(options.unseen * len(labels)) :]
 
     def lay_out(group: list[Example]) -> Batch:
         batch = collate(group, frame, model.config.window_tokens, model.config.window_overlap)
         return batch.to(model.device)
 
-    objective = Objective()
-    keeper.best = run.load()
-    total = options.epochs * len(_epoch_batches(builder, data, options, 0))
-    for epoch in range(run.epochs, options.epochs):
-        torch.manual_seed(options.seed + epoch)
-        groups = tqdm(_epoch_batches(builder, data, options, epoch), desc=f"epoch {epoch + 1}/{options.epochs}")
-        losses = [run.step(objective(model, lay_out(group)), total) for group in groups]
-        with run.averaged():
-            keeper.keep_if_better({"epoch": epoch + 1, "loss": round(sum(losses) / len(losses), 4)})
-        run.save(epoch + 1, keeper.best)
-    run.set_averaged()
-
-    denoising = Objective(own_states=1.0, trust=_TRUST)
-    tuning = _Run(model, _denoiser_groups(model, options), options, out / "denoiser_state.pt")
-    keeper.best = max(keeper.best, tuning.load())
-    if tuning.epochs == options.denoiser_epochs:
-        return
-    torch.manual_seed(options.seed)
-    labelled = [lay_out(group) for group in _epoch_batches(builder, TrainingData(data.labels), options, 0)]
-    cached = _encode_once(model, labelled)
-    for epoch in range(tuning.epochs, options.denoiser_epochs):
-        torch.manual_seed(options.seed + epoch)
-        order = random.Random(f"{options.seed}/{epoch}").sample(cached, len(cached))
-        losses = [
-            tuning.step(
-                denoising.mask_loss(model, model.contextualise(hidden.float(), batch.shapes), batch),
-                options.denoiser_epochs * len(cached),
-            )
-            for batch, hidden in tqdm(order, desc=f"denoiser epoch {epoch + 1}/{options.denoiser_epochs}")
+    def encoder_epoch(epoch: int) -> list[list[Example]]:
+        rng = random.Random(f"{options.seed}/{epoch}")
+        exemplars = rng.sample(data.exemplars, min(options.exemplars_per_epoch, len(data.exemplars)))
+        passages = rng.sample(data.passages, min(options.passages_per_epoch, len(data.passages)))
+        examples = [
+            *builder.labelled(seen, rng),
+            *builder.solved(exemplars),
+            *builder.retrieved(passages, rng.randint(1, 2), rng),
         ]
-        with tuning.averaged():
-            keeper.keep_if_better({"denoiser_epoch": epoch + 1, "loss": round(sum(losses) / len(losses), 4)})
-        tuning.save(epoch + 1, keeper.best)
+        return batches(examples, options.batch_tokens, rng)
+
+    encoder = _Run(model, _encoder_groups(model, options), options, out / "encoder_state.pt")
+    encoder.train(
+        "epoch", options.epochs, encoder_epoch, lambda group: objective.encoder_loss(model, lay_out(group)), keeper
+    )
+
+    readers = _Run(model, _reader_groups(model, options), options, out / "reader_state.pt")
+    if readers.epochs == options.reader_epochs:
+        return
+    rng = random.Random(options.seed)
+    graded = [
+        *builder.graded(data.shots, options.documents, rng),
+        *builder.retrieved(data.passages, options.documents, rng),
+    ]
+    cached = _encode_once(
+        model,
+        [
+            lay_out(group)
+            for examples in (list(builder.labelled(unseen, rng)), graded)
+            for group in batches(examples, options.batch_tokens // 4, rng)
+        ],
+    )
+
+    def reader_loss(item: tuple[Batch, Tensor]) -> Tensor:
+        batch, hidden = item[0], item[1].float()
+        if batch.has_labels.all():
+            return objective.denoiser_loss(model, hidden, batch)
+        return shot_loss(model, hidden, batch)
+
+    readers.train(
+        "reader_epoch",
+        options.reader_epochs,
+        lambda epoch: random.Random(f"{options.seed}/{epoch}").sample(cached, len(cached)),
+        reader_loss,
+        keeper,
+    )
 
 
 @torch.no_grad()
@@ -169,37 +189,55 @@ class _Keeper:
             log.write(json.dumps(line) + "\n")
 
 
-def _epoch_batches(
-    builder: ExampleBuilder, data: TrainingData, options: TrainingOptions, epoch: int
-) -> list[list[Example]]:
-    rng = random.Random(f"{options.seed}/{epoch}")
-    examples = [
-        *builder.labelled(data.labels, rng),
-        *builder.graded(data.shots, options.documents, rng),
-        *builder.retrieved(data.passages, options.documents, rng),
-        *builder.solved(rng.sample(data.exemplars, min(options.exemplars_per_epoch, len(data.exemplars)))),
-    ]
-    return batches(examples, options.batch_tokens, rng)
-
-
 _ParameterGroups = list[dict[str, Any]]
+_READERS = ("denoiser.", "project.", "shot_head.")
+_Item = TypeVar("_Item")
 
 
 class _Run:
-    """The state of a run: optimizer, moving average, finished epochs; saved and loaded as one file."""
+    """A run of epochs with its state: optimizer, moving average, finished epochs; saved and loaded as one file."""
 
     def __init__(self, model: DiffuMaskModel, groups: _ParameterGroups, options: TrainingOptions, path: Path) -> None:
         self._model = model
         self._options = options
         self._path = path
-        self._optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
+        self._optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
         self._parameters = [parameter for group in groups for parameter in group["params"]]
         self._average = {name: value.detach().clone() for name, value in _trained(model)}
         self._steps = 0
         self.epochs = 0
+        self._best = self._load()
 
-    def step(self, loss: Tensor, total: int) -> float:
+    def train(
+        self,
+        name: str,
+        epochs: int,
+        items: Callable[[int], Sequence[_Item]],
+        loss: Callable[[_Item], Tensor],
+        keeper: _Keeper,
+    ) -> None:
+        """Trains for the epochs that are left and leaves the model with its averaged weights.
+
+        Args:
+            name: Of an epoch, in the log.
+            epochs: How many there are.
+            items: What an epoch goes through.
+            loss: Of an item.
+            keeper: Told of each epoch.
+        """
+        keeper.best = self._best
+        total = epochs * len(items(0)) if self.epochs < epochs else 0
+        for epoch in range(self.epochs, epochs):
+            torch.manual_seed(self._options.seed + epoch)
+            bar = tqdm(items(epoch), desc=f"{name.replace('_', ' ')} {epoch + 1}/{epochs}")
+            losses = [self._step(loss(item), total) for item in bar]
+            with _Averaged(self._model, self._average):
+                keeper.keep_if_better({name: epoch + 1, "loss": round(sum(losses) / len(losses), 4)})
+            self._save(epoch + 1, keeper.best)
+        _set_weights(self._model, self._average)
+
+    def _step(self, loss: Tensor, total: int) -> float:
         self._steps += 1
         progress = self._steps / total
         factor = min(progress / self._options.warmup, max(0.0, (1 - progress) / (1 - self._options.warmup)), 1.0)
@@ -216,14 +254,7 @@ class _Run:
                 self._average[name].lerp_(value, 1 - decay)
         return float(loss.detach())
 
-    def averaged(self) -> "_Averaged":
-        return _Averaged(self._model, self._average)
-
-    def set_averaged(self) -> None:
-        """Leaves the model with its averaged weights."""
-        _set_weights(self._model, self._average)
-
-    def save(self, epochs: int, best: float) -> None:
+    def _save(self, epochs: int, best: float) -> None:
         state = {
             "options": asdict(self._options),
             "epochs": epochs,
@@ -237,7 +268,7 @@ class _Run:
         torch.save(state, unfinished)
         unfinished.replace(self._path)
 
-    def load(self) -> float:
+    def _load(self) -> float:
         """Takes up an earlier run, if there is one with the same options; returns the best score so far."""
         if not self._path.exists():
             return -math.inf
@@ -279,10 +310,12 @@ def _trained(model: DiffuMaskModel) -> Iterator[tuple[str, torch.nn.Parameter]]:
 
 
 def _encoder_groups(model: DiffuMaskModel, options: TrainingOptions) -> _ParameterGroups:
-    """The encoder's layers, each slower than the one above it, and the rest."""
+    """The encoder's layers, each slower than the one above it, and what scores its units."""
     layers = model.encoder.config.num_hidden_layers
     groups: dict[float, list[Tensor]] = {}
     for name, parameter in _trained(model):
+        if name.startswith(_READERS):
+            continue
         if name.startswith("encoder."):
             numbers = [int(part) for part in name.split(".") if part.isdigit()]
             depth = layers - numbers[0] - 1 if numbers else layers
@@ -293,8 +326,7 @@ def _encoder_groups(model: DiffuMaskModel, options: TrainingOptions) -> _Paramet
     return [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
 
 
-def _denoiser_groups(model: DiffuMaskModel, options: TrainingOptions) -> _ParameterGroups:
-    """The denoiser and what makes its context."""
-    names = ("denoiser.", "project.", "shape.", "norm.")
-    parameters = [value for name, value in model.named_parameters() if name.startswith(names)]
+def _reader_groups(model: DiffuMaskModel, options: TrainingOptions) -> _ParameterGroups:
+    """The denoiser, what makes its context, and the shot head."""
+    parameters = [value for name, value in _trained(model) if name.startswith(_READERS)]
     return [{"params": parameters, "lr": options.head_rate}]

@@ -95,7 +95,7 @@ class TestForward:
         output = forward(pruner.model, tokenizer, [SHORT, LONG])
         assert output.logits.shape == (2, units)
         assert output.hidden.shape == (2, units, 16)
-        assert output.context.shape == (2, units, 8)
+        assert output.context.shape == (2, units, 8 + 2)
 
     def test_padding_changes_nothing(self, pruner: Pruner, tokenizer: Tokenizer) -> None:
         units = len(split_units(SHORT))

@@ -23,7 +23,7 @@ from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.training.command import training_data
 from diffumask_core.training.encoder import fresh_model
 from diffumask_core.training.examples import Batch, ExampleBuilder, batches, collate
-from diffumask_core.training.objective import Objective, labels_between
+from diffumask_core.training.objective import Objective, encode_batch, labels_between, shot_loss
 from diffumask_core.training.trainer import TrainingData, TrainingOptions, train
 
 NAMES = ["Anna", "Paul", "Maria", "Omar", "Lena", "Ivan"]
@@ -73,7 +73,7 @@ PASSAGES = [
 EXEMPLARS = [exemplar_of(SolutionRow(question="How many?", answer="It is 5 * 14 = <<5*14=70>>70.\n#### 70"))]
 DATA = TrainingData(LABELS, SHOTS, PASSAGES, EXEMPLARS)
 OPTIONS = TrainingOptions(
-    epochs=3, denoiser_epochs=0, batch_tokens=1024, encoder_rate=3e-3, head_rate=1e-2, averaging=0.5
+    epochs=3, reader_epochs=0, unseen=0.25, batch_tokens=1024, encoder_rate=3e-3, head_rate=1e-2, averaging=0.5
 )
 
 
@@ -95,7 +95,7 @@ def run(
 
 
 def state(out: Path) -> dict[str, torch.Tensor]:
-    loaded = torch.load(out / "training_state.pt", weights_only=True)
+    loaded = torch.load(out / "encoder_state.pt", weights_only=True)
     return {**loaded["model"], **{f"average {name}": value for name, value in loaded["average"].items()}}
 
 
@@ -145,7 +145,7 @@ class TestTraining:
 
         def cut_off(model: DiffuMaskModel) -> Mapping[str, float]:
             # In the second epoch, after the first was saved.
-            if (tmp_path / "cut" / "training_state.pt").exists():
+            if (tmp_path / "cut" / "encoder_state.pt").exists():
                 raise KeyboardInterrupt
             return {"score": 0.0}
 
@@ -155,11 +155,11 @@ class TestTraining:
         assert [line["loss"] for line in resumed] == [line["loss"] for line in whole]
         assert same(state(tmp_path / "cut"), state(tmp_path / "whole"))
 
-    @pytest.mark.parametrize("denoiser_epochs", [0, 2])
+    @pytest.mark.parametrize("reader_epochs", [0, 2])
     def test_a_finished_run_is_left_alone(
-        self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path, denoiser_epochs: int
+        self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path, reader_epochs: int
     ) -> None:
-        options = replace(OPTIONS, epochs=1, denoiser_epochs=denoiser_epochs)
+        options = replace(OPTIONS, epochs=1, reader_epochs=reader_epochs)
         first = run(model, tokenizer, tmp_path, options)
         before = state(tmp_path)
         assert run(model, tokenizer, tmp_path, options) == first
@@ -172,7 +172,7 @@ class TestTraining:
         run(model, tokenizer, tmp_path, replace(OPTIONS, epochs=1, head_rate=1e-4))
         assert "other options: starting anew" in caplog.text
 
-    def test_in_denoiser_epochs_the_encoder_and_the_shot_head_rest(
+    def test_while_its_readers_learn_the_encoder_rests(
         self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path
     ) -> None:
         seen: list[dict[str, torch.Tensor]] = []
@@ -181,12 +181,12 @@ class TestTraining:
             seen.append({name: value.detach().clone() for name, value in model.named_parameters()})
             return {"score": len(seen)}
 
-        train(model, tokenizer, DATA, tmp_path, replace(OPTIONS, epochs=1, denoiser_epochs=2), evaluate)
+        train(model, tokenizer, DATA, tmp_path, replace(OPTIONS, epochs=1, reader_epochs=2), evaluate)
         log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text("utf-8").splitlines()]
         assert [line.get("epoch", 0) for line in log] == [1, 0, 0]
-        assert [line.get("denoiser_epoch", 0) for line in log] == [0, 1, 2]
+        assert [line.get("reader_epoch", 0) for line in log] == [0, 1, 2]
         changed = {name.partition(".")[0] for name, value in seen[0].items() if not torch.equal(value, seen[-1][name])}
-        assert changed == {"denoiser", "project", "shape", "norm"}
+        assert changed == {"denoiser", "project", "shot_head"}
 
     def test_the_seed_decides(self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path) -> None:
         for name, seed in (("a", 0), ("b", 0), ("c", 1)):
@@ -257,7 +257,13 @@ class TestExamples:
 class TestObjective:
     def test_it_has_a_gradient_for_every_part(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
         torch.manual_seed(0)
-        loss = Objective()(model, batch_of(tokenizer))
+        builder, rng, frame = ExampleBuilder(tokenizer, 128, 16), random.Random(0), Frame.of(tokenizer)
+        labelled = collate(list(builder.labelled(LABELS, rng)), frame, 128, 16)
+        graded = collate(list(builder.graded(SHOTS, 2, rng)), frame, 128, 16)
+        objective = Objective()
+        loss = objective.encoder_loss(model, batch_of(tokenizer))
+        loss = loss + objective.denoiser_loss(model, encode_batch(model, labelled), labelled)
+        loss = loss + shot_loss(model, encode_batch(model, graded), graded)
         loss.backward()
         assert torch.isfinite(loss)
         without = [
@@ -265,6 +271,19 @@ class TestObjective:
         ]
         # Nothing in the tiny encoder but biases that shift all keys alike is free of a gradient.
         assert [name for name in without if "key.bias" not in name] == []
+
+    def test_a_teacher_is_followed_where_there_are_no_labels(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
+        builder, frame = ExampleBuilder(tokenizer, 128, 16), Frame.of(tokenizer)
+        batch = collate(list(builder.graded(SHOTS, 2, random.Random(0))), frame, 128, 16)
+        teacher = copy.deepcopy(model.eval())
+        with torch.no_grad():
+            teacher.levels.bias += torch.tensor([3.0, -3.0])
+        assert float(Objective(anti_mask=0.0).encoder_loss(model, batch)) == 0
+        loss = Objective(teacher, anti_mask=0.0).encoder_loss(model, batch)
+        loss.backward()
+        assert model.levels.bias.grad is not None
+        tight, light = model.levels.bias.grad.tolist()
+        assert tight < 0 < light
 
     @pytest.mark.parametrize(
         ("rate", "expected"),
