@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from os import PathLike
 from typing import Any, Literal, Unpack
 
@@ -167,6 +167,8 @@ class _Reading:
         self._query = query
         self._rebuild = rebuilder
         self._encode_seconds = 0.0
+        # The same few masks are asked for again and again: what must stay, and what the budget leaves.
+        self._count_packed = lru_cache(maxsize=16)(self._count_anew)
 
     def decide(self, options: Options, timings: Mapping[str, float]) -> CompressionResult:
         """Applies a budget."""
@@ -310,9 +312,11 @@ class _Reading:
         document = self._document
         alive = self._choose_shots(options, budget, least)
         if options.token_level:
-            if options.shot_level:
-                alive = self._drop_starved(options, alive, least, budget)
-            ranked, guess = self._denoise(options, alive, budget)
+            task = self._denoising(options, alive, budget)
+            if options.shot_level and (starved := self._starved(task, alive, least, budget)).any():
+                alive = alive & ~starved
+                task = self._denoising(options, alive, budget)
+            ranked, guess = task.ranked(options.steps)
         else:
             ranked, guess = self._in_reading_order(alive, budget)
         kept = fit_budget(
@@ -320,34 +324,23 @@ class _Reading:
         )
         return document.close(kept, alive), alive
 
-    def _drop_starved(self, options: Options, alive: BoolArray, least: BoolArray, budget: int) -> BoolArray:
-        """Drops shots of which one step would leave too little to read, so that their tokens go to others."""
-        document = self._document
-        task = self._denoising(options, alive, budget)
-        logits = task.predict(task.states, 1.0)
-        free = task.states == UNDECIDED
-        above = logits > budget_threshold(logits[free], task.costs[free], task.budget) if free.any() else free
+    def _starved(self, task: "_Denoising", alive: BoolArray, least: BoolArray, budget: int) -> BoolArray:
+        """``[S]``, shots of which one step would leave too little to read: their tokens had better go to others."""
+        document, free = self._document, task.free
+        above = free & (task.marginals > budget_threshold(task.marginals[free], task.costs[free], task.budget))
         in_shot = free & (document.shot_of_unit >= 0)
         total = np.bincount(document.shot_of_unit[in_shot], task.costs[in_shot], minlength=len(alive))
         kept = np.bincount(document.shot_of_unit[in_shot & above], task.costs[in_shot & above], minlength=len(alive))
-        starved = (total > 0) & (kept < READABLE_SHARE * total) & ~least
-        if not starved.any():
-            return alive
-        rest = alive & ~starved
+        starved = (total > 0) & (kept < READABLE_SHARE * total) & alive & ~least
         # Never so many that the rest could not fill the budget: the best of them stay.
         for shot in self._shot_order[starved[self._shot_order]]:
+            rest = alive & ~starved
             if task.costs[self._free(rest)].sum() >= budget - self._count(document.close(self._nothing, rest)):
                 break
-            rest[shot] = True
+            starved[shot] = False
         # Some tokenizers count more tokens in less text.
-        return rest if self._count(document.close(self._nothing, rest)) <= budget else alive
-
-    def _denoise(self, options: Options, alive: BoolArray, budget: int) -> tuple[npt.NDArray[np.int64], int]:
-        """Free units, best first, and how many of them the sampler kept."""
-        task = self._denoising(options, alive, budget)
-        sample = sample_mask(task.predict, task.costs, task.budget, task.states, steps=options.steps)
-        free = np.flatnonzero(task.states == UNDECIDED)
-        return free[np.argsort(-sample.margins[free], kind="stable")], int(sample.mask[free].sum())
+        fits = self._count(document.close(self._nothing, alive & ~starved)) <= budget
+        return starved if fits else np.zeros_like(starved)
 
     def _in_reading_order(self, alive: BoolArray, budget: int) -> tuple[npt.NDArray[np.int64], int]:
         """Free units, shot by shot with the best first and outside shots before all, and about how many fit."""
@@ -380,7 +373,10 @@ class _Reading:
 
     def _count(self, mask: BoolArray) -> int:
         """Tokens of the text that a closed mask gives."""
-        text = self._document.layout.text
+        return self._count_packed(mask.tobytes())
+
+    def _count_anew(self, packed: bytes) -> int:
+        text, mask = self._document.layout.text, np.frombuffer(packed, dtype=bool)
         return sum(self._counter.count(join_spans(text, spans)) for spans in kept_spans(self._document, mask) if spans)
 
     def _unchanged(self, budget: int, protected_tokens: int) -> CompressionResult:
@@ -415,7 +411,7 @@ class _Reading:
             spans=flat,
             budget=budget,
             original_tokens=self._original_tokens,
-            compressed_tokens=sum(map(self._counter.count, left)),
+            compressed_tokens=self._count(mask),
             protected_tokens=protected_tokens,
             counter=self._counter.name,
             shots=self._shot_results(flat, alive, self._utilities),
@@ -455,6 +451,22 @@ class _Denoising:
     costs: npt.NDArray[np.float64]
     budget: float
     states: npt.NDArray[np.int64]
+
+    @property
+    def free(self) -> BoolArray:
+        free: BoolArray = self.states == UNDECIDED
+        return free
+
+    @cached_property
+    def marginals(self) -> npt.NDArray[np.floating]:
+        """``[N]``, the logits with nothing decided."""
+        return self.predict(self.states, 1.0)
+
+    def ranked(self, steps: int) -> tuple[npt.NDArray[np.int64], int]:
+        """Free units, best first, and how many of them the sampler keeps."""
+        sample = sample_mask(self.predict, self.costs, self.budget, self.states, steps=steps, marginals=self.marginals)
+        free = np.flatnonzero(self.free)
+        return free[np.argsort(-sample.margins[free], kind="stable")], int(sample.mask[free].sum())
 
 
 class _Clock:

@@ -56,6 +56,7 @@ def sample_mask(
     states: IntArray,
     *,
     steps: int,
+    marginals: FloatArray | None = None,
     schedule: NoiseSchedule | None = None,
     confidence: float = 4.0,
     remask: float = 0.0,
@@ -72,6 +73,7 @@ def sample_mask(
         budget: What the undecided units may cost together when kept.
         states: ``[N]``, of `diffusion.states`; units that are not undecided stay as they are.
         steps: The most steps; 1 thresholds the marginal probabilities.
+        marginals: What ``predict`` gives for ``states`` and noise 1, where that is known already.
         schedule: The share of units undecided over time.
         confidence: The distance from the threshold from which on a decision is not put off.
         remask: The share of the decisions, the least certain first, that are taken back once when all is decided
@@ -88,7 +90,8 @@ def sample_mask(
     def decide(share_left: float) -> None:
         nonlocal rest, taken
         open_units = np.flatnonzero(states == UNDECIDED)
-        logits = predict(states, len(open_units) / total)[open_units]
+        known = marginals if taken == 0 else None
+        logits = (predict(states, len(open_units) / total) if known is None else known)[open_units]
         taken += 1
         margin = logits - budget_threshold(logits, costs[open_units], rest)
         certainty = np.abs(margin)

@@ -102,8 +102,9 @@ def messages_layout(
         turn_roles = [roles[index] for index in turn]
         answer = _label(text, own[turn[-1]]) if turn_roles == ["user", "assistant"] else None
         kept = [answer] if answer else [span for index in turn for span in calls[index]]
-        # A system message stays, so a turn that it is in the midst of stays too.
-        shots.append(ShotSpan(whole, tuple(kept), answer, pinned=any(role in _SYSTEM_ROLES for role in turn_roles)))
+        # A turn stays with a message in its midst that stays.
+        pinned = any(role in _SYSTEM_ROLES for role in turn_roles) or any(index in keep for index in turn)
+        shots.append(ShotSpan(whole, tuple(kept), answer, pinned))
         turns.append(tuple(turn))
 
     asked = None if last_user is None else _cover(own[last_user])

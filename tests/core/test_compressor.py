@@ -90,6 +90,24 @@ class TestShots:
         result = compressor.compress(PROSE, target_tokens=20, token_level=False, tokenizer=words)
         assert result.text == " ".join(PROSE.split()[:20])
 
+    def test_what_is_left_of_each_shot(self, compressor: Compressor) -> None:
+        prompt = Prompt(shots=[exemplar(number) for number in range(3, 9)], query=QUERY)
+        result = compressor.compress(prompt, keep_rate=0.4, tokenizer=words)
+        assert result.text == "\n\n".join([*(shot.text for shot in result.shots if shot.text), QUERY])
+        assert [words(shot.text) for shot in result.shots] == [shot.compressed_tokens for shot in result.shots]
+
+    def test_what_a_retriever_thinks_counts(self, compressor: Compressor) -> None:
+        texts = [exemplar(number) for number in range(3, 9)]
+
+        def kept(scores: list[float | None]) -> list[bool]:
+            shots = [Shot(text, score=score) for text, score in zip(texts, scores, strict=True)]
+            result = compressor.compress(Prompt(shots=shots), keep_rate=0.3, token_level=False, tokenizer=words)
+            return [shot.fate == "kept" for shot in result.shots]
+
+        assert kept([0.1, 0.1, 0.1, 0.1, 0.1, 0.9])[5]
+        assert kept([0.9, 0.1, 0.1, 0.1, 0.1, None])[0]
+        assert kept([0.7] * 6) == kept([None] * 6)
+
     def test_scores_need_a_query(self, compressor: Compressor) -> None:
         shots = [exemplar(3), exemplar(9)]
         without = compressor.compress(Prompt(shots=shots), keep_rate=0.5, tokenizer=words)
@@ -111,6 +129,12 @@ class TestParts:
         shorter = compressor.compress(prompt, keep_rate=0.1, compress_instructions=True, tokenizer=words)
         assert PROSE.strip() not in shorter.text
         assert shorter.text.endswith("What now?")
+
+    def test_the_query_stays_unless_opted_in(self, compressor: Compressor) -> None:
+        prompt = Prompt(shots=[exemplar(3)], query=PROSE.strip())
+        assert compressor.compress(prompt, keep_rate=0.5, tokenizer=words).text.endswith(PROSE.strip())
+        shorter = compressor.compress(prompt, keep_rate=0.3, compress_query=True, tokenizer=words)
+        assert words(shorter.text) < words(PROSE)
 
     def test_the_query_given_apart_stays_where_the_text_repeats_it(self, compressor: Compressor) -> None:
         text = f"{PROSE}\nWho carried the radio?"
@@ -308,6 +332,26 @@ class TestMessages:
         system, _, _, tool, _, last = result.messages
         assert (system, last) == (MESSAGES[0], MESSAGES[-1])
         assert json.loads(tool["content"]).keys() <= {"level", "note", "ok"}
+
+    def test_messages_that_are_to_stay(self, compressor: Compressor) -> None:
+        result = compressor.compress_messages(MESSAGES, keep={3}, keep_rate=0.05, tokenizer=words)
+        assert result.messages is not None
+        assert result.messages[3] == MESSAGES[3]
+        assert result.messages[1]["content"] != MESSAGES[1]["content"]
+
+    def test_system_and_last_message_can_be_opted_in(self, compressor: Compressor) -> None:
+        messages = [
+            {"role": "system", "content": PROSE},
+            {"role": "user", "content": f"{PROSE}\nQuestion: Who?\nAnswer:"},
+        ]
+        options: dict[str, Any] = {"compress_instructions": True, "compress_query": True, "tokenizer": words}
+        result = compressor.compress_messages(messages, keep_rate=0.4, **options)
+        assert result.messages is not None
+        assert all(
+            words(after["content"]) < words(before["content"])
+            for after, before in zip(result.messages, messages, strict=True)
+        )
+        assert result.messages[1]["content"].endswith("Question: Who?\nAnswer:")
 
     def test_a_turn_goes_with_its_tool_calls(self, compressor: Compressor) -> None:
         least = words("You are a careful assistant. Never guess. Will it hold?")

@@ -5,6 +5,7 @@ import logging
 import re
 import zlib
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -170,6 +171,7 @@ HOW = st.fixed_dictionaries(
         "shot_level": st.booleans(),
         "token_level": st.booleans(),
         "compress_instructions": st.booleans(),
+        "compress_query": st.booleans(),
         "min_shots": st.integers(0, 3),
     },
 )
@@ -304,7 +306,7 @@ def test_the_whole_rate_changes_nothing(compressor: Compressor, given_prompt: St
 @given(given_prompt=STRUCTURED, options=OPTIONS)
 def test_markers_answers_and_query_come_out(compressor: Compressor, given_prompt: Structured, options: Options) -> None:
     result = within_budget(compressor.compress, given_prompt.prompt, options)
-    assert given_prompt.query in result.text
+    assert given_prompt.query in result.text or options.get("compress_query")
     assert len(result.shots) == len(given_prompt.shots)
     for shot, parts in zip(result.shots, given_prompt.shots, strict=True):
         position = shot.span[0]
@@ -388,14 +390,19 @@ def is_within(part: Any, whole: Any) -> bool:
 
 
 @property_test(80)
-@given(messages=conversations(), options=OPTIONS)
-def test_messages_keep_their_shape(compressor: Compressor, messages: list[dict[str, Any]], options: Options) -> None:
+@given(messages=conversations(), keep=st.sets(st.integers(0, 9), max_size=2), options=OPTIONS)
+def test_messages_keep_their_shape(
+    compressor: Compressor, messages: list[dict[str, Any]], keep: set[int], options: Options
+) -> None:
     assume(any(text.strip() for text in sent_texts(messages)))
-    result = within_budget(compressor.compress_messages, messages, options)
+    result = within_budget(partial(compressor.compress_messages, keep=keep), messages, options)
     assert result.messages is not None
     left = result.messages
-    assert left[-1] == messages[-1] or not "".join(sent_texts(messages[-1:])).strip()
-    assert [m for m in left if m["role"] == "system"] == [m for m in messages if m["role"] == "system"]
+    if not options.get("compress_query"):
+        assert left[-1] == messages[-1] or not "".join(sent_texts(messages[-1:])).strip()
+    if not options.get("compress_instructions"):
+        assert [m for m in left if m["role"] == "system"] == [m for m in messages if m["role"] == "system"]
+    assert all(message in left for number, message in enumerate(messages) if number in keep)
     rest = iter(messages)
     assert all(any(is_like(message, other) for other in rest) for message in left)
     called = {call["id"] for message in left for call in message.get("tool_calls", ())}
