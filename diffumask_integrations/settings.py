@@ -2,13 +2,13 @@
 
 import re
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from diffumask_core import Compressor
 from diffumask_core.options import DEFAULT_STEPS, CompressionOptions, Options
-from diffumask_core.tokens import TokenizerLike
+from diffumask_core.tokens import get_counter
 
 _DEFAULT_KEEP_RATE = 0.5
 
@@ -38,7 +38,9 @@ class CompressionSettings(BaseModel):
     protect: list[str | re.Pattern[str]] = Field(
         default_factory=list, description="Strings and regular expressions that come out unchanged."
     )
-    tokenizer: TokenizerLike = Field(default="gpt-4o", description="What counts the tokens.")
+    tokenizer: Any = Field(
+        default="gpt-4o", description="What counts the tokens: a model's name, a tokenizer or a function."
+    )
     steps: int = Field(default=DEFAULT_STEPS, description="The most denoising steps.")
     min_shots: int = Field(default=0, description="How many shots stay at least.")
     shot_level: bool = Field(default=True, description="Whether shots may be dropped whole.")
@@ -46,25 +48,21 @@ class CompressionSettings(BaseModel):
     on_overflow: Literal["raise", "best_effort"] = Field(
         default="best_effort", description="What to do when the protected text alone is longer than the budget."
     )
-    compressor: Compressor = Field(
-        default=None,  # type: ignore[assignment]  # the validator fills it
-        exclude=True,
-        repr=False,
-        description="A loaded compressor, in place of `model`.",
+    compressor: Compressor | None = Field(
+        default=None, exclude=True, repr=False, description="A loaded compressor, in place of `model`."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _load(cls, values: Any) -> Any:
-        """Loads the model here and not at the first call, so that a wrong folder is seen at once."""
-        if isinstance(values, dict) and values.get("compressor") is None:
-            values = {**values, "compressor": load_compressor(values.get("model"))}
-        return values
-
     @model_validator(mode="after")
-    def _check(self) -> "CompressionSettings":
+    def _check(self) -> Self:
+        """Here and not at the first call, so that a wrong model, tokenizer or rate is seen at once."""
         Options(**self.options())
+        get_counter(self.tokenizer)
+        self.get_compressor()
         return self
+
+    def get_compressor(self) -> Compressor:
+        """The compressor that was given, or that of `model`, which is loaded once."""
+        return self.compressor or load_compressor(self.model)
 
     def options(self, **overrides: Any) -> CompressionOptions:
         """The keyword arguments for `Compressor.compress`; overrides are those of a single call.

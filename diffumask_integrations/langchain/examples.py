@@ -1,0 +1,67 @@
+"""The examples of a few-shot prompt that are worth their tokens."""
+
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from diffumask_core import Prompt
+from diffumask_integrations.extras import needs_extra
+from diffumask_integrations.settings import CompressionSettings
+
+with needs_extra("langchain"):
+    from langchain_core.example_selectors import BaseExampleSelector
+    from langchain_core.prompts import StringPromptTemplate
+    from langchain_core.prompts.chat import BaseChatPromptTemplate
+
+# So little that no shot stays but those that must.
+_NOTHING = 1e-9
+
+
+class DiffuMaskExampleSelector(CompressionSettings, BaseExampleSelector):
+    """Selects examples for an input: as many as asked for, or as fit a budget, in their order.
+
+    They are ranked by their use for the input, by what they add to better ones, and by the labels they bring. Each is
+    taken whole or left out.
+
+    Example:
+        ```python
+        selector = DiffuMaskExampleSelector(examples=examples, example_prompt=example_prompt, max_examples=4)
+        prompt = FewShotPromptTemplate(example_selector=selector, example_prompt=example_prompt, suffix="Q: {question}")
+        ```
+    """
+
+    examples: list[dict[str, Any]] = Field(description="What to select from.")
+    example_prompt: StringPromptTemplate | BaseChatPromptTemplate | None = Field(
+        default=None, description="How an example is written out; its values, a line each, by default."
+    )
+    max_examples: PositiveInt | None = Field(
+        default=None, description="How many to select, in place of target_tokens and keep_rate."
+    )
+    shot_level: Literal[True] = True
+    token_level: Literal[False] = False
+
+    def add_example(self, example: dict[str, Any]) -> None:
+        """Adds an example to select from."""
+        self.examples.append(example)
+
+    def select_examples(self, input_variables: dict[str, Any]) -> list[dict[str, Any]]:
+        """Selects examples.
+
+        Args:
+            input_variables: The values of the prompt's variables, which are what the examples have to be of use for.
+        """
+        if not self.examples:
+            return []
+        options = self.options(query=" ".join(map(str, input_variables.values())), compress_query=True)
+        if self.max_examples:
+            options |= {"keep_rate": _NOTHING, "target_tokens": None, "min_shots": self.max_examples}
+        result = self.get_compressor().compress(
+            Prompt(shots=[self._text(example) for example in self.examples]), **options
+        )
+        left_out = ("dropped",) if self.max_examples else ("dropped", "shortened")
+        return [example for example, shot in zip(self.examples, result.shots, strict=True) if shot.fate not in left_out]
+
+    def _text(self, example: dict[str, Any]) -> str:
+        if self.example_prompt is None:
+            return "\n".join(map(str, example.values()))
+        return self.example_prompt.format_prompt(**example).to_string()

@@ -1,0 +1,246 @@
+"""The memory block, by itself and in the memory that LlamaIndex's chat engines and agents use."""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, TextBlock
+from llama_index.core.memory import InsertMethod, Memory, StaticMemoryBlock
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from diffumask_core import Compressor
+from diffumask_integrations.llama_index import DiffuMaskMemoryBlock
+
+
+def count_words(text: str) -> int:
+    return len(text.split())
+
+
+def words(messages: list[ChatMessage]) -> int:
+    """Words of messages, counted where the memory counts tokens."""
+    texts = [block.text for item in messages for block in item.blocks if isinstance(block, TextBlock)]
+    return sum(map(count_words, texts + [str(item.additional_kwargs) for item in messages if item.additional_kwargs]))
+
+
+def said(role: str, *texts: str, **kwargs: Any) -> ChatMessage:
+    return ChatMessage(role=role, blocks=[TextBlock(text=text) for text in texts], **kwargs)
+
+
+def garden(number: int) -> list[ChatMessage]:
+    """A turn about a garden."""
+    return [
+        said("user", f"The garden at house {number} has {number}00 square metres, with apple trees and a small pond."),
+        said("assistant", f"Then house {number} must be a pleasant place to live in during the summer months."),
+    ]
+
+
+def lookup(number: int) -> list[ChatMessage]:
+    """A turn with a tool call, whose result is JSON."""
+    function = {"name": "find", "arguments": json.dumps({"house": number})}
+    calls = [{"id": f"call-{number}", "type": "function", "function": function}]
+    found = {"house": number, "owner": "Ada Holm", "notes": "the roof was mended last year and the chimney was not"}
+    return [
+        said("user", f"Please look up who owns house {number}."),
+        said("assistant", "I look that up.", additional_kwargs={"tool_calls": calls}),
+        said("tool", json.dumps(found), additional_kwargs={"tool_call_id": f"call-{number}"}),
+        said("assistant", f"House {number} belongs to Ada Holm, who had its roof mended last year."),
+    ]
+
+
+@pytest.fixture
+def block(compressor: Compressor) -> DiffuMaskMemoryBlock:
+    return DiffuMaskMemoryBlock(compressor=compressor, tokenizer=count_words)
+
+
+MakeMemory = Callable[..., Memory]
+
+
+@pytest.fixture
+async def make_memory() -> AsyncIterator[MakeMemory]:
+    engine = create_async_engine("sqlite+aiosqlite:///:memory:")
+
+    def make(**options: Any) -> Memory:
+        return Memory.from_defaults(async_engine=engine, token_flush_size=20, **options)
+
+    yield make
+    await engine.dispose()
+
+
+# In a memory.
+
+
+async def test_with_room_everything_comes_back(compressor: Compressor, make_memory: MakeMemory) -> None:
+    block = DiffuMaskMemoryBlock(compressor=compressor)
+    memory = make_memory(token_limit=1000, chat_history_token_ratio=0.1, memory_blocks=[block])
+    conversation = [*garden(1), *lookup(2), *garden(3), *lookup(4)]
+    await memory.aput_messages([message.model_copy(deep=True) for message in conversation])
+    assert 0 < len(block.messages) < len(conversation)
+    assert await memory.aget() == conversation
+
+
+async def test_over_the_limit_it_shortens_and_forgets_nothing(compressor: Compressor, make_memory: MakeMemory) -> None:
+    block = DiffuMaskMemoryBlock(compressor=compressor)
+    memory = make_memory(token_limit=200, chat_history_token_ratio=0.5, memory_blocks=[block])
+    conversation = [message for number in range(8) for message in (*garden(number), *lookup(number))]
+    given_back: list[int] = []
+    for start in range(0, len(conversation), 2):
+        await memory.aput_messages([message.model_copy(deep=True) for message in conversation[start : start + 2]])
+        messages = await memory.aget(input="Who owns house 3?")
+        recent = await memory.aget_all()
+        archived = len(block.messages)
+        given_back.append(len(messages))
+
+        assert memory._estimate_token_count(messages) <= 200
+        assert messages[len(messages) - (start + 2 - archived) :] == conversation[archived : start + 2]
+        assert block.messages == conversation[:archived]
+        assert len(recent) == start + 2
+        if archived:
+            # Never all or nothing: some of what fell out is there.
+            assert len(messages) > start + 2 - archived
+        assert_tool_calls_are_answered(messages)
+    assert len(block.messages) > 30 > given_back[-1]
+
+
+def assert_tool_calls_are_answered(messages: list[ChatMessage]) -> None:
+    calls = [call["id"] for item in messages for call in item.additional_kwargs.get("tool_calls", ())]
+    results = [item.additional_kwargs["tool_call_id"] for item in messages if item.role == MessageRole.TOOL]
+    # The result of the last call may still be to come.
+    assert results in (calls, calls[:-1])
+    for item in messages:
+        if item.role == MessageRole.TOOL:
+            assert set(json.loads(item.content or "")) <= {"house", "owner", "notes"}
+
+
+async def test_what_the_user_asks_now_decides(make_memory: MakeMemory) -> None:
+    memory = make_memory(token_limit=150, chat_history_token_ratio=0.5, memory_blocks=[DiffuMaskMemoryBlock()])
+    await memory.aput_messages([message for number in range(2, 9) for message in garden(number)])
+    for number in (2, 4):
+        messages = await memory.aget(input=f"How many square metres has the garden at house {number}?")
+        assert f"{number}00 square metres" in " ".join(item.content or "" for item in messages)
+
+
+async def test_what_other_blocks_insert_does_not_stay(compressor: Compressor, make_memory: MakeMemory) -> None:
+    memory = make_memory(
+        token_limit=1000,
+        chat_history_token_ratio=0.01,
+        insert_method=InsertMethod.SYSTEM,
+        memory_blocks=[
+            DiffuMaskMemoryBlock(compressor=compressor),
+            StaticMemoryBlock(static_content=[TextBlock(text="The user is called Ada.")]),
+        ],
+    )
+    await memory.aput_messages([said("system", "Be brief."), *garden(1), *garden(2)])
+    first, second = await memory.aget(), await memory.aget()
+    assert first == second
+    assert str(first).count("called Ada") == 1
+
+
+async def test_a_block_may_refuse_what_falls_out(compressor: Compressor, make_memory: MakeMemory) -> None:
+    block = DiffuMaskMemoryBlock(compressor=compressor, accept_short_term_memory=False)
+    memory = make_memory(token_limit=100, chat_history_token_ratio=0.5, memory_blocks=[block])
+    await memory.aput_messages([message for number in range(5) for message in garden(number)])
+    assert block.messages == []
+    assert await memory.aget()
+
+
+# By itself.
+
+
+def numbered(messages: list[ChatMessage]) -> list[ChatMessage]:
+    for number, message in enumerate(messages):
+        message.additional_kwargs["number"] = number
+    return messages
+
+
+turns = st.lists(
+    st.one_of(
+        st.integers(1, 99).map(garden),
+        st.integers(1, 99).map(lookup),
+        st.lists(st.sampled_from(["a rope", "", " ", "two salted herrings and a lamp", "Yes."]), max_size=3).map(
+            lambda texts: [
+                ChatMessage(
+                    role="user",
+                    blocks=[*(TextBlock(text=text) for text in texts), ImageBlock(url="https://example.org/a.png")],
+                ),
+                said("assistant", *texts, additional_kwargs={"refusal": None}),
+            ]
+        ),
+    ),
+    max_size=6,
+).map(lambda several: numbered([message for turn in several for message in turn]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=turns, share=st.floats(0.05, 1.1))
+async def test_atruncate_changes_texts_only(compressor: Compressor, content: list[ChatMessage], share: float) -> None:
+    block = DiffuMaskMemoryBlock(compressor=compressor, tokenizer=count_words)
+    before = [message.model_dump() for message in content]
+    tokens_to_truncate = max(int(share * words(content)), 1)
+
+    left = await block.atruncate(content, tokens_to_truncate)
+
+    assert [message.model_dump() for message in content] == before
+    if left is None:
+        assert words(content) <= tokens_to_truncate
+        return
+    assert words(content) - words(left) >= tokens_to_truncate
+    assert_tool_calls_are_answered(left)
+    numbers = [message.additional_kwargs["number"] for message in left]
+    assert numbers == sorted(numbers)
+    for message in left:
+        original = content[message.additional_kwargs["number"]]
+        assert (message.role, message.additional_kwargs) == (original.role, original.additional_kwargs)
+        for now, then in zip(message.blocks, original.blocks, strict=True):
+            if isinstance(now, TextBlock) and isinstance(then, TextBlock):
+                assert now.text.strip() or not then.text.strip()
+            else:
+                assert now is then
+
+
+async def test_nothing_to_shorten(block: DiffuMaskMemoryBlock) -> None:
+    image = ChatMessage(role="user", blocks=[ImageBlock(url="https://example.org/a.png")])
+    assert await block.atruncate([], 5) is None
+    assert await block.atruncate([image], 5) is None
+    assert await block.atruncate(garden(1), 1000) is None
+
+
+async def test_a_limit_of_its_own(compressor: Compressor) -> None:
+    conversation = [message for number in range(1, 7) for message in garden(number)]
+    for limit, most in (({"target_tokens": 40}, 40), ({"keep_rate": 0.3}, int(0.3 * words(conversation)))):
+        options: dict[str, Any] = limit
+        block = DiffuMaskMemoryBlock(compressor=compressor, tokenizer=count_words, **options)
+        assert await block.aget() == []
+        await block.aput(conversation)
+        left = await block.aget([said("user", "Which garden has a pond?")])
+        assert 0 < words(left) <= most
+        assert block.messages == conversation
+
+
+async def test_protected_text_stays(compressor: Compressor, caplog: pytest.LogCaptureFixture) -> None:
+    block = DiffuMaskMemoryBlock(compressor=compressor, tokenizer=count_words, protect=["house 2"])
+    content = [*garden(1), *garden(2), *garden(3)]
+    left = await block.atruncate(content, words(content) - 20)
+    assert left is not None
+    assert all("house 2" in (message.content or "") for message in left)
+    with caplog.at_level(logging.WARNING, logger="diffumask"):
+        assert await block.atruncate(content, words(content) - 1)
+    assert "more than the budget of 1" in caplog.text
+
+
+async def test_messages_are_not_marked_with_a_session(block: DiffuMaskMemoryBlock) -> None:
+    message = said("tool", "found", additional_kwargs={"tool_call_id": "call-1"})
+    await block.aput([message], from_short_term_memory=True, session_id="someone")
+    assert message.additional_kwargs["session_id"] == "someone"
+    assert (await block.aget())[0].additional_kwargs == {"tool_call_id": "call-1"}
+
+
+def test_defaults_and_wrong_settings(compressor: Compressor) -> None:
+    block = DiffuMaskMemoryBlock(compressor=compressor)
+    assert (block.name, block.priority) == ("EarlierMessages", 1)
+    with pytest.raises(ValidationError, match="steps=0 is not possible"):
+        DiffuMaskMemoryBlock(compressor=compressor, steps=0)

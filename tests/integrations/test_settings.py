@@ -1,0 +1,97 @@
+"""The settings that all adapters share."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from diffumask_core import Compressor, ModelError
+from diffumask_integrations.extras import needs_extra
+from diffumask_integrations.settings import CompressionSettings, load_compressor
+
+Make = Callable[..., CompressionSettings]
+
+
+@pytest.fixture
+def make(compressor: Compressor) -> Make:
+    return lambda **fields: CompressionSettings(compressor=compressor, **fields)
+
+
+def test_half_stays_where_nothing_is_said(make: Make) -> None:
+    options = make().options()
+    assert options["keep_rate"] == 0.5
+    assert options["target_tokens"] is None
+    assert options["on_overflow"] == "best_effort"
+
+
+@pytest.mark.parametrize(
+    ("fields", "overrides", "keep_rate", "target_tokens"),
+    [
+        ({"target_tokens": 80}, {}, None, 80),
+        ({"keep_rate": 0.3}, {"target_tokens": 80}, None, 80),
+        ({"target_tokens": 80}, {"keep_rate": 0.3}, 0.3, None),
+        ({"target_tokens": 80}, {"query": "Who?"}, None, 80),
+        ({"target_tokens": 80}, {"keep_rate": None, "target_tokens": None}, 0.5, None),
+    ],
+)
+def test_a_single_call_may_have_another_budget(
+    make: Make, fields: dict[str, Any], overrides: dict[str, Any], keep_rate: float | None, target_tokens: int | None
+) -> None:
+    options = make(**fields).options(**overrides)
+    assert (options["keep_rate"], options["target_tokens"]) == (keep_rate, target_tokens)
+
+
+def test_options_are_what_the_compressor_takes(make: Make, compressor: Compressor) -> None:
+    settings = make(
+        keep_rate=0.5, protect=["Ada", re.compile(r"\d+")], tokenizer=lambda text: len(text.split()), min_shots=0
+    )
+    result = compressor.compress("Ada has 12 boats and a very long pier at the harbour.", **settings.options())
+    assert "Ada" in result.text
+    assert "12" in result.text
+    assert result.compressed_tokens <= result.budget < result.original_tokens
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"keep_rate": 1.5}, r"keep_rate=1\.5 is not a share"),
+        ({"keep_rate": 0.5, "target_tokens": 80}, "keep_rate and target_tokens both"),
+        ({"target_tokens": 0}, "target_tokens=0 is not possible"),
+        ({"steps": 0}, "steps=0 is not possible"),
+        ({"tokenizer": "no-such-model"}, "no-such-model"),
+        ({"on_overflow": "ignore"}, "best_effort"),
+        ({"keep_ratio": 0.5}, "keep_ratio"),
+    ],
+)
+def test_wrong_settings_are_seen_at_once(make: Make, fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        make(**fields)
+
+
+def test_a_model_is_loaded_once_and_a_wrong_one_seen_at_once(model_folder: Path) -> None:
+    first, second = (CompressionSettings(model=str(model_folder)) for _ in range(2))
+    assert first.get_compressor() is second.get_compressor() is load_compressor(str(model_folder))
+    assert first.model_copy().get_compressor() is first.get_compressor()
+    with pytest.raises(ModelError, match="nowhere"):
+        CompressionSettings(model="nowhere")
+
+
+def test_dumps_are_plain_and_lead_back(model_folder: Path) -> None:
+    settings = CompressionSettings(model=str(model_folder), target_tokens=80, protect=["Ada"])
+    plain = settings.model_dump()
+    assert "compressor" not in plain
+    assert "compressor" not in repr(settings)
+    again = CompressionSettings(**plain)
+    assert again.options() == settings.options()
+    assert again.get_compressor() is settings.get_compressor()
+
+
+def test_a_missing_package_names_the_extra() -> None:
+    with pytest.raises(ImportError) as caught, needs_extra("some-extra"):
+        import no_such_framework  # noqa: F401
+    assert caught.value.name == "no_such_framework"
+    assert str(caught.value).startswith("no_such_framework is not installed")
+    assert str(caught.value).endswith('pip install "diffumask[some-extra]".')
