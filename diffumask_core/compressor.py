@@ -147,11 +147,14 @@ class Compressor:
         text = layout.text
         query = options.query or (text[slice(*layout.query)] if layout.query else "")
         protect = user_spans(text, options.protect)
-        for start, end in layout.segments:
-            protect += [(start + first, start + last) for first, last in protected_spans(text[start:end])]
+        marked = [
+            (start + first, start + last)
+            for start, end in layout.segments
+            for first, last in protected_spans(text[start:end])
+        ]
         if options.query and not options.compress_query and (at := text.rfind(options.query)) >= 0:
             protect.append((at, at + len(options.query)))
-        document = Document.of(layout, protect, keep_every_segment=rebuilder is not None)
+        document = Document.of(layout, protect, marked, keep_every_segment=rebuilder is not None)
         return _Reading(document, get_counter(options.tokenizer), self._pruner, query, rebuilder)
 
 

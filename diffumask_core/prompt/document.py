@@ -41,12 +41,15 @@ class Document:
     _json: JsonIndex
 
     @classmethod
-    def of(cls, layout: Layout, protect: Sequence[Span], keep_every_segment: bool = False) -> "Document":
+    def of(
+        cls, layout: Layout, protect: Sequence[Span], marked: Sequence[Span] = (), keep_every_segment: bool = False
+    ) -> "Document":
         """Splits a layout into units.
 
         Args:
             layout: The structure.
             protect: Spans that never go, besides those of the layout.
+            marked: Spans that go only when the whole shot goes that they are in.
             keep_every_segment: Whether each segment keeps at least its first unit as long as its shot stays.
         """
         offsets, syntax = _units(layout)
@@ -56,6 +59,7 @@ class Document:
         protected = index.support(_overlapping(offsets, spans))
         shot_of_unit = np.full(len(offsets), -1, dtype=np.int64)
         kept_with_shot = _overlapping(offsets, [span for shot in layout.shots for span in shot.kept])
+        kept_with_shot |= index.support(_overlapping(offsets, marked))
         for number, shot in enumerate(layout.shots):
             first, last = np.searchsorted(offsets[:, 0], shot.span)
             shot_of_unit[first:last] = number

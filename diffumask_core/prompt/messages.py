@@ -8,8 +8,8 @@ from typing import Any
 
 from diffumask_core.errors import InputError
 from diffumask_core.prompt.json_values import find_json
-from diffumask_core.prompt.layout import JsonNode, Layout, ShotSpan, Span, shift_layout
-from diffumask_core.prompt.parse import parse_layout
+from diffumask_core.prompt.layout import JsonNode, Layout, ShotSpan, Span, merge_spans, shift_layout, shift_shot
+from diffumask_core.prompt.parse import describe_shot, parse_layout
 from diffumask_core.prompt.units import split_units
 
 _SYSTEM_ROLES = ("system", "developer")
@@ -61,9 +61,9 @@ def messages_layout(
 
     System and developer messages are protected. The last user message is the query, or is read as a prompt of its own
     where it holds shots. What a user said before, with all up to what they said next, is a shot; in it the names and
-    arguments of tool calls stay as long as the shot stays, and so does a reply that is as short as a label. All else
-    (tool results in progress, a greeting before the first user message, user messages in a row with the last one) can
-    be shortened, but not dropped.
+    arguments of tool calls stay as long as the shot stays, and so does the final answer of a reply, or a reply that is
+    as short as a label. All else (tool results in progress, a greeting before the first user message, user messages in
+    a row with the last one) can be shortened, but not dropped.
 
     Args:
         messages: Dicts with a role, and a content that is a string, a list of parts, or None.
@@ -100,11 +100,13 @@ def messages_layout(
         if whole is None:
             continue
         turn_roles = [roles[index] for index in turn]
-        answer = _label(text, own[turn[-1]]) if turn_roles == ["user", "assistant"] else None
-        kept = [answer] if answer else [span for index in turn for span in calls[index]]
+        kept, answer = [span for index in turn for span in calls[index]], None
+        if turn_roles == ["user", "assistant"]:
+            marked, answer = _answer(text, own[turn[-1]])
+            kept += marked
         # A turn stays with a message in its midst that stays.
         pinned = any(role in _SYSTEM_ROLES for role in turn_roles) or any(index in keep for index in turn)
-        shots.append(ShotSpan(whole, tuple(kept), answer, pinned))
+        shots.append(ShotSpan(whole, tuple(merge_spans(kept)), answer, pinned))
         turns.append(tuple(turn))
 
     asked = None if last_user is None else _cover(own[last_user])
@@ -239,8 +241,12 @@ def _cover(spans: Sequence[Span]) -> Span | None:
     return (spans[0][0], spans[-1][1]) if spans else None
 
 
-def _label(text: str, reply: Sequence[Span]) -> Span | None:
-    """A reply that is one text, as short as a label."""
-    if len(reply) == 1 and 1 <= len(split_units(text, *reply[0])) <= _MAX_LABEL_UNITS:
-        return reply[0]
-    return None
+def _answer(text: str, reply: Sequence[Span]) -> tuple[Sequence[Span], Span | None]:
+    """Of a reply that is one text: what stays of it, and the final answer, which may be all of it."""
+    if len(reply) != 1:
+        return [], None
+    start, end = reply[0]
+    if 1 <= len(split_units(text, start, end)) <= _MAX_LABEL_UNITS:
+        return [reply[0]], reply[0]
+    described = shift_shot(describe_shot(text[start:end]), start)
+    return described.kept, described.answer

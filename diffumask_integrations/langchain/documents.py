@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from numbers import Real
 
-
 from diffumask_core import Prompt, Shot
 from diffumask_integrations.extras import needs_extra
 from diffumask_integrations.settings import CompressionSettings

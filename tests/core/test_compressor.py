@@ -115,6 +115,14 @@ class TestShots:
         assert [shot.score for shot in without.shots] == [0, 0]
         assert all(shot.score for shot in asked.shots)
 
+    def test_what_is_marked_goes_only_with_its_shot(self, compressor: Compressor) -> None:
+        passages = [f"{PROSE} See https://example.org/{number} for more." for number in range(4)]
+        result = compressor.compress(Prompt(shots=passages, query="Who?"), keep_rate=0.2, tokenizer=words)
+        assert set(fates(result)) == {"shortened", "dropped"}
+        for number, shot in enumerate(result.shots):
+            assert (f"https://example.org/{number}" in shot.text) == (shot.fate == "shortened")
+        assert result.compressed_tokens <= result.budget
+
     def test_a_protected_word_keeps_its_shot(self, compressor: Compressor) -> None:
         result = compressor.compress(few_shot(6), keep_rate=0.05, protect=["boxes of 5"], tokenizer=words)
         assert "boxes of 5" in result.text
@@ -352,6 +360,17 @@ class TestMessages:
             for after, before in zip(result.messages, messages, strict=True)
         )
         assert result.messages[1]["content"].endswith("Question: Who?\nAnswer:")
+
+    def test_the_final_answer_of_an_exemplar_stays(self, compressor: Compressor) -> None:
+        messages = [
+            {"role": "user", "content": "How many apples are in four boxes of nine, if none of them is bad?"},
+            {"role": "assistant", "content": "Every one of the boxes holds 9, so there are 4 * 9. The answer is 36."},
+            {"role": "user", "content": "And in three boxes of five?"},
+        ]
+        result = compressor.compress_messages(messages, keep_rate=0.3, min_shots=1, tokenizer=words)
+        assert result.messages is not None
+        assert result.messages[1]["content"].endswith("The answer is 36.")
+        assert len(result.messages[1]["content"]) < len(str(messages[1]["content"]))
 
     def test_a_turn_goes_with_its_tool_calls(self, compressor: Compressor) -> None:
         least = words("You are a careful assistant. Never guess. Will it hold?")
