@@ -88,12 +88,13 @@ def few_shot_prompt(shots: int) -> str:
 
 def _classifier_pass(pruner: Pruner, prompt: str) -> Callable[[], object]:
     """A forward pass of a random token classifier of mBERT's size over the windows that ours reads."""
-    config = BertConfig(vocab_size=119547)
-    classifier = BertForTokenClassification(config).eval()
+    classifier = BertForTokenClassification(BertConfig(vocab_size=119547)).eval()
     offsets = split_units(prompt)
     units = describe_units(prompt, offsets, pruner.tokenizer)
-    room = pruner.model.config.window_tokens - 2
-    windows = plan_windows(units.first_token, [(0, len(offsets))], room, pruner.model.config.window_overlap)
+    config = pruner.model.config
+    windows = plan_windows(
+        units.first_token, [(0, len(offsets))], config.window_tokens - 2, config.window_overlap, config.packed_tokens
+    )
     batch = batch_windows([(units, window, np.zeros(0, dtype=np.int64)) for window in windows], pruner.frame)
     ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
 

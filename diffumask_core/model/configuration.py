@@ -20,6 +20,7 @@ class DiffuMaskConfig(PreTrainedConfig):
         denoiser_kernel: Units that one convolution sees; odd.
         shape_features: Features of a unit's shape (see `model.inputs`).
         window_tokens: Tokens of one encoder window, query and special tokens included.
+        packed_tokens: The most tokens of whole shots that share a window.
         window_overlap: Tokens that neighbouring windows of one long block share.
         query_tokens: The most tokens of the query that each window is given.
         relevance_tokens: The most tokens of a shot that the sentence encoder reads.
@@ -41,6 +42,7 @@ class DiffuMaskConfig(PreTrainedConfig):
     denoiser_kernel: int = 9
     shape_features: int = 12
     window_tokens: int = 384
+    packed_tokens: int = 160
     window_overlap: int = 48
     query_tokens: int = 64
     relevance_tokens: int = 160

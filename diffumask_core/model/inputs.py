@@ -120,22 +120,23 @@ class Window:
     core_end: int
 
 
-def plan_windows(first_token: IntArray, blocks: Sequence[Span], room: int, overlap: int) -> list[Window]:
-    """Packs blocks of units into windows of at most ``room`` tokens.
+def plan_windows(first_token: IntArray, blocks: Sequence[Span], room: int, overlap: int, pack: int) -> list[Window]:
+    """Lays blocks of units out in windows of at most ``room`` tokens.
 
-    Blocks that fit are never cut, so a shot is read whole; a longer block is read in overlapping windows, and each
-    of its units is taken from the window in which it stands farther from the edge.
+    Blocks that fit are never cut, so a shot is read whole, and short ones share a window. A longer block is read in
+    overlapping windows, and each of its units is taken from the window in which it stands farther from the edge.
 
     Args:
         first_token: ``[N + 1]``, see `UnitInputs`.
         blocks: Unit ranges that cover all units in order.
         room: The most tokens of a window.
         overlap: Tokens that neighbouring windows of one block share.
+        pack: The most tokens of a window of several blocks.
     """
     windows: list[Window] = []
     open_start = open_end = 0
     for start, end in blocks:
-        if first_token[end] - first_token[open_start] <= room:
+        if first_token[end] - first_token[open_start] <= min(pack, room):
             open_end = end
             continue
         if open_end > open_start:

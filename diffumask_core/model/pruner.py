@@ -1,6 +1,6 @@
 """The pruner: the network with its tokenizer, from a text's units to scores, without a budget or a decision."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,6 @@ from diffumask_core.model.inputs import (
     Frame,
     UnitInputs,
     Window,
-    WindowBatch,
     batch_windows,
     describe_units,
     plan_windows,
@@ -26,10 +25,9 @@ from diffumask_core.prompt.layout import Span
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
-# Windows of one text run together in groups of this size, whatever else is compressed beside it: that keeps memory
-# flat on long texts and the results the same alone and in a batch.
-_WINDOWS_AT_ONCE = 8
-_SHOTS_AT_ONCE = 16
+# Windows of one text of like length run together up to so many tokens, whatever else is compressed beside it: that
+# keeps memory flat on long texts and the results the same alone and in a batch.
+_TOKENS_AT_ONCE = 3072
 
 
 @dataclass(frozen=True)
@@ -77,17 +75,15 @@ class Pruner:
         config = self.model.config
         asked = query_tokens(query, self.tokenizer, config.query_tokens)
         room = max(config.window_tokens - len(asked) - 3, 16)
-        windows = plan_windows(units.first_token, blocks, room, min(config.window_overlap, room // 2))
+        overlap = min(config.window_overlap, room // 2)
+        windows = plan_windows(units.first_token, blocks, room, overlap, config.packed_tokens)
         hidden = torch.cat(
-            [
-                self._encode_windows(units, windows[start : start + _WINDOWS_AT_ONCE], asked)
-                for start in range(0, len(windows), _WINDOWS_AT_ONCE)
-            ]
+            _by_length(units, windows, lambda group: self._encode_windows(units, group, asked), len(asked))
         )
         context = self.model.contextualise(hidden[None], torch.from_numpy(units.shapes).to(self._device)[None])
         return Encoding(hidden, context, torch.from_numpy(units.twins).to(self._device)[None], units, asked)
 
-    def _encode_windows(self, units: UnitInputs, windows: Sequence[Window], query: IntArray) -> Tensor:
+    def _encode_windows(self, units: UnitInputs, windows: Sequence[Window], query: IntArray) -> list[Tensor]:
         batch = batch_windows([(units, window, query) for window in windows], self.frame)
         most = max(window.end - window.start for window in windows)
         ids, types, attention, owners = self._tensors(
@@ -95,12 +91,10 @@ class Pruner:
         )
         with self._fastest():
             hidden = self.model.encode(ids, types, attention, owners, most)
-        return torch.cat(
-            [
-                hidden[row, window.core_start - window.start : window.core_end - window.start].float()
-                for row, window in enumerate(windows)
-            ]
-        )
+        return [
+            hidden[row, window.core_start - window.start : window.core_end - window.start].float()
+            for row, window in enumerate(windows)
+        ]
 
     @torch.inference_mode()
     def logits(self, encoding: Encoding, states: IntArray, noise: float, keep_rate: FloatArray) -> FloatArray:
@@ -155,22 +149,20 @@ class Pruner:
         first = in_shots[np.searchsorted(shot_of_unit[in_shots], np.arange(shots))]
         last = in_shots[np.searchsorted(shot_of_unit[in_shots], np.arange(shots), side="right") - 1] + 1
         read = np.searchsorted(units.first_token, units.first_token[first] + most, side="right") - 1
-        none = np.zeros(0, dtype=np.int64)
         windows = [
-            (units, Window(start, end, start, end), none)
+            Window(start, end, start, end)
             for start, end in zip(first.tolist(), np.minimum(last, np.maximum(read, first + 1)).tolist(), strict=True)
         ]
-        asked = batch_windows([(_whole(encoding.query), Window(0, 1, 0, 1), none)], self.frame)
-        vectors = [
-            self._embed(batch_windows(windows[start : start + _SHOTS_AT_ONCE], self.frame))
-            for start in range(0, shots, _SHOTS_AT_ONCE)
-        ]
-        nearness: FloatArray = (torch.cat(vectors) @ self._embed(asked)[0]).cpu().numpy()
+        [asked] = self._embed(_whole(encoding.query), [Window(0, 1, 0, 1)])
+        vectors = torch.stack(_by_length(units, windows, lambda group: self._embed(units, group)))
+        nearness: FloatArray = (vectors @ asked).cpu().numpy()
         return nearness
 
-    def _embed(self, batch: WindowBatch) -> Tensor:
+    def _embed(self, units: UnitInputs, windows: Sequence[Window]) -> list[Tensor]:
+        none = np.zeros(0, dtype=np.int64)
+        batch = batch_windows([(units, window, none) for window in windows], self.frame)
         with self._fastest():
-            return self.model.embed(*self._tensors(batch.input_ids, batch.attention_mask)).float()
+            return list(self.model.embed(*self._tensors(batch.input_ids, batch.attention_mask)).float())
 
     def _tensors(self, *arrays: IntArray) -> Iterator[Tensor]:
         return (torch.from_numpy(array).to(self._device) for array in arrays)
@@ -189,6 +181,29 @@ class Pruner:
         owners = torch.from_numpy(np.where(shot_of_unit < 0, shots, shot_of_unit)).to(self._device)
         vectors: FloatArray = pool_tokens(encoding.hidden[None], owners[None], shots + 1)[0, :shots].cpu().numpy()
         return vectors
+
+
+def _by_length(
+    units: UnitInputs, windows: Sequence[Window], run: Callable[[list[Window]], list[Tensor]], beside: int = 0
+) -> list[Tensor]:
+    """Runs windows in groups of like length, so that little is padded; gives the results in the windows' order.
+
+    Args:
+        units: What the windows are of.
+        windows: Any number of windows.
+        run: From some windows to a tensor for each.
+        beside: Further tokens in each window.
+    """
+    lengths = [int(units.first_token[window.end] - units.first_token[window.start]) + beside for window in windows]
+    results: dict[int, Tensor] = {}
+    group: list[int] = []
+    for number in sorted(range(len(windows)), key=lengths.__getitem__):
+        if group and (len(group) + 1) * lengths[number] > _TOKENS_AT_ONCE:
+            results |= zip(group, run([windows[member] for member in group]), strict=True)
+            group = []
+        group.append(number)
+    results |= zip(group, run([windows[member] for member in group]), strict=True)
+    return [results[number] for number in range(len(windows))]
 
 
 def _whole(tokens: IntArray) -> UnitInputs:

@@ -1,7 +1,7 @@
 """From rows to batches: the windows that the network is trained on.
 
-A training window holds one text with its query, or several texts without a query side by side, so that the
-network also sees full windows.
+A training window holds one text with its query; short texts without a query also stand side by side, as short shots
+do when the model is used.
 """
 
 import random
@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from diffumask_core.datasets import Exemplar, LabelRow, PassageRow, ShotRow, covered_units
+from diffumask_core.model.configuration import DiffuMaskConfig
 from diffumask_core.model.inputs import (
     Frame,
     UnitInputs,
@@ -41,7 +42,6 @@ class Example:
         query: Token ids of its query.
         light: ``[N]``, kept at the light level.
         tight: ``[N]``, kept at the tight level.
-        labelled: ``[N]``, the units that the levels are about; None for all.
         required: ``[N]``, units that a tight budget must keep.
         scope: ``[N]``, the units whose budget `required` is about.
         shot_of_unit: ``[N]``, -1 outside shots.
@@ -52,7 +52,6 @@ class Example:
     query: IntArray
     light: BoolArray | None = None
     tight: BoolArray | None = None
-    labelled: BoolArray | None = None
     required: BoolArray | None = None
     scope: BoolArray | None = None
     shot_of_unit: IntArray | None = None
@@ -64,49 +63,36 @@ class Example:
 
 
 class ExampleBuilder:
-    """Turns rows into examples; texts without a query are packed to ``window`` tokens."""
+    """Turns rows into examples."""
 
-    def __init__(self, tokenizer: Tokenizer, window: int, query_tokens: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, pack: int, query_tokens: int) -> None:
+        """Says how much is packed.
+
+        Args:
+            tokenizer: The encoder's.
+            pack: The most tokens of short texts that are put side by side.
+            query_tokens: The most tokens of a query.
+        """
         self._tokenizer = tokenizer
-        self._window = window
+        self._pack = pack
         self._query_tokens = query_tokens
 
     def labelled(self, rows: Sequence[LabelRow], rng: random.Random) -> Iterator[Example]:
-        """Label rows, those of one kind packed together where they have no query."""
-        by_kind: dict[str, list[LabelRow]] = defaultdict(list)
-        passages = [row.text for row in rows if row.query]
+        """Label rows, some short ones of one kind packed together where they have no query."""
+        open_packs: dict[str, list[LabelRow]] = defaultdict(list)
         for row in rng.sample(rows, len(rows)):
-            if row.query:
-                yield self._asked(row, rng.sample(passages, min(rng.choice(_BESIDE), len(passages))), rng)
-            else:
-                by_kind[row.kind].append(row)
-        for kind_rows in by_kind.values():
-            pack: list[LabelRow] = []
-            room = 0.0
-            for row in kind_rows:
-                # A text has some four characters a token; half of the windows are left unpacked.
-                cost = len(row.text) / 4
-                if pack and (cost > room or rng.random() < 0.4):
-                    yield self._labelled(pack)
-                    pack, room = [], float(self._window)
-                room = self._window - cost if not pack else room - cost
-                pack.append(row)
+            # A text has some four characters a token.
+            if row.query or len(row.text) / 4 > self._pack / 2 or rng.random() < _ALONE:
+                yield self._labelled([row])
+                continue
+            pack = open_packs[row.kind]
+            if sum(len(other.text) for other in [*pack, row]) / 4 > self._pack:
+                yield self._labelled(pack)
+                pack = open_packs[row.kind] = []
+            pack.append(row)
+        for pack in open_packs.values():
             if pack:
                 yield self._labelled(pack)
-
-    def _asked(self, row: LabelRow, beside: Sequence[str], rng: random.Random) -> Example:
-        """A text with its query, among texts that are not labelled for that query."""
-        at = rng.randint(0, len(beside))
-        text, starts = _join([*beside[:at], row.text, *beside[at:]])
-        offsets = split_units(text)
-        shift, end = starts[at], starts[at] + len(row.text)
-        return Example(
-            describe_units(text, offsets, self._tokenizer),
-            self._query(row.query),
-            light=covered_units(offsets, [(shift + start, shift + stop) for start, stop in row.light], len(text)),
-            tight=covered_units(offsets, [(shift + start, shift + stop) for start, stop in row.tight], len(text)),
-            labelled=(offsets[:, 0] >= shift) & (offsets[:, 1] <= end),
-        )
 
     def _labelled(self, rows: Sequence[LabelRow]) -> Example:
         text, starts = _join(row.text for row in rows)
@@ -116,7 +102,7 @@ class ExampleBuilder:
         tight = [(at + start, at + end) for row, at in shift for start, end in row.tight]
         return Example(
             describe_units(text, offsets, self._tokenizer),
-            self._query(None),
+            self._query(rows[0].query),
             light=covered_units(offsets, light, len(text)),
             tight=covered_units(offsets, tight, len(text)),
         )
@@ -197,7 +183,7 @@ class Batch:
         unit_place: ``[B, V]``, where a window's unit stands in the rows, as ``row * U + unit``; R * U for padding.
         shapes: ``[R, U, F]``.
         twins: ``[R, U]``.
-        mask: ``[R, U]``, 0 for padding and for units without a label among units with one.
+        mask: ``[R, U]``, 0 for padding.
         weights: ``[R, U]``, how much a unit's decision matters.
         light: ``[R, U]``, and so is `tight`.
         required: ``[R, U]``, and so are `scope` and `shot_of_unit`.
@@ -228,20 +214,21 @@ class Batch:
         return Batch(**{name: value.to(device) for name, value in vars(self).items()})
 
 
-# How many other passages stand beside a passage with a query: retrieval rarely gives one alone.
-_BESIDE = (0, 0, 0, 0, 1)
+# The share of short texts that are not packed.
+_ALONE = 0.5
 # The annotators' punctuation is noisy.
 _WEIGHT_OF_PUNCTUATION = 0.3
 
 
-def collate(examples: Sequence[Example], frame: Frame, window: int, overlap: int) -> Batch:
+def collate(examples: Sequence[Example], frame: Frame, config: DiffuMaskConfig) -> Batch:
     """Lays examples out as one batch."""
     rows, units = len(examples), max(len(example.units.words) for example in examples)
     windows: list[tuple[UnitInputs, Window, IntArray]] = []
     places: list[IntArray] = []
     for row, example in enumerate(examples):
+        room = config.window_tokens - len(example.query) - 3
         for piece in plan_windows(
-            example.units.first_token, _blocks(example), window - len(example.query) - 3, overlap
+            example.units.first_token, _blocks(example), room, config.window_overlap, config.packed_tokens
         ):
             windows.append((example.units, piece, example.query))
             place = row * units + np.arange(piece.start, piece.end)
@@ -258,8 +245,8 @@ def collate(examples: Sequence[Example], frame: Frame, window: int, overlap: int
         unit_place=_pad(places, max(map(len, places)), rows * units),
         shapes=_pad([example.units.shapes for example in examples], units, 0.0),
         twins=_pad([example.units.twins for example in examples], units, 0),
-        mask=_pad([_counting(example) for example in examples], units, 0.0),
-        weights=_pad([_counting(example) * _weights(example) for example in examples], units, 0.0),
+        mask=_pad([np.ones(len(example.units.words), dtype=np.float32) for example in examples], units, 0.0),
+        weights=_pad([_weights(example) for example in examples], units, 0.0),
         light=_pad([_filled(example, example.light) for example in examples], units, 0.0),
         tight=_pad([_filled(example, example.tight) for example in examples], units, 0.0),
         required=_pad([_filled(example, example.required) for example in examples], units, 0.0),
@@ -285,10 +272,6 @@ def _blocks(example: Example) -> list[Span]:
         return [(0, count)]
     edges = np.flatnonzero(np.diff(example.shot_of_unit)) + 1
     return list(zip([0, *edges.tolist()], [*edges.tolist(), count], strict=True))
-
-
-def _counting(example: Example) -> npt.NDArray[np.float32]:
-    return (np.ones(len(example.units.words)) if example.labelled is None else example.labelled).astype(np.float32)
 
 
 def _weights(example: Example) -> npt.NDArray[np.float32]:

@@ -14,7 +14,7 @@ from diffumask_core.training.examples import Batch
 
 _MOST_WEIGHT = 3.0  # of the loss at low noise, where few units carry it
 _SIZE_WEIGHT = 0.1  # of logits that are larger than any decision needs
-_TIGHT_SHARE = 0.2  # the share of units that must be enough for what is required
+_TIGHT_SHARE = 0.18  # the share of units that must be enough for what is required
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Objective:
     own_states: float = 0.5
     trust: float = 0.5
     anti_mask: float = 1.0
-    required: float = 0.2
+    required: float = 1.5
 
     def encoder_loss(self, model: DiffuMaskModel, batch: Batch) -> Tensor:
         """The loss of the encoder: both levels, each unit by itself, and what a tight budget must keep."""
@@ -45,18 +45,22 @@ class Objective:
         if self.teacher is not None:
             batch = self._teach(batch, self.teacher)
         loss = tight.new_zeros(())
+        # Each row counts by its units, so that few rows of one kind do not outweigh many of the other.
+        units = batch.mask.sum()
         if batch.has_labels.any():
             rows = batch.has_labels
             mask, weights = batch.mask[rows], batch.weights[rows]
+            share = mask.sum() / units
             for logits, labels in ((tight[rows], batch.tight[rows]), (light[rows], batch.light[rows])):
                 rate = (labels * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True)
-                loss = loss + mask_loss(logits, labels, weights) / 2
-                loss = loss + self.anti_mask * anti_mask_penalty(logits, rate, mask) / 2
+                penalty = self.anti_mask * anti_mask_penalty(logits, rate, mask)
+                loss = loss + share * (mask_loss(logits, labels, weights) + penalty) / 2
         if batch.has_required.any():
             rows = batch.has_required
-            logits = tight[rows]
-            lift = required_loss(logits, batch.required[rows], batch.scope[rows], _TIGHT_SHARE)
-            loss = loss + self.required * (lift + _SIZE_WEIGHT * size_penalty(logits, batch.mask[rows]))
+            logits, required = tight[rows], batch.required[rows]
+            lift = required_loss(logits, required, batch.scope[rows], _TIGHT_SHARE)
+            loss = loss + self.required * (required.sum() / units) * lift
+            loss = loss + _SIZE_WEIGHT * size_penalty(logits, batch.mask[rows])
         return loss
 
     def _teach(self, batch: Batch, teacher: DiffuMaskModel) -> Batch:

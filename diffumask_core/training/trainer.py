@@ -49,7 +49,7 @@ class TrainingOptions:
         head_rate: Learning rate of everything else.
         warmup: The share of the steps in which the rates rise.
         averaging: Decay of the moving average of the weights, which is what is evaluated and saved.
-        documents: Shots shown with a query; passages with the gold one among them.
+        documents: Shots shown side by side to the shot head; passages with the gold one among them.
         exemplars_per_epoch: Of the solved exemplars, as many as are drawn for an epoch of the encoder.
         passages_per_epoch: Of the questions with passages, as many as are drawn for an epoch of the encoder.
         seed: Of everything that is drawn.
@@ -65,7 +65,7 @@ class TrainingOptions:
     warmup: float = 0.06
     averaging: float = 0.995
     documents: int = 5
-    exemplars_per_epoch: int = 500
+    exemplars_per_epoch: int = 600
     passages_per_epoch: int = 300
     seed: int = 0
 
@@ -99,7 +99,7 @@ def train(
             the Knowledge in a Neural Network", 2015); one of its own kind improves on itself.
     """
     out.mkdir(parents=True, exist_ok=True)
-    builder = ExampleBuilder(tokenizer, model.config.window_tokens, model.config.query_tokens)
+    builder = ExampleBuilder(tokenizer, model.config.packed_tokens, model.config.query_tokens)
     frame = Frame.of(tokenizer)
     keeper = _Keeper(model, tokenizer, out, evaluate)
     objective = Objective(teacher)
@@ -107,8 +107,7 @@ def train(
     unseen, seen = labels[: int(options.unseen * len(labels))], labels[int(options.unseen * len(labels)) :]
 
     def lay_out(group: list[Example]) -> Batch:
-        batch = collate(group, frame, model.config.window_tokens, model.config.window_overlap)
-        return batch.to(model.device)
+        return collate(group, frame, model.config).to(model.device)
 
     def encoder_epoch(epoch: int) -> list[list[Example]]:
         rng = random.Random(f"{options.seed}/{epoch}")
@@ -117,7 +116,7 @@ def train(
         examples = [
             *builder.labelled(seen, rng),
             *builder.solved(exemplars),
-            *builder.retrieved(passages, rng.randint(1, 2), rng),
+            *builder.retrieved(passages, 1, rng),
         ]
         return batches(examples, options.batch_tokens, rng)
 

@@ -47,8 +47,8 @@ class TestUnits:
         assert units.shapes.shape == (0, 12)
 
 
-def plan(tokens: list[int], blocks: list[Span], room: int, overlap: int = 2) -> list[Window]:
-    return plan_windows(np.concatenate([[0], np.cumsum(tokens)]), blocks, room, overlap)
+def plan(tokens: list[int], blocks: list[Span], room: int, overlap: int = 2, pack: int = 99) -> list[Window]:
+    return plan_windows(np.concatenate([[0], np.cumsum(tokens)]), blocks, room, overlap, pack)
 
 
 class TestWindows:
@@ -58,6 +58,10 @@ class TestWindows:
     def test_blocks_that_fit_are_not_cut(self) -> None:
         windows = plan([1] * 12, [(0, 5), (5, 8), (8, 12)], 8)
         assert windows == [Window(0, 8, 0, 8), Window(8, 12, 8, 12)]
+
+    def test_only_short_blocks_share_a_window(self) -> None:
+        windows = plan([1] * 12, [(0, 2), (2, 4), (4, 10), (10, 12)], 8, pack=4)
+        assert windows == [Window(0, 4, 0, 4), Window(4, 10, 4, 10), Window(10, 12, 10, 12)]
 
     def test_a_longer_block_is_read_in_overlapping_windows(self) -> None:
         windows = plan([1] * 20, [(0, 20)], 8, 2)
@@ -80,7 +84,7 @@ class TestWindows:
         edges = sorted({0, len(tokens)} | data.draw(st.sets(st.integers(0, len(tokens)), max_size=6)))
         blocks = list(pairwise(edges))
         room = data.draw(st.integers(16, 40))
-        windows = plan(tokens, blocks, room, data.draw(st.integers(0, room // 2)))
+        windows = plan(tokens, blocks, room, data.draw(st.integers(0, room // 2)), data.draw(st.integers(0, 50)))
         cores = [unit for window in windows for unit in range(window.core_start, window.core_end)]
         assert cores == list(range(len(tokens)))
         for window in windows:

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 
 from diffumask_core import Compressor, DataError, ModelError
 from diffumask_core.datasets import LabelRow, PassageRow, ShotRow, SolutionRow, exemplar_of, is_held_out
+from diffumask_core.model.configuration import DiffuMaskConfig
 from diffumask_core.model.inputs import Frame
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import load_pruner
@@ -195,15 +196,19 @@ class TestTraining:
         assert not same(state(tmp_path / "a"), state(tmp_path / "c"))
 
 
+def config_of(window: int = 128) -> DiffuMaskConfig:
+    return DiffuMaskConfig(window_tokens=window, window_overlap=16, packed_tokens=60)
+
+
 def batch_of(tokenizer: Tokenizer, window: int = 128) -> Batch:
-    builder, rng = ExampleBuilder(tokenizer, window, 16), random.Random(0)
+    builder, rng = ExampleBuilder(tokenizer, 60, 16), random.Random(0)
     examples = [
         *builder.labelled(LABELS, rng),
         *builder.graded(SHOTS, 2, rng),
         *builder.retrieved(PASSAGES, 4, rng),
         *builder.solved(EXEMPLARS),
     ]
-    return collate(examples, Frame.of(tokenizer), window, 16)
+    return collate(examples, Frame.of(tokenizer), config_of(window))
 
 
 class TestExamples:
@@ -258,8 +263,8 @@ class TestObjective:
     def test_it_has_a_gradient_for_every_part(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
         torch.manual_seed(0)
         builder, rng, frame = ExampleBuilder(tokenizer, 128, 16), random.Random(0), Frame.of(tokenizer)
-        labelled = collate(list(builder.labelled(LABELS, rng)), frame, 128, 16)
-        graded = collate(list(builder.graded(SHOTS, 2, rng)), frame, 128, 16)
+        labelled = collate(list(builder.labelled(LABELS, rng)), frame, config_of())
+        graded = collate(list(builder.graded(SHOTS, 2, rng)), frame, config_of())
         objective = Objective()
         loss = objective.encoder_loss(model, batch_of(tokenizer))
         loss = loss + objective.denoiser_loss(model, encode_batch(model, labelled), labelled)
@@ -274,7 +279,7 @@ class TestObjective:
 
     def test_a_teacher_is_followed_where_there_are_no_labels(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
         builder, frame = ExampleBuilder(tokenizer, 128, 16), Frame.of(tokenizer)
-        batch = collate(list(builder.graded(SHOTS, 2, random.Random(0))), frame, 128, 16)
+        batch = collate(list(builder.graded(SHOTS, 2, random.Random(0))), frame, config_of())
         teacher = copy.deepcopy(model.eval())
         with torch.no_grad():
             teacher.levels.bias += torch.tensor([3.0, -3.0])
