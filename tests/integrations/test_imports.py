@@ -28,7 +28,7 @@ seen = [loaded()]
 def run(program: str) -> list[object]:
     """Runs a program that collects what it has `seen`."""
     finished = subprocess.run(
-        [sys.executable, "-W", "error", "-c", f"{PRELUDE}{program}\nprint(json.dumps(seen))"],
+        [sys.executable, "-c", f"{PRELUDE}{program}\nprint(json.dumps(seen))"],
         capture_output=True,
         text=True,
         check=False,

@@ -207,8 +207,10 @@ def test_options_are_checked(compressor: Compressor) -> None:
         DiffuMaskCompressor(compressor=compressor, keep_rate=2)
     with pytest.raises(ValueError, match="keep_rat\n"):
         DiffuMaskCompressor(compressor=compressor, keep_rat=0.5)
+    with pytest.raises(ValueError, match="no-such-tokenizer"):
+        DiffuMaskCompressor(compressor=compressor, tokenizer="no-such-tokenizer")
     with pytest.raises(TokenizerError, match="no-such-tokenizer"):
-        DiffuMaskCompressor(compressor=compressor, tokenizer="no-such-tokenizer").invoke(TEXT)
+        DiffuMaskCompressor(compressor=compressor).bind(tokenizer="no-such-tokenizer").invoke(TEXT)
 
 
 def test_bind(half: DiffuMaskCompressor) -> None:
