@@ -42,7 +42,7 @@ class DiffuMaskConfig(PreTrainedConfig):
     denoiser_kernel: int = 9
     shape_features: int = 12
     window_tokens: int = 384
-    packed_tokens: int = 160
+    packed_tokens: int = 128
     window_overlap: int = 48
     query_tokens: int = 64
     relevance_tokens: int = 160

@@ -1,11 +1,10 @@
 """From rows to batches: the windows that the network is trained on.
 
-A training window holds one text with its query; short texts without a query also stand side by side, as short shots
-do when the model is used.
+A window holds one text with its query. Several texts in a window were tried: the encoder then learns more slowly and
+less.
 """
 
 import random
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -65,47 +64,20 @@ class Example:
 class ExampleBuilder:
     """Turns rows into examples."""
 
-    def __init__(self, tokenizer: Tokenizer, pack: int, query_tokens: int) -> None:
-        """Says how much is packed.
-
-        Args:
-            tokenizer: The encoder's.
-            pack: The most tokens of short texts that are put side by side.
-            query_tokens: The most tokens of a query.
-        """
+    def __init__(self, tokenizer: Tokenizer, query_tokens: int) -> None:
         self._tokenizer = tokenizer
-        self._pack = pack
         self._query_tokens = query_tokens
 
-    def labelled(self, rows: Sequence[LabelRow], rng: random.Random) -> Iterator[Example]:
-        """Label rows, some short ones of one kind packed together where they have no query."""
-        open_packs: dict[str, list[LabelRow]] = defaultdict(list)
-        for row in rng.sample(rows, len(rows)):
-            # A text has some four characters a token.
-            if row.query or len(row.text) / 4 > self._pack / 2 or rng.random() < _ALONE:
-                yield self._labelled([row])
-                continue
-            pack = open_packs[row.kind]
-            if sum(len(other.text) for other in [*pack, row]) / 4 > self._pack:
-                yield self._labelled(pack)
-                pack = open_packs[row.kind] = []
-            pack.append(row)
-        for pack in open_packs.values():
-            if pack:
-                yield self._labelled(pack)
-
-    def _labelled(self, rows: Sequence[LabelRow]) -> Example:
-        text, starts = _join(row.text for row in rows)
-        shift = list(zip(rows, starts, strict=True))
-        offsets = split_units(text)
-        light = [(at + start, at + end) for row, at in shift for start, end in row.light]
-        tight = [(at + start, at + end) for row, at in shift for start, end in row.tight]
-        return Example(
-            describe_units(text, offsets, self._tokenizer),
-            self._query(rows[0].query),
-            light=covered_units(offsets, light, len(text)),
-            tight=covered_units(offsets, tight, len(text)),
-        )
+    def labelled(self, rows: Sequence[LabelRow]) -> Iterator[Example]:
+        """Texts with what an annotator kept."""
+        for row in rows:
+            offsets = split_units(row.text)
+            yield Example(
+                describe_units(row.text, offsets, self._tokenizer),
+                self._query(row.query),
+                light=covered_units(offsets, row.light, len(row.text)),
+                tight=covered_units(offsets, row.tight, len(row.text)),
+            )
 
     def solved(self, exemplars: Sequence[Exemplar]) -> Iterator[Example]:
         """Exemplars, with what their calculations need."""
@@ -214,8 +186,6 @@ class Batch:
         return Batch(**{name: value.to(device) for name, value in vars(self).items()})
 
 
-# The share of short texts that are not packed.
-_ALONE = 0.5
 # The annotators' punctuation is noisy.
 _WEIGHT_OF_PUNCTUATION = 0.3
 

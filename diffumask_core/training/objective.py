@@ -37,7 +37,7 @@ class Objective:
     own_states: float = 0.5
     trust: float = 0.5
     anti_mask: float = 1.0
-    required: float = 1.5
+    required: float = 1.0
 
     def encoder_loss(self, model: DiffuMaskModel, batch: Batch) -> Tensor:
         """The loss of the encoder: both levels, each unit by itself, and what a tight budget must keep."""

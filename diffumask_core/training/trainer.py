@@ -55,15 +55,15 @@ class TrainingOptions:
         seed: Of everything that is drawn.
     """
 
-    epochs: int = 7
+    epochs: int = 6
     reader_epochs: int = 12
     unseen: float = 1 / 12
     batch_tokens: int = 4096
     encoder_rate: float = 2e-4
     layer_decay: float = 0.9
     head_rate: float = 1e-3
-    warmup: float = 0.06
-    averaging: float = 0.995
+    warmup: float = 0.03
+    averaging: float = 0.99
     documents: int = 5
     exemplars_per_epoch: int = 600
     passages_per_epoch: int = 300
@@ -99,7 +99,7 @@ def train(
             the Knowledge in a Neural Network", 2015); one of its own kind improves on itself.
     """
     out.mkdir(parents=True, exist_ok=True)
-    builder = ExampleBuilder(tokenizer, model.config.packed_tokens, model.config.query_tokens)
+    builder = ExampleBuilder(tokenizer, model.config.query_tokens)
     frame = Frame.of(tokenizer)
     keeper = _Keeper(model, tokenizer, out, evaluate)
     objective = Objective(teacher)
@@ -114,7 +114,7 @@ def train(
         exemplars = rng.sample(data.exemplars, min(options.exemplars_per_epoch, len(data.exemplars)))
         passages = rng.sample(data.passages, min(options.passages_per_epoch, len(data.passages)))
         examples = [
-            *builder.labelled(seen, rng),
+            *builder.labelled(seen),
             *builder.solved(exemplars),
             *builder.retrieved(passages, 1, rng),
         ]
@@ -137,7 +137,7 @@ def train(
         model,
         [
             lay_out(group)
-            for examples in (list(builder.labelled(unseen, rng)), graded)
+            for examples in (list(builder.labelled(unseen)), graded)
             for group in batches(examples, options.batch_tokens // 4, rng)
         ],
     )

@@ -201,9 +201,9 @@ def config_of(window: int = 128) -> DiffuMaskConfig:
 
 
 def batch_of(tokenizer: Tokenizer, window: int = 128) -> Batch:
-    builder, rng = ExampleBuilder(tokenizer, 60, 16), random.Random(0)
+    builder, rng = ExampleBuilder(tokenizer, 16), random.Random(0)
     examples = [
-        *builder.labelled(LABELS, rng),
+        *builder.labelled(LABELS),
         *builder.graded(SHOTS, 2, rng),
         *builder.retrieved(PASSAGES, 4, rng),
         *builder.solved(EXEMPLARS),
@@ -236,7 +236,7 @@ class TestExamples:
         assert set(torch.nonzero(batch.mask.flatten()).flatten().tolist()) <= set(places.tolist())
 
     def test_only_the_gold_passage_must_keep_its_answer(self, tokenizer: Tokenizer) -> None:
-        (example,) = ExampleBuilder(tokenizer, 128, 16).retrieved(PASSAGES, 4, random.Random(0))
+        (example,) = ExampleBuilder(tokenizer, 16).retrieved(PASSAGES, 4, random.Random(0))
         assert example.required is not None
         assert example.scope is not None
         assert example.shot_of_unit is not None
@@ -247,13 +247,13 @@ class TestExamples:
 
     def test_grades_go_with_their_shots(self, tokenizer: Tokenizer) -> None:
         for seed in range(5):
-            _, example = ExampleBuilder(tokenizer, 128, 16).graded(SHOTS, 2, random.Random(seed))
+            _, example = ExampleBuilder(tokenizer, 16).graded(SHOTS, 2, random.Random(seed))
             lengths = np.bincount(example.shot_of_unit).tolist()  # type: ignore[arg-type]
             expected = {2: 3, 0: 4, 3: 4}  # units of each shot by its grade
             assert [expected[int(grade)] for grade in example.grades] == lengths
 
     def test_batches_hold_all_examples_within_the_limit(self, tokenizer: Tokenizer) -> None:
-        examples = list(ExampleBuilder(tokenizer, 128, 16).labelled(LABELS, random.Random(0)))
+        examples = list(ExampleBuilder(tokenizer, 16).labelled(LABELS))
         groups = batches(examples, 400, random.Random(0))
         assert sorted(map(id, (one for group in groups for one in group))) == sorted(map(id, examples))
         assert all(len(group) * max(one.tokens for one in group) <= 400 for group in groups if len(group) > 1)
@@ -262,8 +262,8 @@ class TestExamples:
 class TestObjective:
     def test_it_has_a_gradient_for_every_part(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
         torch.manual_seed(0)
-        builder, rng, frame = ExampleBuilder(tokenizer, 128, 16), random.Random(0), Frame.of(tokenizer)
-        labelled = collate(list(builder.labelled(LABELS, rng)), frame, config_of())
+        builder, rng, frame = ExampleBuilder(tokenizer, 16), random.Random(0), Frame.of(tokenizer)
+        labelled = collate(list(builder.labelled(LABELS)), frame, config_of())
         graded = collate(list(builder.graded(SHOTS, 2, rng)), frame, config_of())
         objective = Objective()
         loss = objective.encoder_loss(model, batch_of(tokenizer))
@@ -278,7 +278,7 @@ class TestObjective:
         assert [name for name in without if "key.bias" not in name] == []
 
     def test_a_teacher_is_followed_where_there_are_no_labels(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
-        builder, frame = ExampleBuilder(tokenizer, 128, 16), Frame.of(tokenizer)
+        builder, frame = ExampleBuilder(tokenizer, 16), Frame.of(tokenizer)
         batch = collate(list(builder.graded(SHOTS, 2, random.Random(0))), frame, config_of())
         teacher = copy.deepcopy(model.eval())
         with torch.no_grad():
