@@ -56,8 +56,8 @@ class DiffuMaskCompressor(CompressionSettings, RunnableSerializable[LanguageMode
     )
     compress_query: bool = Field(
         default=False,
-        description="Whether what the prompt ends in, and in messages the last human one, may be shortened too; a "
-        "question that it ends in still stays.",
+        description="Whether what the prompt ends in may be shortened too; in messages the last human one, apart from "
+        "a question that it ends in.",
     )
 
     @classmethod
