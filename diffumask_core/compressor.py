@@ -120,7 +120,8 @@ class Compressor:
             **options: As for `compress`.
 
         Raises:
-            InputError: A message is not of that form, there is no text in them, or an option is not possible.
+            InputError: A message is not of that form, there is no text in them, there is no message of an index in
+                ``keep``, or an option is not possible.
             BudgetError: The protected text alone is longer than the budget.
         """
         chosen = Options(**options)
@@ -170,8 +171,14 @@ class _Reading:
         self._query = query
         self._rebuild = rebuilder
         self._encode_seconds = 0.0
+
         # The same few masks are asked for again and again: what must stay, and what the budget leaves.
-        self._count_packed = lru_cache(maxsize=16)(self._count_anew)
+        @lru_cache(maxsize=16)
+        def count(packed: bytes) -> int:
+            segments = kept_spans(document, np.frombuffer(packed, dtype=bool))
+            return sum(counter.count(join_spans(document.layout.text, spans)) for spans in segments if spans)
+
+        self._count_packed = count
 
     def decide(self, options: Options, timings: Mapping[str, float]) -> CompressionResult:
         """Applies a budget."""
@@ -377,10 +384,6 @@ class _Reading:
     def _count(self, mask: BoolArray) -> int:
         """Tokens of the text that a closed mask gives."""
         return self._count_packed(mask.tobytes())
-
-    def _count_anew(self, packed: bytes) -> int:
-        text, mask = self._document.layout.text, np.frombuffer(packed, dtype=bool)
-        return sum(self._counter.count(join_spans(text, spans)) for spans in kept_spans(self._document, mask) if spans)
 
     def _unchanged(self, budget: int, protected_tokens: int) -> CompressionResult:
         layout = self._document.layout

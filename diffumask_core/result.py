@@ -14,7 +14,8 @@ class ShotResult:
 
     Attributes:
         span: Where it is in the source.
-        score: Its utility for the query; higher is better, 0 for all where there is no query or nothing had to go.
+        score: Its utility for the query, with what a retriever thought of it; higher is better. 0 for all where there
+            is neither, or nothing had to go.
         fate: ``"kept"`` whole, ``"shortened"``, or ``"dropped"`` whole.
         original_tokens: Its tokens in the source.
         compressed_tokens: The tokens that are left of it.

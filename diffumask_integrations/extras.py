@@ -9,12 +9,12 @@ def needs_extra(extra: str) -> Iterator[None]:
     """Around the imports of an adapter's framework: an import that fails says which extra brings it.
 
     Raises:
-        ImportError: The framework is not installed.
+        ImportError: The framework is not installed, or in a version that this adapter does not know.
     """
     try:
         yield
     except ImportError as error:
-        msg = (
-            f'{error.name or "A package"} is not installed, which this adapter needs: pip install "diffumask[{extra}]".'
-        )
+        missing = isinstance(error, ModuleNotFoundError)
+        problem = "is not installed" if missing else f"is installed in a version that does not fit ({error})"
+        msg = f'{error.name} {problem}, which this adapter needs: pip install "diffumask[{extra}]".'
         raise ImportError(msg, name=error.name) from error

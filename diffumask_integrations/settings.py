@@ -1,14 +1,21 @@
 """What all adapters share: the settings of a compression as pydantic fields, and one loaded model per process."""
 
+import logging
+import math
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+from numbers import Real
+from os import PathLike, fspath
 from typing import Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from diffumask_core import Compressor
+from diffumask_core import CompressionResult, Compressor, InputError, Prompt, Shot
 from diffumask_core.options import DEFAULT_STEPS, CompressionOptions, Options
 from diffumask_core.tokens import get_counter
+
+logger = logging.getLogger("diffumask")
 
 _DEFAULT_KEEP_RATE = 0.5
 
@@ -35,8 +42,9 @@ class CompressionSettings(BaseModel):
         "target_tokens either.",
     )
     target_tokens: int | None = Field(default=None, description="The most tokens of the whole output.")
-    protect: list[str | re.Pattern[str]] = Field(
-        default_factory=list, description="Strings and regular expressions that come out unchanged."
+    protect: list[str] = Field(default_factory=list, description="Strings that come out unchanged.")
+    protect_patterns: list[str] = Field(
+        default_factory=list, description="Regular expressions whose matches come out unchanged."
     )
     tokenizer: Any = Field(
         default="gpt-4o", description="What counts the tokens: a model's name, a tokenizer or a function."
@@ -51,6 +59,11 @@ class CompressionSettings(BaseModel):
     compressor: Compressor | None = Field(
         default=None, exclude=True, repr=False, description="A loaded compressor, in place of `model`."
     )
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _path(cls, model: Any) -> Any:
+        return fspath(model) if isinstance(model, PathLike) else model
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -68,12 +81,57 @@ class CompressionSettings(BaseModel):
         """The keyword arguments for `Compressor.compress`; overrides are those of a single call.
 
         A rate or a budget among the overrides takes the place of both.
+
+        Raises:
+            InputError: There is no option of that name, or a pattern is no regular expression.
         """
-        names = CompressionOptions.__annotations__.keys() & type(self).model_fields.keys()
-        chosen: dict[str, Any] = {name: getattr(self, name) for name in names}
-        if {"keep_rate", "target_tokens"} & overrides.keys():
+        known = CompressionOptions.__annotations__.keys()
+        if unknown := sorted(overrides.keys() - known):
+            raise InputError(f"There is no option {unknown[0]!r} of a compression: pass one of {', '.join(known)}.")
+        chosen: dict[str, Any] = {name: getattr(self, name) for name in known & type(self).model_fields.keys()}
+        chosen["protect"] = [*self.protect, *map(_compile, self.protect_patterns)]
+        if any(overrides.get(name) is not None for name in ("keep_rate", "target_tokens")):
             chosen |= {"keep_rate": None, "target_tokens": None}
         chosen |= overrides
         if chosen["keep_rate"] is None and chosen["target_tokens"] is None:
             chosen["keep_rate"] = _DEFAULT_KEEP_RATE
         return cast(CompressionOptions, chosen)
+
+    def compress_passages(
+        self, texts: Sequence[str], scores: Sequence[object], query: str | None
+    ) -> tuple[list[str], CompressionResult | None]:
+        """Shortens retrieved passages for a query, within one budget over all of them.
+
+        Tokens are counted with the passages joined by blank lines, as they usually stand in a prompt.
+
+        Args:
+            texts: The passages; a blank one comes out as it is.
+            scores: What a retriever thinks of each; what is not a finite number counts as none.
+            query: What they were retrieved for; None for nothing in particular.
+
+        Returns:
+            What is left of each passage, nothing of those that are dropped; and the compression, unless all are blank.
+        """
+        shots = [
+            Shot(text, score=float(score) if isinstance(score, Real) and math.isfinite(score) else None)
+            for text, score in zip(texts, scores, strict=True)
+            if text.strip()
+        ]
+        if not shots:
+            return list(texts), None
+        if query is not None and not query.strip():
+            logger.warning("The query is empty: the passages are compressed without one.")
+        # The query is not among the passages: words of theirs that equal it need no protection.
+        options = self.options(query=query or "", compress_query=True)
+        result = self.get_compressor().compress(Prompt(shots=shots), **options)
+        if result.text == result.source:
+            return list(texts), result
+        left = iter(result.shots)
+        return [next(left).text if text.strip() else text for text in texts], result
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise InputError(f"protect_patterns holds {pattern!r}, which is no regular expression: {error}.") from error

@@ -72,10 +72,12 @@ def messages_layout(
         compress_query: Whether the last user message is not, apart from a question that it ends in.
 
     Raises:
-        InputError: Something in the messages is not of that form.
+        InputError: Something in the messages is not of that form, or there is no message of an index.
     """
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
         raise InputError(f"messages is a {type(messages).__name__}: pass a list of dicts with a role and a content.")
+    if missing := [index for index in keep if index not in range(len(messages))]:
+        raise InputError(f"keep holds {missing[0]!r}: pass indices of messages, from 0 to {len(messages) - 1}.")
     places: list[TextPlace] = []
     texts: list[str] = []
     for index, message in enumerate(messages):
@@ -97,7 +99,8 @@ def messages_layout(
     turns: list[tuple[int, ...]] = []
     for turn in _past_turns(roles):
         whole = _cover([span for index in turn for span in own[index]])
-        if whole is None:
+        # Without a word there is nothing to decide: such messages stay.
+        if whole is None or not text[slice(*whole)].strip():
             continue
         turn_roles = [roles[index] for index in turn]
         kept, answer = [span for index in turn for span in calls[index]], None
@@ -112,10 +115,11 @@ def messages_layout(
     asked = None if last_user is None else _cover(own[last_user])
     query_stays = not compress_query
     protected: list[Span] = []
-    if last_user is not None and len(own[last_user]) == 1:
+    if last_user is not None and own[last_user]:
+        start, end = own[last_user][-1]
+        inner = shift_layout(parse_layout(text[start:end]), start)
         # A whole few-shot prompt is often sent as one message.
-        inner = shift_layout(parse_layout(text[slice(*own[last_user][0])]), own[last_user][0][0])
-        is_prompt = bool(inner.shots and (inner.query or inner.instructions))
+        is_prompt = len(own[last_user]) == 1 and bool(inner.shots and (inner.query or inner.instructions))
         if is_prompt or (compress_query and inner.query):
             asked, query_stays = inner.query, True
         if is_prompt:

@@ -24,8 +24,8 @@ class Shot:
         question: What is asked, or the input.
         rationale: The reasoning or explanation that leads to the answer.
         answer: The final answer or label.
-        score: What a retriever or a reranker thinks of it, on any scale: it counts beside the shot's own utility, as
-            far as it differs from the scores of the other shots.
+        score: What a retriever or a reranker thinks of it, higher for better, on any scale: it counts beside the shot's
+            own utility, as far as it differs from the scores of the other shots.
     """
 
     text: str = ""

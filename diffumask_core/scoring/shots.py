@@ -17,6 +17,7 @@ _REDUNDANCY_WEIGHT = 1.0
 _COVERAGE_BONUS = 1.0
 # What a retriever's score one standard deviation above the mean adds to a utility.
 _RETRIEVAL_WEIGHT = 2.0
+_LEAST_SPREAD = 0.02  # of the largest score
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ def retrieval_utilities(scores: Sequence[float | None]) -> npt.NDArray[np.float3
         scores: ``[S]``; a shot without a score counts as one with the mean.
 
     Returns:
-        ``[S]``; zeros where the scores do not differ.
+        ``[S]``; zeros where the scores do not differ, and little where they hardly do.
     """
     known = np.array([score for score in scores if score is not None], dtype=np.float64)
-    spread = known.std() if len(known) else 0.0
-    if not spread > 1e-9 * abs(known).max(initial=1e-9):
+    if not known.any():
         return np.zeros(len(scores), dtype=np.float32)
-    mean = known.mean()
-    standard = np.array([0.0 if score is None else (score - mean) / spread for score in scores])
+    # Scores that are as good as equal are not driven apart.
+    spread = max(known.std(), _LEAST_SPREAD * abs(known).max())
+    standard = np.array([0.0 if score is None else (score - known.mean()) / spread for score in scores])
     return (_RETRIEVAL_WEIGHT * standard).astype(np.float32)
 
 

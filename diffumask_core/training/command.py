@@ -31,7 +31,6 @@ def train_from_files(
     exemplars: Path | None,
     encoder: Path | None,
     start_from: Path | None,
-    teacher: Path | None,
     out: Path,
     epochs: int | None,
     seed: int,
@@ -69,8 +68,7 @@ def train_from_files(
     if start_from:
         # What has been trained before needs smaller steps.
         options = replace(options, encoder_rate=options.encoder_rate / 2, head_rate=options.head_rate / 2)
-    taught_by = load_pruner(teacher, place.type).model if teacher else None
-    train(model, tokenizer, data, out, options, evaluate, taught_by)
+    train(model, tokenizer, data, out, options, evaluate)
 
 
 def training_data(

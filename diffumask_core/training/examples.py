@@ -1,7 +1,7 @@
 """From rows to batches: the windows that the network is trained on.
 
-A window holds one text with its query. Several texts in a window were tried: the encoder then learns more slowly and
-less.
+An example of labels is one text with its query. Several texts in a window were tried: the encoder then learns more
+slowly and less.
 """
 
 import random
@@ -92,7 +92,7 @@ class ExampleBuilder:
         for row in rows:
             gold = [passage for passage in row.documents if passage.is_gold]
             others = [passage for passage in row.documents if not passage.is_gold]
-            chosen = gold + rng.sample(others, min(documents - len(gold), len(others)))
+            chosen = gold + rng.sample(others, min(max(documents - len(gold), 0), len(others)))
             rng.shuffle(chosen)
             text, starts = _join(f"{passage.title}\n{passage.text}" for passage in chosen)
             offsets = split_units(text)
@@ -160,7 +160,7 @@ class Batch:
         light: ``[R, U]``, and so is `tight`.
         required: ``[R, U]``, and so are `scope` and `shot_of_unit`.
         grades: ``[R, S]``, -inf for padding.
-        has_labels: ``[R]``; `has_required` and `has_grades` likewise.
+        has_labels: ``[R]``; `has_required` likewise.
     """
 
     input_ids: Tensor
@@ -180,7 +180,6 @@ class Batch:
     grades: Tensor
     has_labels: Tensor
     has_required: Tensor
-    has_grades: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(**{name: value.to(device) for name, value in vars(self).items()})
@@ -232,7 +231,6 @@ def collate(examples: Sequence[Example], frame: Frame, config: DiffuMaskConfig) 
         grades=_pad([np.array(example.grades, dtype=np.float32) for example in examples], shots, -np.inf),
         has_labels=torch.tensor([example.light is not None for example in examples]),
         has_required=torch.tensor([example.required is not None for example in examples]),
-        has_grades=torch.tensor([len(example.grades) > 0 for example in examples]),
     )
 
 

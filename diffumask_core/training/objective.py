@@ -1,6 +1,6 @@
 """What the network is trained on: from a batch to one loss."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -22,8 +22,6 @@ class Objective:
     """The parts of the loss and their weights.
 
     Attributes:
-        teacher: A trained model, whose scores stand in for labels where there are none, and soften them elsewhere.
-        opinion: The weight of the teacher beside a label.
         schedule: The noise schedule.
         own_states: The share of noisy states whose order is the model's own: what it would decide first is decided.
         trust: Of the decisions in those, the share that is replaced by the truth.
@@ -31,8 +29,6 @@ class Objective:
         required: Weight of units that a tight budget must keep.
     """
 
-    teacher: DiffuMaskModel | None = None
-    opinion: float = 0.5
     schedule: NoiseSchedule = field(default_factory=LinearSchedule)
     own_states: float = 0.5
     trust: float = 0.5
@@ -41,9 +37,7 @@ class Objective:
 
     def encoder_loss(self, model: DiffuMaskModel, batch: Batch) -> Tensor:
         """The loss of the encoder: both levels, each unit by itself, and what a tight budget must keep."""
-        tight, light = _levels(model, batch)
-        if self.teacher is not None:
-            batch = self._teach(batch, self.teacher)
+        tight, light = model.contextualise(encode_batch(model, batch), batch.shapes)[..., -2:].unbind(-1)
         loss = tight.new_zeros(())
         # Each row counts by its units, so that few rows of one kind do not outweigh many of the other.
         units = batch.mask.sum()
@@ -62,17 +56,6 @@ class Objective:
             loss = loss + self.required * (required.sum() / units) * lift
             loss = loss + _SIZE_WEIGHT * size_penalty(logits, batch.mask[rows])
         return loss
-
-    def _teach(self, batch: Batch, teacher: DiffuMaskModel) -> Batch:
-        with torch.no_grad():
-            tight, light = (logits.sigmoid() for logits in _levels(teacher, batch))
-        trust = torch.where(batch.has_labels[:, None], 1 - self.opinion, 0.0)
-        return replace(
-            batch,
-            tight=tight.lerp(batch.tight, trust),
-            light=light.lerp(batch.light, trust),
-            has_labels=torch.ones_like(batch.has_labels),
-        )
 
     def denoiser_loss(self, model: DiffuMaskModel, hidden: Tensor, batch: Batch) -> Tensor:
         """The loss of the denoiser, on what the encoder made of a batch of labels.
@@ -121,11 +104,6 @@ class Objective:
             steps,
         )
         return torch.where(own, mix_decisions(own_states, labels, self.trust), true_states)
-
-
-def _levels(model: DiffuMaskModel, batch: Batch) -> tuple[Tensor, ...]:
-    """The logits ``[R, U]`` at the tight and at the light level."""
-    return model.contextualise(encode_batch(model, batch), batch.shapes)[..., -2:].unbind(-1)
 
 
 def shot_loss(model: DiffuMaskModel, hidden: Tensor, batch: Batch) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from diffumask_core.datasets import Exemplar, LabelRow, PassageRow, ShotRow
+from diffumask_core.errors import DataError
 from diffumask_core.model.inputs import Frame
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import save_folder
@@ -80,7 +81,6 @@ def train(
     out: Path,
     options: TrainingOptions,
     evaluate: Evaluate,
-    teacher: DiffuMaskModel | None = None,
 ) -> None:
     """Trains a model and leaves it in ``out``; a run that was cut off goes on from its last finished epoch.
 
@@ -94,17 +94,22 @@ def train(
         data: What to learn from.
         out: A folder for the model, a line of figures for each epoch (``log.jsonl``) and the states to resume from.
         options: How to train.
-        evaluate: Figures of a model, taken after each epoch; the epoch with the highest ``score`` is kept.
-        teacher: A trained model, from whose scores the encoder learns beside the labels (Hinton et al., "Distilling
-            the Knowledge in a Neural Network", 2015); one of its own kind improves on itself.
+        evaluate: Figures of a model, taken after each epoch. Of the epochs of the second part, the one with the highest
+            ``score`` is kept; until then, of those of the first.
+
+    Raises:
+        DataError: There are fewer than two texts with labels.
     """
+    if len(data.labels) < 2:
+        raise DataError(f"There are {len(data.labels)} label rows to train on: at least two are needed.")
     out.mkdir(parents=True, exist_ok=True)
     builder = ExampleBuilder(tokenizer, model.config.query_tokens)
     frame = Frame.of(tokenizer)
     keeper = _Keeper(model, tokenizer, out, evaluate)
-    objective = Objective(teacher)
+    objective = Objective()
     labels = random.Random(options.seed).sample(data.labels, len(data.labels))
-    unseen, seen = labels[: int(options.unseen * len(labels))], labels[int(options.unseen * len(labels)) :]
+    set_apart = max(int(options.unseen * len(labels)), 1)
+    unseen, seen = labels[:set_apart], labels[set_apart:]
 
     def lay_out(group: list[Example]) -> Batch:
         return collate(group, frame, model.config).to(model.device)
@@ -120,11 +125,13 @@ def train(
         ]
         return batches(examples, options.batch_tokens, rng)
 
+    _train_only(model, lambda name: not name.startswith((*_READERS, "relevance.")))
     encoder = _Run(model, _encoder_groups(model, options), options, out / "encoder_state.pt")
     encoder.train(
         "epoch", options.epochs, encoder_epoch, lambda group: objective.encoder_loss(model, lay_out(group)), keeper
     )
 
+    _train_only(model, lambda name: name.startswith(_READERS))
     readers = _Run(model, _reader_groups(model, options), options, out / "reader_state.pt")
     if readers.epochs == options.reader_epochs:
         return
@@ -304,6 +311,11 @@ def _set_weights(model: DiffuMaskModel, values: Mapping[str, Tensor]) -> None:
         parameter.copy_(values[name])
 
 
+def _train_only(model: DiffuMaskModel, wanted: Callable[[str], bool]) -> None:
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(wanted(name))
+
+
 def _trained(model: DiffuMaskModel) -> Iterator[tuple[str, torch.nn.Parameter]]:
     return ((name, value) for name, value in model.named_parameters() if value.requires_grad)
 
@@ -313,8 +325,6 @@ def _encoder_groups(model: DiffuMaskModel, options: TrainingOptions) -> _Paramet
     layers = model.encoder.config.num_hidden_layers
     groups: dict[float, list[Tensor]] = {}
     for name, parameter in _trained(model):
-        if name.startswith(_READERS):
-            continue
         if name.startswith("encoder."):
             numbers = [int(part) for part in name.split(".") if part.isdigit()]
             depth = layers - numbers[0] - 1 if numbers else layers
@@ -326,6 +336,5 @@ def _encoder_groups(model: DiffuMaskModel, options: TrainingOptions) -> _Paramet
 
 
 def _reader_groups(model: DiffuMaskModel, options: TrainingOptions) -> _ParameterGroups:
-    """The denoiser, what makes its context, and the shot head."""
-    parameters = [value for name, value in _trained(model) if name.startswith(_READERS)]
-    return [{"params": parameters, "lr": options.head_rate}]
+    """What is still trained: the denoiser, what makes its context, and the shot head."""
+    return [{"params": [value for _, value in _trained(model)], "lr": options.head_rate}]

@@ -22,6 +22,7 @@ with needs_extra("langchain"):
     from langchain_core.messages import AnyMessage, BaseMessage, convert_to_messages
     from langchain_core.prompt_values import ChatPromptValue, ChatPromptValueConcrete, StringPromptValue
     from langchain_core.runnables import RunnableConfig, RunnableSerializable, run_in_executor
+    from langchain_core.runnables.config import get_config_list
     from langchain_core.tracers.base import AsyncBaseTracer, BaseTracer
 
 logger = logging.getLogger("diffumask")
@@ -106,7 +107,15 @@ class DiffuMaskCompressor(CompressionSettings, RunnableSerializable[LanguageMode
         **kwargs: Any,
     ) -> list[LanguageModelInput]:
         """Shortens several inputs, one after the other: a model on a CPU gains nothing from threads."""
-        return self._batch_with_config(self._run_all, inputs, config, return_exceptions=return_exceptions, **kwargs)
+        outputs: list[Any] = []
+        for value, each in zip(inputs, get_config_list(config, len(inputs)), strict=True):
+            try:
+                outputs.append(self.invoke(value, each, **kwargs))
+            except Exception as error:
+                if not return_exceptions:
+                    raise
+                outputs.append(error)
+        return outputs
 
     async def abatch(
         self,
@@ -117,9 +126,15 @@ class DiffuMaskCompressor(CompressionSettings, RunnableSerializable[LanguageMode
         **kwargs: Any,
     ) -> list[LanguageModelInput]:
         """As `batch`; the event loop is free meanwhile."""
-        return await self._abatch_with_config(
-            self._arun_all, inputs, config, return_exceptions=return_exceptions, **kwargs
-        )
+        outputs: list[Any] = []
+        for value, each in zip(inputs, get_config_list(config, len(inputs)), strict=True):
+            try:
+                outputs.append(await self.ainvoke(value, each, **kwargs))
+            except Exception as error:
+                if not return_exceptions:
+                    raise
+                outputs.append(error)
+        return outputs
 
     # Runs: a compression, and the news of what it saved.
 
@@ -142,28 +157,6 @@ class DiffuMaskCompressor(CompressionSettings, RunnableSerializable[LanguageMode
             _trace(run_manager, savings)
             await adispatch_custom_event(_EVENT, savings, config={"callbacks": run_manager.get_child()})
         return output
-
-    def _run_all(
-        self, values: list[LanguageModelInput], run_manager: list[CallbackManagerForChainRun], **options: Any
-    ) -> list[Exception | LanguageModelInput]:
-        outputs: list[Exception | LanguageModelInput] = []
-        for value, manager in zip(values, run_manager, strict=True):
-            try:
-                outputs.append(self._run(value, manager, **options))
-            except Exception as error:
-                outputs.append(error)
-        return outputs
-
-    async def _arun_all(
-        self, values: list[LanguageModelInput], run_manager: list[AsyncCallbackManagerForChainRun], **options: Any
-    ) -> list[Exception | LanguageModelInput]:
-        outputs: list[Exception | LanguageModelInput] = []
-        for value, manager in zip(values, run_manager, strict=True):
-            try:
-                outputs.append(await self._arun(value, manager, **options))
-            except Exception as error:
-                outputs.append(error)
-        return outputs
 
     # The compression; without a result where there was no text.
 

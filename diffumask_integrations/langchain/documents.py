@@ -1,20 +1,14 @@
 """Retrieved documents within a token budget."""
 
 import copy
-import logging
-import math
 from collections.abc import Sequence
-from numbers import Real
 
-from diffumask_core import Prompt, Shot
 from diffumask_integrations.extras import needs_extra
 from diffumask_integrations.settings import CompressionSettings
 
 with needs_extra("langchain"):
     from langchain_core.callbacks import Callbacks
     from langchain_core.documents import BaseDocumentCompressor, Document
-
-logger = logging.getLogger("diffumask")
 
 
 class DiffuMaskDocumentCompressor(CompressionSettings, BaseDocumentCompressor):
@@ -44,25 +38,14 @@ class DiffuMaskDocumentCompressor(CompressionSettings, BaseDocumentCompressor):
         Returns:
             Those that are left: shortened copies, and the documents themselves where nothing went.
         """
-        shots = [Shot(each.page_content, score=_score(each)) for each in documents if each.page_content.strip()]
-        if not shots:
-            return list(documents)
-        if not query.strip():
-            logger.warning("The query is empty: the documents are compressed without one.")
-        # The query is not among the documents: words of theirs that equal it need no protection.
-        options = self.options(query=query, compress_query=True)
-        results = iter(self.get_compressor().compress(Prompt(shots=shots), **options).shots)
+        texts = [document.page_content for document in documents]
+        scores = [(document.metadata or {}).get("relevance_score") for document in documents]
+        shortened, _ = self.compress_passages(texts, scores, query)
         left = []
-        for document in documents:
-            text = next(results).text if document.page_content.strip() else document.page_content
+        for document, text in zip(documents, shortened, strict=True):
             if text == document.page_content:
                 left.append(document)
             elif text:
                 update = {"page_content": text, "metadata": copy.copy(document.metadata)}
                 left.append(document.model_copy(update=update))
         return left
-
-
-def _score(document: Document) -> float | None:
-    score = (document.metadata or {}).get("relevance_score")
-    return float(score) if isinstance(score, Real) and math.isfinite(score) else None

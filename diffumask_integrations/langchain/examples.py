@@ -37,6 +37,9 @@ class DiffuMaskExampleSelector(CompressionSettings, BaseExampleSelector):
     max_examples: PositiveInt | None = Field(
         default=None, description="How many to select, in place of target_tokens and keep_rate."
     )
+    input_keys: list[str] | None = Field(
+        default=None, description="The variables that the examples have to be of use for; all of them by default."
+    )
     shot_level: Literal[True] = True
     token_level: Literal[False] = False
 
@@ -48,11 +51,14 @@ class DiffuMaskExampleSelector(CompressionSettings, BaseExampleSelector):
         """Selects examples.
 
         Args:
-            input_variables: The values of the prompt's variables, which are what the examples have to be of use for.
+            input_variables: The values of the prompt's variables.
         """
         if not self.examples:
             return []
-        options = self.options(query=" ".join(map(str, input_variables.values())), compress_query=True)
+        names = input_variables if self.input_keys is None else self.input_keys
+        query = " ".join(str(input_variables[name]) for name in names)
+        # An example is taken whole, so there is nothing in it to protect.
+        options = self.options(query=query, compress_query=True, protect=[])
         if self.max_examples:
             options |= {"keep_rate": _NOTHING, "target_tokens": None, "min_shots": self.max_examples}
         result = self.get_compressor().compress(

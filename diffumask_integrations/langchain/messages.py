@@ -93,7 +93,7 @@ def _calls(message: BaseMessage) -> list[dict[str, Any]]:
 def _with_texts(message: BaseMessage, content: str | list[dict[str, Any]]) -> BaseMessage:
     if content == _content(message):
         return message
-    if isinstance(message.content, str) or isinstance(content, str):
+    if isinstance(content, str):
         return message.model_copy(update={"content": content})
     blocks: list[str | dict[Any, Any]] = []
     for block, part in zip(message.content, content, strict=True):

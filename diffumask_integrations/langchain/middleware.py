@@ -27,9 +27,9 @@ _CACHED_TEXTS = 4096
 class DiffuMaskMiddleware(AgentMiddleware[AgentState[Any], ContextT]):
     """Shows an agent's model a shorter conversation; the agent's state keeps the original one.
 
-    Old messages are shortened: what the human said in past turns, the model's texts, the results of tools. System
-    messages, tool calls, results of tools that failed and all that is not text stay as they are, and no message goes
-    whole.
+    Old messages are shortened: the model's texts, the results of tools, and what the human said if they said something
+    else before it became old. System messages, tool calls, results of tools that failed and all that is not text stay
+    as they are, and no message goes whole.
 
     Providers cache the part of a request that is the same as in an earlier one, so what was sent once must not change.
     A message is therefore compressed on its own, for the human message of its turn, and always comes out the same. It
@@ -144,7 +144,7 @@ class DiffuMaskMiddleware(AgentMiddleware[AgentState[Any], ContextT]):
         ]
 
     def _compress_text(self, role: str, text: str, query: str) -> str:
-        if self._count(text) < _SMALL:
+        if not text.strip() or self._count(text) < _SMALL:
             return text
         result = self._settings.get_compressor().compress_messages(
             [{"role": role, "content": text}], **self._settings.options(query=query, compress_query=True)

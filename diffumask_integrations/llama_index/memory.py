@@ -52,13 +52,13 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
         if any(map(_counted, self.messages)) and (self.keep_rate or self.target_tokens):
             return await asyncio.to_thread(self._compress, self.messages)
         # Copies, since the memory writes what other blocks hold into the messages it gets.
-        return [message.model_copy() for message in self.messages]
+        return [_copy(message) for message in self.messages]
 
     async def _aput(self, messages: list[ChatMessage]) -> None:
         # The memory marks them with its session, which is nothing for an LLM's API.
         for message in messages:
             kwargs = {key: value for key, value in message.additional_kwargs.items() if key != "session_id"}
-            self.messages.append(message.model_copy(update={"additional_kwargs": kwargs}))
+            self.messages.append(_copy(message, additional_kwargs=kwargs))
 
     async def atruncate(self, content: list[ChatMessage], tokens_to_truncate: int) -> list[ChatMessage] | None:
         """Shortens messages.
@@ -68,7 +68,8 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
             tokens_to_truncate: How many tokens shorter they must be at least.
 
         Returns:
-            The messages that are left; None where they cannot be that much shorter.
+            The messages that are left, which are longer than that only by what is protected; None where nothing may be
+            left.
         """
         count = get_counter(self.tokenizer).count
         target = sum(count(text) for message in content for text in _counted(message)) - tokens_to_truncate
@@ -82,6 +83,11 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
         )
         assert result.messages is not None
         return [_with_texts(messages[left["index"]], left["content"]) for left in result.messages[:-1]]
+
+
+def _copy(message: ChatMessage, **update: Any) -> ChatMessage:
+    """A copy that shares no blocks with the message."""
+    return message.model_copy(update={"blocks": [block.model_copy() for block in message.blocks], **update})
 
 
 def _counted(message: ChatMessage) -> list[str]:

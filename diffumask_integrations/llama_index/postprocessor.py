@@ -1,10 +1,7 @@
 """A node postprocessor: what was retrieved gets shorter before the LLM reads it."""
 
-import logging
-import math
 from typing import Any
 
-from diffumask_core import Prompt, Shot
 from diffumask_integrations.extras import needs_extra
 from diffumask_integrations.settings import CompressionSettings
 
@@ -15,7 +12,6 @@ with needs_extra("llama-index"):
 
     from diffumask_integrations.llama_index.events import CompressionEndEvent, CompressionStartEvent
 
-logger = logging.getLogger("diffumask")
 dispatcher = get_dispatcher(__name__)
 
 
@@ -24,7 +20,8 @@ class DiffuMaskNodePostprocessor(CompressionSettings, BaseNodePostprocessor):
 
     Each node counts by its own text, its score and the query. Nodes whose share would be too small to read go whole;
     the others come back in their order as copies that differ in their texts only. Nodes without a text pass, and so
-    do all nodes where their texts fit. The budget is for the nodes' texts: neither the query nor metadata count.
+    do all nodes where their texts fit. The budget is for the nodes' texts, joined by blank lines: neither the query nor
+    metadata count.
 
     Example:
         ```python
@@ -43,24 +40,16 @@ class DiffuMaskNodePostprocessor(CompressionSettings, BaseNodePostprocessor):
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
         texts = [scored.node.get_content(MetadataMode.NONE) for scored in nodes]
-        readable = [number for number, text in enumerate(texts) if text.strip()]
-        if not readable:
+        if not any(map(str.strip, texts)):
             return list(nodes)
-        query = query_bundle.query_str if query_bundle else ""
-        if query_bundle and not query.strip():
-            logger.warning("The query is empty: the nodes are compressed without one.")
-        dispatcher.event(CompressionStartEvent(query=query, nodes=nodes))
-        result = self.get_compressor().compress(
-            Prompt(shots=[Shot(texts[number], score=_finite(nodes[number].score)) for number in readable]),
-            # A passage that repeats the query is a passage like any other.
-            **self.options(query=query, compress_query=True),
-        )
-        changed = result.text != result.source
-        left = {number: shot.text for number, shot in zip(readable, result.shots, strict=True)} if changed else {}
+        query = query_bundle.query_str if query_bundle else None
+        dispatcher.event(CompressionStartEvent(query=query or "", nodes=nodes))
+        left, result = self.compress_passages(texts, [scored.score for scored in nodes], query)
+        assert result is not None
         shortened = [
-            scored.model_copy(update={"node": _with_text(scored.node, left[number])}) if number in left else scored
-            for number, scored in enumerate(nodes)
-            if left.get(number) != ""
+            scored if text == original else scored.model_copy(update={"node": _with_text(scored.node, text)})
+            for scored, original, text in zip(nodes, texts, left, strict=True)
+            if text or not original
         ]
         dispatcher.event(
             CompressionEndEvent(
@@ -71,11 +60,6 @@ class DiffuMaskNodePostprocessor(CompressionSettings, BaseNodePostprocessor):
             )
         )
         return shortened
-
-
-def _finite(score: float | None) -> float | None:
-    """A score, if it is one: the cosine with an empty vector is not a number."""
-    return score if score is not None and math.isfinite(score) else None
 
 
 def _with_text(node: BaseNode, text: str) -> BaseNode:

@@ -347,6 +347,24 @@ class TestMessages:
         assert result.messages[3] == MESSAGES[3]
         assert result.messages[1]["content"] != MESSAGES[1]["content"]
 
+    @pytest.mark.parametrize("keep", [[6], [-1], ["0"]])
+    def test_an_index_of_no_message(self, compressor: Compressor, keep: list[Any]) -> None:
+        with pytest.raises(InputError, match="keep holds"):
+            compressor.compress_messages(MESSAGES, keep=keep, keep_rate=0.5)
+
+    def test_messages_without_a_word_stay(self, compressor: Compressor) -> None:
+        image = {"type": "image_url", "image_url": {"url": "data:,"}}
+        messages = [
+            {"role": "user", "content": PROSE},
+            {"role": "assistant", "content": PROSE},
+            {"role": "user", "content": [image, {"type": "text", "text": " "}]},
+            {"role": "assistant", "content": "\n"},
+            {"role": "user", "content": "So?"},
+        ]
+        result = compressor.compress_messages(messages, keep_rate=0.1, tokenizer=words)
+        assert result.messages is not None
+        assert result.messages[-3]["content"][0] == image
+
     def test_system_and_last_message_can_be_opted_in(self, compressor: Compressor) -> None:
         messages = [
             {"role": "system", "content": PROSE},

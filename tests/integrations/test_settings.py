@@ -1,6 +1,5 @@
 """The settings that all adapters share."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from diffumask_core import Compressor, ModelError
+from diffumask_core import Compressor, InputError, ModelError
 from diffumask_integrations.extras import needs_extra
 from diffumask_integrations.settings import CompressionSettings, load_compressor
 
@@ -35,6 +34,7 @@ def test_half_stays_where_nothing_is_said(make: Make) -> None:
         ({"target_tokens": 80}, {"keep_rate": 0.3}, 0.3, None),
         ({"target_tokens": 80}, {"query": "Who?"}, None, 80),
         ({"target_tokens": 80}, {"keep_rate": None, "target_tokens": None}, 0.5, None),
+        ({"keep_rate": 0.3}, {"target_tokens": None}, 0.3, None),
     ],
 )
 def test_a_single_call_may_have_another_budget(
@@ -46,7 +46,11 @@ def test_a_single_call_may_have_another_budget(
 
 def test_options_are_what_the_compressor_takes(make: Make, compressor: Compressor) -> None:
     settings = make(
-        keep_rate=0.5, protect=["Ada", re.compile(r"\d+")], tokenizer=lambda text: len(text.split()), min_shots=0
+        keep_rate=0.5,
+        protect=["Ada"],
+        protect_patterns=[r"\d+"],
+        tokenizer=lambda text: len(text.split()),
+        min_shots=0,
     )
     result = compressor.compress("Ada has 12 boats and a very long pier at the harbour.", **settings.options())
     assert "Ada" in result.text
@@ -62,6 +66,7 @@ def test_options_are_what_the_compressor_takes(make: Make, compressor: Compresso
         ({"target_tokens": 0}, "target_tokens=0 is not possible"),
         ({"steps": 0}, "steps=0 is not possible"),
         ({"tokenizer": "no-such-model"}, "no-such-model"),
+        ({"protect_patterns": ["("]}, "no regular expression"),
         ({"on_overflow": "ignore"}, "best_effort"),
         ({"keep_ratio": 0.5}, "keep_ratio"),
     ],
@@ -69,6 +74,15 @@ def test_options_are_what_the_compressor_takes(make: Make, compressor: Compresso
 def test_wrong_settings_are_seen_at_once(make: Make, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         make(**fields)
+
+
+def test_an_unknown_option_of_a_call(make: Make) -> None:
+    with pytest.raises(InputError, match="no option 'stop'"):
+        make().options(stop=["x"])
+
+
+def test_a_model_may_be_a_path(model_folder: Path) -> None:
+    assert CompressionSettings(model=model_folder).model == str(model_folder)  # type: ignore[arg-type]
 
 
 def test_a_model_is_loaded_once_and_a_wrong_one_seen_at_once(model_folder: Path) -> None:
@@ -80,7 +94,9 @@ def test_a_model_is_loaded_once_and_a_wrong_one_seen_at_once(model_folder: Path)
 
 
 def test_dumps_are_plain_and_lead_back(model_folder: Path) -> None:
-    settings = CompressionSettings(model=str(model_folder), target_tokens=80, protect=["Ada"])
+    settings = CompressionSettings(
+        model=str(model_folder), target_tokens=80, protect=["Ada"], protect_patterns=[r"\d+"]
+    )
     plain = settings.model_dump()
     assert "compressor" not in plain
     assert "compressor" not in repr(settings)
@@ -95,3 +111,9 @@ def test_a_missing_package_names_the_extra() -> None:
     assert caught.value.name == "no_such_framework"
     assert str(caught.value).startswith("no_such_framework is not installed")
     assert str(caught.value).endswith('pip install "diffumask[some-extra]".')
+
+
+def test_another_version_names_the_extra_too() -> None:
+    expected = r'json is installed in a version .*no_such_name.* pip install "diffumask\[some-extra\]"'
+    with pytest.raises(ImportError, match=expected), needs_extra("some-extra"):
+        from json import no_such_name  # noqa: F401

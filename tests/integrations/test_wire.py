@@ -13,6 +13,8 @@ from langchain_core.messages import HumanMessage, convert_to_messages
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
+from llama_index.core.chat_engine import SimpleChatEngine
+from llama_index.core.memory import Memory
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
@@ -23,7 +25,7 @@ from diffumask_core import Compressor
 from diffumask_core.tokens import get_counter
 from diffumask_integrations.langchain.compressor import DiffuMaskCompressor
 from diffumask_integrations.langchain.middleware import DiffuMaskMiddleware
-from diffumask_integrations.llama_index import DiffuMaskNodePostprocessor
+from diffumask_integrations.llama_index import DiffuMaskMemoryBlock, DiffuMaskNodePostprocessor
 
 Message = dict[str, Any]
 
@@ -150,6 +152,22 @@ class TestBothFrameworks:
         chunks = [str(chunk.content) async for chunk in chain.astream(convert_to_messages(CONVERSATION))]
         assert "".join(chunks) == "All is well. "
         assert tokens(sent(server)[0]) < tokens(CONVERSATION)
+
+    async def test_a_memory_that_is_too_long_is_sent_shorter(self, server: ChatServer, compressor: Compressor) -> None:
+        memory = Memory.from_defaults(
+            token_limit=600,
+            token_flush_size=20,
+            chat_history_token_ratio=0.3,
+            memory_blocks=[DiffuMaskMemoryBlock(compressor=compressor)],
+        )
+        history = from_openai_message_dicts(CONVERSATION[1:9] * 2)
+        await memory.aput_messages(history)
+        engine = SimpleChatEngine.from_defaults(llm=llama_index(server), memory=memory)
+        await engine.achat("Which of the piers is open on Sundays?")
+        [request] = sent(server)
+        assert request[-1]["content"] == "Which of the piers is open on Sundays?"
+        assert any("tool_calls" in message for message in request)
+        assert 100 < tokens(request) < 600 < tokens(CONVERSATION[1:9] * 2)
 
     def test_learn_what_is_invalid(self, compressor: Compressor) -> None:
         unanswered = CONVERSATION[:-1]

@@ -32,6 +32,21 @@ def test_the_shot_that_is_nearest_to_the_query_has_the_highest_utility(comparing
     assert result.shots[1].fate != "dropped"
 
 
+def test_a_turn_without_a_word_is_compared_with_nothing(comparing: Pruner) -> None:
+    messages = [
+        {"role": role, "content": content}
+        for role, content in [
+            ("user", "The capital of Italy is Rome."),
+            ("assistant", "It is an old town on a river."),
+            ("user", " "),
+            ("assistant", "\n"),
+            ("user", "What is the capital of Italy?"),
+        ]
+    ]
+    result = Compressor(comparing).compress_messages(messages, keep_rate=0.5, tokenizer=len)
+    assert len(result.shots) == 1
+
+
 def test_a_cosine_of_one_adds_the_relevance_weight(comparing: Pruner) -> None:
     text = "what is the capital of italy"
     offsets = np.array([[0, len(text)]])

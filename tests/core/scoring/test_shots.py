@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from diffumask_core.scoring.shots import ShotCosts, choose_shots, rank_shots, unit_bias
+from diffumask_core.scoring.shots import ShotCosts, choose_shots, rank_shots, retrieval_utilities, unit_bias
 
 
 def rank(utilities: list[float], vectors: list[list[float]] | None = None, answers: list[str | None] | None = None):
@@ -11,6 +11,22 @@ def rank(utilities: list[float], vectors: list[list[float]] | None = None, answe
     # Vectors that are all alike: nothing is redundant.
     points = np.array(vectors, dtype=np.float32) if vectors else np.zeros((shots, 2), dtype=np.float32)
     return rank_shots(np.array(utilities, dtype=np.float32), points, answers or [None] * shots).tolist()
+
+
+class TestRetrieval:
+    def test_scores_of_any_scale_count_alike(self) -> None:
+        small, large = retrieval_utilities([0.1, 0.5, 0.9]), retrieval_utilities([10, 50, 90])
+        assert small.tolist() == pytest.approx(large.tolist())
+        assert small[0] < small[1] == 0 < small[2]
+
+    def test_scores_that_are_as_good_as_equal_hardly_count(self) -> None:
+        assert abs(retrieval_utilities([0.8001, 0.8])).max() < 0.02
+        assert retrieval_utilities([0.7, 0.7]).tolist() == [0, 0]
+
+    def test_a_shot_without_a_score_is_in_the_middle(self) -> None:
+        assert retrieval_utilities([0.2, None, 0.4])[1] == 0
+        assert retrieval_utilities([None, None]).tolist() == [0, 0]
+        assert retrieval_utilities([]).tolist() == []
 
 
 class TestRank:

@@ -227,6 +227,15 @@ def test_with_config(half: DiffuMaskCompressor) -> None:
     assert [(run.name, run.tags) for run in runs.seen] == [("shorter", ["prompt"])]
 
 
+@pytest.mark.parametrize("way", ["batch", "abatch"])
+def test_a_config_for_each_input(half: DiffuMaskCompressor, way: str) -> None:
+    runs = Runs()
+    configs = [{"run_name": name, "callbacks": [runs]} for name in ("first", "second")]
+    done = getattr(half, way)([TEXT, TEXT], configs)
+    assert (asyncio.run(done) if way == "abatch" else done) == [half.invoke(TEXT)] * 2
+    assert [run.name for run in runs.seen] == ["first", "second"]
+
+
 def test_configurable_fields_load_no_model(
     half: DiffuMaskCompressor, monkeypatch: pytest.MonkeyPatch, few_shot_chat: ChatPromptTemplate
 ) -> None:

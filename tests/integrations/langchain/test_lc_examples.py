@@ -84,6 +84,18 @@ def test_an_input_without_variables(compressor: Compressor) -> None:
     assert len(selector.select_examples({})) == 2
 
 
+def test_examples_that_hold_what_is_protected_are_not_more(compressor: Compressor) -> None:
+    examples = [{"review": f"Acme {number}, see https://example.org/{number}.", "label": "ad"} for number in range(6)]
+    selector = DiffuMaskExampleSelector(compressor=compressor, examples=examples, max_examples=2, protect=["Acme"])
+    assert len(selector.select_examples(INPUT)) == 2
+
+
+def test_the_variables_that_count(compressor: Compressor) -> None:
+    some = DiffuMaskExampleSelector(compressor=compressor, examples=EXAMPLES, max_examples=2, input_keys=["review"])
+    every = DiffuMaskExampleSelector(compressor=compressor, examples=EXAMPLES, max_examples=2)
+    assert some.select_examples({**INPUT, "tone": "polite " * 99}) == every.select_examples(INPUT)
+
+
 def test_examples_stay_whole(compressor: Compressor) -> None:
     with pytest.raises(ValueError, match="token_level"):
         DiffuMaskExampleSelector(compressor=compressor, examples=EXAMPLES, token_level=True)

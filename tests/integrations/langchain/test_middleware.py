@@ -319,7 +319,7 @@ _words = st.lists(st.sampled_from([*MANUAL.split(), "\n\n", '"', "{x}", "é", "Q
 _texts = st.one_of(
     _words.map(" ".join),
     st.lists(st.dictionaries(st.sampled_from("abc"), _words.map(" ".join)), max_size=4).map(json.dumps),
-    st.sampled_from(["", " ", "Yes.", "null", "[]"]),
+    st.sampled_from(["", " ", " \n\t" * 100, "Yes.", "null", "[]"]),
 )
 _blocks = st.one_of(
     _texts,

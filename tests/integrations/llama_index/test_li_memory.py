@@ -232,6 +232,15 @@ async def test_protected_text_stays(compressor: Compressor, caplog: pytest.LogCa
     assert "more than the budget of 1" in caplog.text
 
 
+async def test_what_others_write_to_their_messages_is_theirs(block: DiffuMaskMemoryBlock) -> None:
+    given, before = garden(1), [message.content for message in garden(1)]
+    await block.aput(given)
+    given[0].blocks[0].text = "changed"  # type: ignore[union-attr]
+    for message in await block.aget():
+        message.blocks.append(TextBlock(text="more"))
+    assert [message.content for message in await block.aget()] == before
+
+
 async def test_messages_are_not_marked_with_a_session(block: DiffuMaskMemoryBlock) -> None:
     message = said("tool", "found", additional_kwargs={"tool_call_id": "call-1"})
     await block.aput([message], from_short_term_memory=True, session_id="someone")
