@@ -68,6 +68,7 @@ class LabelFigures:
             level: {
                 "f1": round(agreement.f1, 4),
                 "run_f1": round(agreement.run_f1, 4),
+                "runs_per_annotated": round(agreement.runs / max(agreement.annotated_runs, 1), 4),
                 "negations": agreement.negations,
                 "negation_recall": round(agreement.negation_recall, 4),
                 "f1_by_kind": {

@@ -34,6 +34,7 @@ def test_the_annotation_agrees_with_itself() -> None:
     assert figures["light"] == {
         "f1": 1.0,
         "run_f1": 1.0,
+        "runs_per_annotated": 1.0,
         "negations": 0,
         "negation_recall": 0.0,
         "f1_by_kind": {"prose": 1.0},
