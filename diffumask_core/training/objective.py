@@ -51,10 +51,9 @@ class Objective:
                 loss = loss + share * (mask_loss(logits, labels, weights) + penalty) / 2
         if batch.has_required.any():
             rows = batch.has_required
-            logits, required = tight[rows], batch.required[rows]
-            lift = required_loss(logits, required, batch.scope[rows], _TIGHT_SHARE)
+            required = batch.required[rows]
+            lift = _lift(tight[rows], required, batch.scope[rows], batch.mask[rows])
             loss = loss + self.required * (required.sum() / units) * lift
-            loss = loss + _SIZE_WEIGHT * size_penalty(logits, batch.mask[rows])
         return loss
 
     def denoiser_loss(self, model: DiffuMaskModel, hidden: Tensor, batch: Batch) -> Tensor:
@@ -83,6 +82,15 @@ class Objective:
             logits[:undecided], keep_rate[:undecided], mask[:undecided]
         )
 
+    def denoiser_lift(self, model: DiffuMaskModel, hidden: Tensor, batch: Batch) -> Tensor:
+        """The loss of the denoiser on what a tight budget must keep, at a random rate with everything undecided."""
+        context = model.contextualise(hidden, batch.shapes)
+        keep_rate = torch.rand(len(batch.mask), 1, device=batch.mask.device) * 0.5 + 0.1
+        states = torch.full_like(batch.twins, UNDECIDED)
+        logits = model.denoiser(context, states, torch.ones_like(keep_rate), keep_rate, batch.twins, batch.mask)
+        share = batch.required.sum() / batch.mask.sum()
+        return self.required * share * _lift(logits, batch.required, batch.scope, batch.mask)
+
     def _noisy_states(
         self,
         model: DiffuMaskModel,
@@ -104,6 +112,10 @@ class Objective:
             steps,
         )
         return torch.where(own, mix_decisions(own_states, labels, self.trust), true_states)
+
+
+def _lift(logits: Tensor, required: Tensor, scope: Tensor, mask: Tensor) -> Tensor:
+    return required_loss(logits, required, scope, _TIGHT_SHARE) + _SIZE_WEIGHT * size_penalty(logits, mask)
 
 
 def shot_loss(model: DiffuMaskModel, hidden: Tensor, batch: Batch) -> Tensor:

@@ -140,11 +140,12 @@ def train(
         *builder.graded(data.shots, options.documents, rng),
         *builder.retrieved(data.passages, options.documents, rng),
     ]
+    solved = list(builder.solved(rng.sample(data.exemplars, min(options.exemplars_per_epoch, len(data.exemplars)))))
     cached = _encode_once(
         model,
         [
             lay_out(group)
-            for examples in (list(builder.labelled(unseen)), graded)
+            for examples in (list(builder.labelled(unseen)), solved, graded)
             for group in batches(examples, options.batch_tokens // 4, rng)
         ],
     )
@@ -153,6 +154,8 @@ def train(
         batch, hidden = item[0], item[1].float()
         if batch.has_labels.all():
             return objective.denoiser_loss(model, hidden, batch)
+        if batch.has_required.all() and not batch.grades.numel():
+            return objective.denoiser_lift(model, hidden, batch)
         return shot_loss(model, hidden, batch)
 
     readers.train(
