@@ -395,6 +395,7 @@ def test_messages_keep_their_shape(
     compressor: Compressor, messages: list[dict[str, Any]], keep: set[int], options: Options
 ) -> None:
     assume(any(text.strip() for text in sent_texts(messages)))
+    keep = {index for index in keep if index < len(messages)}
     result = within_budget(partial(compressor.compress_messages, keep=keep), messages, options)
     assert result.messages is not None
     left = result.messages

@@ -20,6 +20,7 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.llms.openai import OpenAI
 from llama_index.llms.openai.utils import from_openai_message_dicts
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from diffumask_core import Compressor
 from diffumask_core.tokens import get_counter
@@ -154,7 +155,9 @@ class TestBothFrameworks:
         assert tokens(sent(server)[0]) < tokens(CONVERSATION)
 
     async def test_a_memory_that_is_too_long_is_sent_shorter(self, server: ChatServer, compressor: Compressor) -> None:
+        database = create_async_engine("sqlite+aiosqlite:///:memory:")
         memory = Memory.from_defaults(
+            async_engine=database,
             token_limit=600,
             token_flush_size=20,
             chat_history_token_ratio=0.3,
@@ -164,6 +167,7 @@ class TestBothFrameworks:
         await memory.aput_messages(history)
         engine = SimpleChatEngine.from_defaults(llm=llama_index(server), memory=memory)
         await engine.achat("Which of the piers is open on Sundays?")
+        await database.dispose()
         [request] = sent(server)
         assert request[-1]["content"] == "Which of the piers is open on Sundays?"
         assert any("tool_calls" in message for message in request)
