@@ -6,6 +6,8 @@ from pathlib import Path
 
 # Before the libraries that read it are imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# On networks as tiny as those of the tests, more threads only wait for each other.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch
