@@ -49,4 +49,4 @@ class DiffuMaskConfig(PreTrainedConfig):
     relevance_weight: float = 40.0
     evidence_weight: float = 0.25
     initializer_range: float = 0.02
-    format_version: int = 1
+    format_version: int = 2

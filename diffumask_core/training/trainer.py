@@ -72,6 +72,8 @@ class TrainingOptions:
 
 
 Evaluate = Callable[[DiffuMaskModel], Mapping[str, float]]
+_ReaderLoss = Callable[[DiffuMaskModel, Tensor, Batch], Tensor]
+_Item = TypeVar("_Item")
 
 
 def train(
@@ -116,13 +118,9 @@ def train(
 
     def encoder_epoch(epoch: int) -> list[list[Example]]:
         rng = random.Random(f"{options.seed}/{epoch}")
-        exemplars = rng.sample(data.exemplars, min(options.exemplars_per_epoch, len(data.exemplars)))
-        passages = rng.sample(data.passages, min(options.passages_per_epoch, len(data.passages)))
-        examples = [
-            *builder.labelled(seen),
-            *builder.solved(exemplars),
-            *builder.retrieved(passages, 1, rng),
-        ]
+        exemplars = _draw(rng, data.exemplars, options.exemplars_per_epoch)
+        passages = _draw(rng, data.passages, options.passages_per_epoch)
+        examples = [*builder.labelled(seen), *builder.solved(exemplars), *builder.retrieved(passages, 1, rng)]
         return batches(examples, options.batch_tokens, rng)
 
     _train_only(model, lambda name: not name.startswith((*_READERS, "relevance.")))
@@ -140,40 +138,34 @@ def train(
         *builder.graded(data.shots, options.documents, rng),
         *builder.retrieved(data.passages, options.documents, rng),
     ]
-    solved = list(builder.solved(rng.sample(data.exemplars, min(options.exemplars_per_epoch, len(data.exemplars)))))
-    cached = _encode_once(
-        model,
-        [
-            lay_out(group)
-            for examples in (list(builder.labelled(unseen)), solved, graded)
-            for group in batches(examples, options.batch_tokens // 4, rng)
-        ],
-    )
-
-    def reader_loss(item: tuple[Batch, Tensor]) -> Tensor:
-        batch, hidden = item[0], item[1].float()
-        if batch.has_labels.all():
-            return objective.denoiser_loss(model, hidden, batch)
-        if batch.has_required.all() and not batch.grades.numel():
-            return objective.denoiser_lift(model, hidden, batch)
-        return shot_loss(model, hidden, batch)
+    solved = builder.solved(_draw(rng, data.exemplars, options.exemplars_per_epoch))
+    tasks: list[tuple[_ReaderLoss, list[Example]]] = [
+        (objective.denoiser_loss, list(builder.labelled(unseen))),
+        (objective.denoiser_lift, list(solved)),
+        (shot_loss, graded),
+    ]
+    groups = [
+        (loss, lay_out(group))
+        for loss, examples in tasks
+        for group in batches(examples, options.batch_tokens // 4, rng)
+    ]
+    model.train(False)
+    # The encoder rests, so it runs once; what it makes of the data is kept in half precision.
+    with torch.no_grad():
+        cached = [(loss, batch, encode_batch(model, batch).half()) for loss, batch in tqdm(groups, desc="encoding")]
+    model.train()
 
     readers.train(
         "reader_epoch",
         options.reader_epochs,
         lambda epoch: random.Random(f"{options.seed}/{epoch}").sample(cached, len(cached)),
-        reader_loss,
+        lambda item: item[0](model, item[2].float(), item[1]),
         keeper,
     )
 
 
-@torch.no_grad()
-def _encode_once(model: DiffuMaskModel, batches: Sequence[Batch]) -> list[tuple[Batch, Tensor]]:
-    """What the encoder makes of each batch, in half precision: ``[R, U, D]``."""
-    model.train(False)
-    encoded = [(batch, encode_batch(model, batch).half()) for batch in tqdm(batches, desc="encoding")]
-    model.train()
-    return encoded
+def _draw(rng: random.Random, rows: Sequence[_Item], most: int) -> list[_Item]:
+    return rng.sample(rows, min(most, len(rows)))
 
 
 class _Keeper:
@@ -200,7 +192,6 @@ class _Keeper:
 
 _ParameterGroups = list[dict[str, Any]]
 _READERS = ("denoiser.", "project.", "shot_head.")
-_Item = TypeVar("_Item")
 
 
 class _Run:
