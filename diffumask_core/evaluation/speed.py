@@ -12,7 +12,7 @@ from diffumask_core.compressor import Compressor
 from diffumask_core.diffusion.sampler import sample_mask
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
 from diffumask_core.evaluation.labels import MANY_STEPS
-from diffumask_core.model.inputs import batch_windows, describe_units, plan_windows
+from diffumask_core.model.inputs import batch_windows, describe_units, windows_of
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.prompt.units import split_units
 
@@ -87,15 +87,15 @@ def few_shot_prompt(shots: int) -> str:
 
 
 def _classifier_pass(pruner: Pruner, prompt: str) -> Callable[[], object]:
-    """A forward pass of a random token classifier of mBERT's size over the windows that ours reads."""
+    """A forward pass of a random token classifier of mBERT's size over the same text.
+
+    Its windows are full and without the query, which costs it least; ours are shots with the query in each.
+    """
     classifier = BertForTokenClassification(BertConfig(vocab_size=119547)).eval()
-    offsets = split_units(prompt)
+    offsets, none = split_units(prompt), np.zeros(0, dtype=np.int64)
     units = describe_units(prompt, offsets, pruner.tokenizer)
-    config = pruner.model.config
-    windows = plan_windows(
-        units.first_token, [(0, len(offsets))], config.window_tokens - 2, config.window_overlap, config.packed_tokens
-    )
-    batch = batch_windows([(units, window, np.zeros(0, dtype=np.int64)) for window in windows], pruner.frame)
+    windows = windows_of(units, [(0, len(offsets))], none, pruner.model.config)
+    batch = batch_windows([(units, window, none) for window in windows], pruner.frame)
     ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
 
     @torch.inference_mode()

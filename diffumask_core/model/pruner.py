@@ -16,8 +16,8 @@ from diffumask_core.model.inputs import (
     Window,
     batch_windows,
     describe_units,
-    plan_windows,
     query_tokens,
+    windows_of,
 )
 from diffumask_core.model.modeling import DiffuMaskModel, pool_tokens
 from diffumask_core.prompt.layout import Span
@@ -72,11 +72,8 @@ class Pruner:
             query: What the text is read for.
         """
         units = describe_units(text, offsets, self.tokenizer, blocks)
-        config = self.model.config
-        asked = query_tokens(query, self.tokenizer, config.query_tokens)
-        room = max(config.window_tokens - len(asked) - 3, 16)
-        overlap = min(config.window_overlap, room // 2)
-        windows = plan_windows(units.first_token, blocks, room, overlap, config.packed_tokens)
+        asked = query_tokens(query, self.tokenizer, self.model.config.query_tokens)
+        windows = windows_of(units, blocks, asked, self.model.config)
         hidden = torch.cat(
             _by_length(units, windows, lambda group: self._encode_windows(units, group, asked), len(asked))
         )

@@ -22,8 +22,8 @@ from diffumask_core.model.inputs import (
     Window,
     batch_windows,
     describe_units,
-    plan_windows,
     query_tokens,
+    windows_of,
 )
 from diffumask_core.prompt.layout import Span
 from diffumask_core.prompt.units import split_units
@@ -195,10 +195,7 @@ def collate(examples: Sequence[Example], frame: Frame, config: DiffuMaskConfig) 
     windows: list[tuple[UnitInputs, Window, IntArray]] = []
     places: list[IntArray] = []
     for row, example in enumerate(examples):
-        room = config.window_tokens - len(example.query) - 3
-        for piece in plan_windows(
-            example.units.first_token, _blocks(example), room, config.window_overlap, config.packed_tokens
-        ):
+        for piece in windows_of(example.units, _blocks(example), example.query, config):
             windows.append((example.units, piece, example.query))
             place = row * units + np.arange(piece.start, piece.end)
             place[: piece.core_start - piece.start] = rows * units
