@@ -49,7 +49,8 @@ class Document:
         Args:
             layout: The structure.
             protect: Spans that never go, besides those of the layout.
-            marked: Spans that go only when the whole shot goes that they are in.
+            marked: Spans that a text marks as not to be touched. They never go either, but with a whole shot whose
+                borders are given: where they are a guess, nothing is risked.
             keep_every_segment: Whether each segment keeps at least its first unit as long as its shot stays.
         """
         offsets, syntax = _units(layout)
@@ -59,10 +60,13 @@ class Document:
         protected = index.support(_overlapping(offsets, spans))
         shot_of_unit = np.full(len(offsets), -1, dtype=np.int64)
         kept_with_shot = _overlapping(offsets, [span for shot in layout.shots for span in shot.kept])
-        kept_with_shot |= index.support(_overlapping(offsets, marked))
         for number, shot in enumerate(layout.shots):
             first, last = np.searchsorted(offsets[:, 0], shot.span)
             shot_of_unit[first:last] = number
+        is_marked = index.support(_overlapping(offsets, marked))
+        may_go = np.array([*(not shot.guessed for shot in layout.shots), False])[shot_of_unit]
+        protected |= is_marked & ~may_go
+        kept_with_shot |= is_marked & may_go
         if keep_every_segment:
             for start, end in layout.segments:
                 first = int(np.searchsorted(offsets[:, 0], start))

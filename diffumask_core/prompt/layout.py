@@ -21,6 +21,7 @@ class ShotSpan:
         answer: The final answer or label, where there is one; exemplars with equal answers share a label.
         pinned: Whether the shot must not be dropped whole.
         score: What a retriever thinks of it, where it was found by one.
+        guessed: Whether its borders were looked for in plain text; those of a `Prompt` or of past turns are given.
     """
 
     span: Span
@@ -28,6 +29,7 @@ class ShotSpan:
     answer: Span | None = None
     pinned: bool = False
     score: float | None = None
+    guessed: bool = False
 
 
 @dataclass(frozen=True)

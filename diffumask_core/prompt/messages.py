@@ -82,6 +82,9 @@ def messages_layout(
     texts: list[str] = []
     for index, message in enumerate(messages):
         for keys, sent in _texts(f"messages[{index}]", message):
+            # A blank text that stays is left out of it all, as an image is: there is nothing to decide or to count.
+            if index in keep and not sent.strip():
+                continue
             places.append(TextPlace(index, keys))
             texts.append(sent)
     text = _BETWEEN.join(texts)

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -114,7 +115,7 @@ def parse_layout(text: str) -> Layout:
     cut = cut or _cut_after_outputs(text, marks)
     if cut is None:
         return Layout(text, query=_last_question(text, marks))
-    shots = tuple(_describe(text, block, cut.shape) for block in cut.blocks)
+    shots = tuple(replace(_describe(text, block, cut.shape), guessed=True) for block in cut.blocks)
     return Layout(text, _trim(text, 0, shots[0].span[0]), shots, cut.query)
 
 

@@ -1,4 +1,4 @@
-"""Spans that come out unchanged: what a text marks as such (it goes only with its shot), and what the user names."""
+"""Spans that come out unchanged: what a text marks as such, and what the user names."""
 
 import logging
 import re

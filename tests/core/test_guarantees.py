@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from diffumask_core import BudgetError, CompressionResult, Compressor, Prompt, Shot
+from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.prompt.protect import protected_spans
 from diffumask_core.tokens import get_counter
 
@@ -400,7 +401,13 @@ def test_messages_keep_their_shape(
     assert result.messages is not None
     left = result.messages
     if not options.get("compress_query"):
-        assert left[-1] == messages[-1] or not "".join(sent_texts(messages[-1:])).strip()
+        [*_, asked] = ["", *sent_texts(messages[-1:])]
+        # A few-shot prompt that is sent as one message is read as the prompt that it is: its query comes out.
+        inner = parse_layout(asked)
+        if inner.shots and isinstance(messages[-1]["content"], str):
+            assert not inner.query or asked[slice(*inner.query)] in left[-1]["content"]
+        else:
+            assert left[-1] == messages[-1] or not asked.strip()
     if not options.get("compress_instructions"):
         assert [m for m in left if m["role"] == "system"] == [m for m in messages if m["role"] == "system"]
     assert all(message in left for number, message in enumerate(messages) if number in keep)
