@@ -21,7 +21,7 @@ import numpy.typing as npt
 from diffumask_core.diffusion.sampler import Predict, budget_threshold, sample_mask
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
 from diffumask_core.errors import BudgetError, InputError
-from diffumask_core.model.pretrained import load_pruner
+from diffumask_core.model.pretrained import Runtime, load_pruner
 from diffumask_core.model.pruner import Encoding, Pruner
 from diffumask_core.options import CompressionOptions, Options
 from diffumask_core.prompt.assemble import join_spans, kept_spans
@@ -61,18 +61,29 @@ class Compressor:
         self._pruner = pruner
 
     @classmethod
-    def from_pretrained(cls, model: str | PathLike[str] | None = None, device: str | None = None) -> "Compressor":
+    def from_pretrained(
+        cls,
+        model: str | PathLike[str] | None = None,
+        device: str | None = None,
+        *,
+        runtime: Runtime | None = None,
+        threads: int | None = None,
+    ) -> "Compressor":
         """Loads a model.
 
         Args:
             model: A folder with a model; None for the one that comes with the package. A name that is no folder is
                 looked up on the Hugging Face hub.
-            device: Where to run it, such as ``"cuda"``; the CPU by default.
+            device: Where torch is to run it, such as ``"cuda"``; the CPU by default.
+            runtime: ``"onnx"`` for ONNX Runtime in 8-bit integers on the CPU, the default where the model has been
+                exported for it and no device is named; else ``"torch"``, which needs the extra of that name.
+            threads: How many threads compute at once on the CPU; by default one for each core.
 
         Raises:
-            ModelError: There is no such model, or it is incomplete or of another version.
+            InputError: A runtime that cannot run on the device.
+            ModelError: There is no such model, it is incomplete or of another version, or its runtime is not installed.
         """
-        return cls(load_pruner(model, device or "cpu"))
+        return cls(load_pruner(model, device, runtime, threads))
 
     def compress(self, prompt: str | Prompt, **options: Unpack[CompressionOptions]) -> CompressionResult:
         """Shortens a prompt.

@@ -18,6 +18,7 @@ from diffumask_core import Compressor
 from diffumask_core.model.configuration import DiffuMaskConfig
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pruner import Pruner
+from diffumask_core.model.torch_network import TorchNetwork
 
 
 def tiny_tokenizer() -> Tokenizer:
@@ -63,7 +64,7 @@ def tokenizer() -> Tokenizer:
 
 @pytest.fixture(scope="session")
 def pruner(tokenizer: Tokenizer) -> Pruner:
-    return Pruner(tiny_model(tiny_encoder(tokenizer)), tokenizer)
+    return Pruner(TorchNetwork(tiny_model(tiny_encoder(tokenizer))), tokenizer)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +76,7 @@ def compressor(pruner: Pruner) -> Compressor:
 def model_folder(pruner: Pruner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model as a pretrained folder."""
     folder = tmp_path_factory.mktemp("model")
-    pruner.model.save_pretrained(folder)
+    pruner.network.model.save_pretrained(folder)
     pruner.tokenizer.save(str(folder / "tokenizer.json"))
     return folder
 

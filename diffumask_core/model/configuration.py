@@ -6,6 +6,8 @@ from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
+from diffumask_core.model.settings import FORMAT_VERSION
+
 
 @strict
 class DiffuMaskConfig(PreTrainedConfig):
@@ -49,4 +51,4 @@ class DiffuMaskConfig(PreTrainedConfig):
     relevance_weight: float = 40.0
     evidence_weight: float = 0.25
     initializer_range: float = 0.02
-    format_version: int = 2
+    format_version: int = FORMAT_VERSION

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from diffumask_core.model.configuration import DiffuMaskConfig
+from diffumask_core.model.settings import Settings
 from diffumask_core.prompt.layout import Span
 from diffumask_core.prompt.units import split_units
 
@@ -126,17 +126,19 @@ _SPECIAL_TOKENS = 3
 _LEAST_ROOM = 16
 
 
-def windows_of(units: UnitInputs, blocks: Sequence[Span], query: IntArray, config: DiffuMaskConfig) -> list[Window]:
+def windows_of(units: UnitInputs, blocks: Sequence[Span], query: IntArray, settings: Settings) -> list[Window]:
     """The windows in which a model reads a text, with the query in each.
 
     Args:
         units: The text's.
         blocks: Unit ranges that cover all units in order.
         query: Token ids of the query; none where there is none.
-        config: The model's.
+        settings: The model's.
     """
-    room = max(config.window_tokens - len(query) - _SPECIAL_TOKENS, _LEAST_ROOM)
-    return plan_windows(units.first_token, blocks, room, min(config.window_overlap, room // 2), config.packed_tokens)
+    room = max(settings.window_tokens - len(query) - _SPECIAL_TOKENS, _LEAST_ROOM)
+    return plan_windows(
+        units.first_token, blocks, room, min(settings.window_overlap, room // 2), settings.packed_tokens
+    )
 
 
 def plan_windows(first_token: IntArray, blocks: Sequence[Span], room: int, overlap: int, pack: int) -> list[Window]:

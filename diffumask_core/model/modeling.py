@@ -11,8 +11,12 @@ Shapes: B windows or texts, L tokens, U units, S shots, D encoder width, W denoi
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
+from safetensors.numpy import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedModel
@@ -20,6 +24,7 @@ from transformers.utils.generic import ModelOutput
 
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
 from diffumask_core.model.configuration import DiffuMaskConfig
+from diffumask_core.model.weights import WEIGHTS_FILE, pack, unpack
 
 
 def pool_tokens(hidden: Tensor, unit_of_token: Tensor, units: int) -> Tensor:
@@ -66,8 +71,8 @@ class Denoiser(nn.Module):
     def __init__(self, config: DiffuMaskConfig) -> None:
         super().__init__()
         width = config.denoiser_width
-        self.level = nn.Linear(2, 1)
-        self.levels = nn.Linear(2, width)
+        self.tightness = nn.Linear(2, 1)
+        self.marginals = nn.Linear(2, width)
         self.state = nn.Embedding(3, width)
         self.twin = nn.Linear(2, width, bias=False)
         self.condition = nn.Sequential(nn.Linear(4, width), nn.GELU(), nn.Linear(width, width))
@@ -95,11 +100,11 @@ class Denoiser(nn.Module):
         waiting = self._of_twins((states == UNDECIDED) & (mask > 0), twins)
         rate = keep_rate.expand_as(mask)
         log_rate = rate.clamp(min=1e-3).log()
-        vectors, levels = context[..., :-2], context[..., -2:]
-        tightness = self.level(torch.stack([rate, log_rate], -1)).squeeze(-1).sigmoid()
-        marginal = tightness * levels[..., 0] + (1 - tightness) * levels[..., 1]
+        vectors, marginals = context[..., :-2], context[..., -2:]
+        tightness = self.tightness(torch.stack([rate, log_rate], -1)).squeeze(-1).sigmoid()
+        marginal = tightness * marginals[..., 0] + (1 - tightness) * marginals[..., 1]
         condition = torch.stack([rate, log_rate, noise.expand_as(mask), noise.sqrt() * rate], -1)
-        x = vectors + self.levels(levels) + self.state(states) + self.condition(condition)
+        x = vectors + self.marginals(marginals) + self.state(states) + self.condition(condition)
         x = x + self.twin(torch.stack([kept, waiting], -1))
         columns = mask.unsqueeze(-1)
         for block in self.blocks:
@@ -134,7 +139,7 @@ class ShotHead(nn.Module):
         Returns:
             ``[B, S]``.
         """
-        evidence = F.gelu(self.evidence(hidden))
+        evidence = self.evidence_of(hidden)
         batch, _, width = evidence.shape
         slot = torch.where(shot_of_unit < 0, shots, shot_of_unit).unsqueeze(-1).expand_as(evidence)
         empty = evidence.new_zeros(batch, shots + 1, width)
@@ -142,6 +147,10 @@ class ShotHead(nn.Module):
         best = empty.scatter_reduce(1, slot, evidence, "amax", include_self=False)
         utility: Tensor = self.utility(torch.cat([mean, best], -1)[:, :shots]).squeeze(-1)
         return utility
+
+    def evidence_of(self, hidden: Tensor) -> Tensor:
+        """What each unit says about the usefulness of its shot: ``[..., D]`` to ``[..., 2 W]``."""
+        return F.gelu(self.evidence(hidden))
 
 
 @dataclass
@@ -179,7 +188,7 @@ class DiffuMaskModel(PreTrainedModel):
         width = config.denoiser_width
         self.shape = nn.Linear(config.shape_features, hidden)
         self.norm = nn.LayerNorm(hidden)
-        self.levels = nn.Linear(hidden, 2)
+        self.marginals = nn.Linear(hidden, 2)
         self.project = nn.Sequential(
             nn.Linear(hidden, 2 * width), nn.GELU(), nn.Linear(2 * width, width), nn.LayerNorm(width)
         )
@@ -201,17 +210,37 @@ class DiffuMaskModel(PreTrainedModel):
         elif isinstance(module, Denoiser):
             # An untrained denoiser changes nothing, and reads the annotated rates (0.25 and 0.55) as their levels.
             nn.init.zeros_(module.logit.weight)
-            module.level.weight.copy_(torch.tensor([[-12.0, 0.0]]))
-            nn.init.constant_(module.level.bias, 4.8)
+            module.tightness.weight.copy_(torch.tensor([[-12.0, 0.0]]))
+            nn.init.constant_(module.tightness.bias, 4.8)
 
     def encode(
         self, input_ids: Tensor, token_types: Tensor, attention_mask: Tensor, unit_of_token: Tensor, units: int
     ) -> Tensor:
-        """Runs the encoder: token arrays ``[B, L]`` to ``[B, U, D]``."""
+        """Runs the encoder: token arrays ``[B, L]`` to the vectors of units ``[B, U, D]``."""
+        return pool_tokens(self.read(input_ids, token_types, attention_mask).float(), unit_of_token, units)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """As in transformers. Packed weights (see `weights`) are unpacked."""
+        folder = Path(pretrained_model_name_or_path)
+        if not folder.is_dir():
+            folder = Path(snapshot_download(str(pretrained_model_name_or_path)))
+        config = kwargs.pop("config", None) or cls.config_class.from_pretrained(folder)
+        weights = {name: torch.from_numpy(value) for name, value in unpack(load_file(folder / WEIGHTS_FILE)).items()}
+        return super().from_pretrained(None, *args, config=config, state_dict=weights, **kwargs)
+
+    def packed_weights(self) -> dict[str, Tensor]:
+        """The weights as `pretrained.save_folder` stores them."""
+        weights = {name: value.float().cpu().numpy() for name, value in self.state_dict().items()}
+        return {name: torch.from_numpy(value) for name, value in pack(weights).items()}
+
+    def read(self, input_ids: Tensor, token_types: Tensor, attention_mask: Tensor) -> Tensor:
+        """Runs the encoder: token arrays ``[B, L]`` to the vectors of tokens ``[B, L, D]``."""
         arguments = {"input_ids": input_ids, "attention_mask": attention_mask}
         if getattr(self.encoder.config, "type_vocab_size", 0) > 1:
             arguments["token_type_ids"] = token_types
-        return pool_tokens(self.encoder(**arguments).last_hidden_state.float(), unit_of_token, units)
+        hidden: Tensor = self.encoder(**arguments).last_hidden_state
+        return hidden
 
     def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Sentence vectors of unit length: token arrays ``[B, L]`` to ``[B, D]``. Needs a sentence encoder.
@@ -230,7 +259,7 @@ class DiffuMaskModel(PreTrainedModel):
         Its last two channels are the logits of "keep" at the tight and the light level, with nothing decided.
         """
         seen = self.norm(hidden + self.shape(shapes))
-        return torch.cat([self.project(seen), self.levels(seen)], -1)
+        return torch.cat([self.project(seen), self.marginals(seen)], -1)
 
     def forward(
         self,

@@ -1,63 +1,93 @@
-"""Pretrained folders: ``config.json``, ``model.safetensors`` and ``tokenizer.json``."""
+"""Pretrained folders: ``config.json``, ``model.safetensors``, ``tokenizer.json``, and ``onnx/`` for the CPU."""
 
+import json
 from importlib.resources import files
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from tokenizers import Tokenizer
-from transformers import PreTrainedConfig
-from transformers.utils import logging as transformers_logging
 
-from diffumask_core.errors import ModelError
-from diffumask_core.model.configuration import DiffuMaskConfig
-from diffumask_core.model.modeling import DiffuMaskModel
+from diffumask_core.errors import InputError, ModelError
+from diffumask_core.model.network import Network
+from diffumask_core.model.onnx_network import GRAPHS, OnnxNetwork
 from diffumask_core.model.pruner import Pruner
+from diffumask_core.model.settings import Settings
+from diffumask_core.model.weights import read_weights
+
+if TYPE_CHECKING:
+    from diffumask_core.model.modeling import DiffuMaskModel
+
+Runtime = Literal["onnx", "torch"]
 
 _FILES = ("config.json", "model.safetensors", "tokenizer.json")
 BUNDLED = Path(str(files("diffumask_core"))) / "assets" / "diffumask-small"
 
 
-def load_pruner(model: str | PathLike[str] | None = None, device: str = "cpu") -> Pruner:
+def load_pruner(
+    model: str | PathLike[str] | None = None,
+    device: str | None = None,
+    runtime: Runtime | None = None,
+    threads: int | None = None,
+) -> Pruner:
     """Loads a pretrained folder.
 
     Args:
         model: A folder; None for the bundled one; a name that is no folder is looked up on the Hugging Face hub.
-        device: Where to run it.
+        device: Where torch is to run it, such as ``"cuda"``; the CPU by default.
+        runtime: ``"onnx"`` for ONNX Runtime in 8-bit integers on the CPU, the default where the folder has the graphs
+            for it and no device is named; else ``"torch"``, which needs the extra of that name.
+        threads: How many threads compute at once on the CPU; by default one for each core.
 
     Raises:
-        ModelError: There is no such model, or it is incomplete or of another version.
+        InputError: A runtime that cannot run on the device.
+        ModelError: There is no such model, it is incomplete or of another version, or its runtime is not installed.
     """
     folder = _find(model)
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise ModelError(f"The model folder {folder} has no {', '.join(missing)}: a model is saved with {_FILES}.")
     try:
-        network = _load_network(folder)
-        tokenizer = read_tokenizer(folder / "tokenizer.json")
-    except ModelError:
+        settings = Settings.of(json.loads((folder / "config.json").read_text("utf-8")), folder)
+        network = _network(folder, settings, device, runtime, threads)
+        return Pruner(network, read_tokenizer(folder / "tokenizer.json"))
+    except (ModelError, InputError):
         raise
     # The loaders raise what their parsers raise: for a reader of ours all of it means that the folder is broken.
     except Exception as error:
         raise ModelError(f"The model in {folder} cannot be read ({error}): save or download it again.") from error
-    network.to(torch.device(device))  # type: ignore[arg-type]  # transformers wraps it without its types
-    return Pruner(network.train(False), tokenizer)
 
 
-def save_folder(model: DiffuMaskModel, tokenizer: Tokenizer, folder: Path) -> None:
-    """Saves a model small: the encoders' matrices in 8-bit floating point, everything else in 16-bit.
+def _network(
+    folder: Path, settings: Settings, device: str | None, runtime: Runtime | None, threads: int | None
+) -> Network:
+    exported = all((folder / GRAPHS / f"{name}.onnx").is_file() for name in ("encoder", "denoiser"))
+    if runtime is None:
+        runtime = "onnx" if exported and device is None else "torch"
+    if runtime == "onnx":
+        if device not in (None, "cpu"):
+            raise InputError(f'ONNX Runtime is used on the CPU only, not on {device!r}: pass runtime="torch".')
+        if not exported:
+            raise ModelError(
+                f"The model folder {folder} has no graphs for ONNX Runtime in {GRAPHS}/: make them with "
+                'diffumask_core.model.export.export_folder, or pass runtime="torch".'
+            )
+        return OnnxNetwork(folder / GRAPHS, read_weights(folder / "model.safetensors"), settings, threads)
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        raise ModelError(f'To run the model in {folder} torch is needed: pip install "diffumask[torch]".')
+    from diffumask_core.model.torch_network import TorchNetwork
 
-    Any `DiffuMaskModel.save_pretrained` folder can be loaded too; this one is a quarter of its size.
+    return TorchNetwork.load(folder, device or "cpu", threads)
+
+
+def save_folder(model: "DiffuMaskModel", tokenizer: Tokenizer, folder: Path) -> None:
+    """Saves a model small: the encoders' matrices in 8 bits, everything else in 16.
+
+    Any `DiffuMaskModel.save_pretrained` folder can be loaded too; this one is a quarter of its size. For ONNX Runtime
+    it needs the graphs too: see `export.export_folder`.
     """
-    encoders = ("encoder.", "relevance.")
-    weights = {
-        name: value.to(torch.float8_e4m3fn if name.startswith(encoders) and value.dim() > 1 else torch.float16)
-        for name, value in model.state_dict().items()
-    }
-    model.save_pretrained(folder, state_dict=weights)
+    model.save_pretrained(folder, state_dict=model.packed_weights())
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
@@ -75,34 +105,14 @@ def _find(model: str | PathLike[str] | None) -> Path:
     folder = Path(model)
     if folder.is_dir():
         return folder
+    # Slow to import, and needed for names alone.
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     try:
-        return Path(snapshot_download(str(model), allow_patterns=list(_FILES)))
+        return Path(snapshot_download(str(model), allow_patterns=[*_FILES, f"{GRAPHS}/*"]))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"There is no model {str(model)!r}: it is neither a folder here nor a model that the hub gives "
             f"({type(error).__name__}). Leave it out for the bundled model."
         ) from error
-
-
-def _load_network(folder: Path) -> DiffuMaskModel:
-    settings, _ = PreTrainedConfig.get_config_dict(folder)
-    if settings.get("model_type") != DiffuMaskConfig.model_type:
-        raise ModelError(f"{folder} holds a model of type {settings.get('model_type')!r}, not a DiffuMask model.")
-    if settings.get("format_version") != DiffuMaskConfig().format_version:
-        raise ModelError(
-            f"The model in {folder} is of format {settings.get('format_version')}, and this version of diffumask reads "
-            f"format {DiffuMaskConfig().format_version}: train it again, or install the version that made it."
-        )
-    shows_progress = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        loaded: Any = DiffuMaskModel.from_pretrained(folder, dtype="float32", output_loading_info=True)
-    finally:
-        if shows_progress:
-            transformers_logging.enable_progress_bar()
-    network: DiffuMaskModel
-    network, loading = loaded
-    if loading["missing_keys"] or loading["mismatched_keys"]:
-        wrong = sorted(map(str, [*loading["missing_keys"], *loading["mismatched_keys"]]))[:3]
-        raise ModelError(f"The weights in {folder} do not fit its config.json ({', '.join(wrong)}, ...).")
-    return network

@@ -16,9 +16,11 @@ from diffumask_core.datasets import (
 )
 from diffumask_core.errors import DataError
 from diffumask_core.evaluation.labels import MANY_STEPS, evaluate_labels, pruner_selection
+from diffumask_core.model.export import export_folder
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.model.pruner import Pruner
+from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.training.encoder import fresh_model
 from diffumask_core.training.trainer import TrainingData, TrainingOptions, train
 
@@ -44,8 +46,9 @@ def train_from_files(
     data = training_data(rows, shot_labels, passages, exemplars)
     torch.manual_seed(seed)
     if start_from:
-        pruner = load_pruner(start_from)
-        model, tokenizer = pruner.model, pruner.tokenizer
+        pruner = load_pruner(start_from, runtime="torch")
+        assert isinstance(pruner.network, TorchNetwork)
+        model, tokenizer = pruner.network.model, pruner.tokenizer
     else:
         model, tokenizer = fresh_model(encoder)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -53,7 +56,7 @@ def train_from_files(
     model.train()
 
     def evaluate(model: DiffuMaskModel) -> dict[str, float]:
-        pruner = Pruner(model, tokenizer)
+        pruner = Pruner(TorchNetwork(model), tokenizer)
         figures: dict[str, float] = {}
         for steps in (1, MANY_STEPS):
             for level, agreement in evaluate_labels(dev, pruner_selection(pruner, steps)).levels.items():
@@ -69,6 +72,7 @@ def train_from_files(
         # What has been trained before needs smaller steps.
         options = replace(options, encoder_rate=options.encoder_rate / 2, head_rate=options.head_rate / 2)
     train(model, tokenizer, data, out, options, evaluate)
+    export_folder(out)
 
 
 def training_data(

@@ -15,7 +15,6 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from diffumask_core.datasets import Exemplar, LabelRow, PassageRow, ShotRow, covered_units
-from diffumask_core.model.configuration import DiffuMaskConfig
 from diffumask_core.model.inputs import (
     Frame,
     UnitInputs,
@@ -25,6 +24,7 @@ from diffumask_core.model.inputs import (
     query_tokens,
     windows_of,
 )
+from diffumask_core.model.settings import Settings
 from diffumask_core.prompt.layout import Span
 from diffumask_core.prompt.units import split_units
 
@@ -189,13 +189,13 @@ class Batch:
 _WEIGHT_OF_PUNCTUATION = 0.3
 
 
-def collate(examples: Sequence[Example], frame: Frame, config: DiffuMaskConfig) -> Batch:
+def collate(examples: Sequence[Example], frame: Frame, settings: Settings) -> Batch:
     """Lays examples out as one batch."""
     rows, units = len(examples), max(len(example.units.words) for example in examples)
     windows: list[tuple[UnitInputs, Window, IntArray]] = []
     places: list[IntArray] = []
     for row, example in enumerate(examples):
-        for piece in windows_of(example.units, _blocks(example), example.query, config):
+        for piece in windows_of(example.units, _blocks(example), example.query, settings):
             windows.append((example.units, piece, example.query))
             place = row * units + np.arange(piece.start, piece.end)
             place[: piece.core_start - piece.start] = rows * units

@@ -20,6 +20,7 @@ from diffumask_core.errors import DataError
 from diffumask_core.model.inputs import Frame
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import save_folder
+from diffumask_core.model.settings import Settings
 from diffumask_core.training.examples import Batch, Example, ExampleBuilder, batches, collate
 from diffumask_core.training.objective import Objective, encode_batch, shot_loss
 
@@ -107,6 +108,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     builder = ExampleBuilder(tokenizer, model.config.query_tokens)
     frame = Frame.of(tokenizer)
+    settings = Settings.of(model.config.to_dict(), out)
     keeper = _Keeper(model, tokenizer, out, evaluate)
     objective = Objective()
     labels = random.Random(options.seed).sample(data.labels, len(data.labels))
@@ -114,7 +116,7 @@ def train(
     unseen, seen = labels[:set_apart], labels[set_apart:]
 
     def lay_out(group: list[Example]) -> Batch:
-        return collate(group, frame, model.config).to(model.device)
+        return collate(group, frame, settings).to(model.device)
 
     def encoder_epoch(epoch: int) -> list[list[Example]]:
         rng = random.Random(f"{options.seed}/{epoch}")

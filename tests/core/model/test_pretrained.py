@@ -11,7 +11,6 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
 from diffumask_core import Compressor, ModelError
-from diffumask_core.model import pretrained
 from diffumask_core.model.pretrained import load_pruner
 
 
@@ -39,7 +38,7 @@ def without(folder: Path, part: str) -> None:
 
 def test_a_whole_folder_is_read(folder: Path) -> None:
     pruner = load_pruner(folder)
-    assert not pruner.model.training
+    assert not pruner.network.model.training
     assert pruner.tokenizer.truncation is None
     result = Compressor.from_pretrained(str(folder)).compress("one two three four", keep_rate=0.5, tokenizer=len)
     assert result.compressed_tokens <= result.budget
@@ -55,7 +54,7 @@ def test_a_whole_folder_is_read(folder: Path) -> None:
         (lambda folder: truncated(folder / "config.json"), "cannot be read|config.json"),
         (lambda folder: truncated(folder / "tokenizer.json"), "cannot be read"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b""), "cannot be read"),
-        (lambda folder: configured(folder, format_version=1), "is of format 1, .* reads format 2: train it again"),
+        (lambda folder: configured(folder, format_version=1), "is of format 1, .* reads format 3: train it again"),
         (lambda folder: configured(folder, format_version=None), "is of format None"),
         (lambda folder: configured(folder, model_type="bert"), "a model of type 'bert', not a DiffuMask model"),
         (lambda folder: configured(folder, model_type=None), "not a DiffuMask model"),
@@ -78,23 +77,23 @@ def test_no_folder_and_no_hub_id(name: str) -> None:
         Compressor.from_pretrained(name)
 
 
-def test_the_hub_is_asked_only_for_the_three_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hub_is_asked_only_for_what_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
     def download(name: str, allow_patterns: list[str]) -> str:
         asked.append((name, allow_patterns))
         return str(folder)
 
-    monkeypatch.setattr(pretrained, "snapshot_download", download)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
     load_pruner("someone/some-model")
-    assert asked == [("someone/some-model", ["config.json", "model.safetensors", "tokenizer.json"])]
+    assert asked == [("someone/some-model", ["config.json", "model.safetensors", "tokenizer.json", "onnx/*"])]
 
 
 def test_the_hub_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     def download(name: str, allow_patterns: list[str]) -> str:
         raise LocalEntryNotFoundError("offline")
 
-    monkeypatch.setattr(pretrained, "snapshot_download", download)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
     with pytest.raises(ModelError, match="There is no model 'someone/some-model'"):
         load_pruner("someone/some-model")
 

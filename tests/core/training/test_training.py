@@ -20,7 +20,6 @@ from diffumask_core.datasets import LabelRow, PassageRow, ShotRow, SolutionRow, 
 from diffumask_core.model.configuration import DiffuMaskConfig
 from diffumask_core.model.inputs import Frame
 from diffumask_core.model.modeling import DiffuMaskModel
-from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.training.command import training_data
 from diffumask_core.training.encoder import fresh_model
 from diffumask_core.training.examples import Batch, ExampleBuilder, batches, collate
@@ -133,7 +132,7 @@ class TestTraining:
             return {"score": [0.2, 0.9, 0.5][len(seen) - 1], "other": 1.0}
 
         train(model, tokenizer, DATA, tmp_path, OPTIONS, evaluate)
-        kept = load_pruner(tmp_path).model.state_dict()
+        kept = DiffuMaskModel.from_pretrained(tmp_path).state_dict()
         # Weights are saved with fewer bits than they are trained with.
         away = [sum(float((kept[name] - value).abs().sum()) for name, value in one.items()) for one in seen]
         assert away.index(min(away)) == 1

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import torch
 from llama_index.core import VectorStoreIndex
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.chat_engine import ContextChatEngine
@@ -41,10 +40,7 @@ class BundledEmbedding(BaseEmbedding):
     """The sentence encoder that comes with the bundled model."""
 
     def _get_text_embedding(self, text: str) -> list[float]:
-        pruner = load_pruner()
-        ids = torch.tensor([pruner.tokenizer.encode(text).ids])
-        with torch.inference_mode():
-            vector: list[float] = pruner.model.embed(ids, torch.ones_like(ids))[0].tolist()
+        vector: list[float] = load_pruner().embed([text])[0].tolist()
         return vector
 
     def _get_query_embedding(self, query: str) -> list[float]:

@@ -1,0 +1,51 @@
+"""The network as the pruner runs it: numpy in, numpy out, whatever computes in between."""
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from diffumask_core.model.inputs import WindowBatch
+from diffumask_core.model.settings import Settings
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+class Network(Protocol):
+    """What is computed, by `onnx_network` or `torch_network`.
+
+    Shapes: B windows or texts, L tokens, U units of a window, N units of a text, S shots, D encoder width, W denoiser
+    width.
+
+    Attributes:
+        settings: How the model reads a text.
+        width: D.
+        compares: Whether there is a sentence encoder to compare shots with a query.
+    """
+
+    settings: Settings
+    width: int
+    compares: bool
+
+    def encode(self, batch: WindowBatch) -> FloatArray:
+        """Runs the encoder over windows: the vectors of tokens ``[B, L, D]``."""
+        ...
+
+    def embed(self, batch: WindowBatch) -> FloatArray:
+        """Runs the sentence encoder over windows: vectors of unit length ``[B, D]``."""
+        ...
+
+    def contextualise(self, hidden: FloatArray, shapes: FloatArray) -> FloatArray:
+        """The denoiser's context ``[N, W + 2]`` from ``[N, D]`` and shape features ``[N, F]``."""
+        ...
+
+    def denoise(
+        self, context: FloatArray, states: IntArray, noise: float, keep_rate: float, twins: IntArray
+    ) -> FloatArray:
+        """One step of the denoiser: the logit of "keep" of each unit ``[N]``; see `modeling.Denoiser`."""
+        ...
+
+    def utilities(self, hidden: FloatArray, shot_of_unit: IntArray, shots: int) -> FloatArray:
+        """Each shot's utility ``[S]`` by the shot head, from ``[N, D]`` and ``[N]``, -1 for units outside shots."""
+        ...

@@ -1,0 +1,117 @@
+"""The network on ONNX Runtime: the default on a CPU, in 8-bit integers and without torch.
+
+The graphs lie beside the weights, in ``onnx/``; `export` makes them. Every row of a batch is computed by itself, so a
+window's vectors do not depend on what runs beside it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from diffumask_core.model.inputs import WindowBatch
+from diffumask_core.model.pooling import largest_of_runs, mean_of_runs
+from diffumask_core.model.settings import Settings
+from diffumask_core.model.weights import Weights
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+GRAPHS = "onnx"
+"""The folder of the graphs in that of the model."""
+# The weights of each graph, by the beginnings of their names.
+_WEIGHTS = {
+    "encoder": ("encoder.",),
+    "context": ("shape.", "norm.", "project.", "marginals."),
+    "denoiser": ("denoiser.",),
+    "evidence": ("shot_head.evidence.",),
+    "utility": ("shot_head.utility.",),
+    "relevance": ("relevance.",),
+}
+
+
+class OnnxNetwork:
+    """Runs the graphs of a folder with its weights; see `network.Network`. Many threads may use one."""
+
+    def __init__(self, folder: Path, weights: Weights, settings: Settings, threads: int | None = None) -> None:
+        """Makes the sessions.
+
+        Args:
+            folder: Where the graphs are.
+            weights: Packed, see `weights`.
+            settings: How the model reads a text.
+            threads: How many threads compute at once; by default one for each core.
+        """
+        self.settings = settings
+        self.compares = (folder / "relevance.onnx").is_file()
+        self._sessions = {
+            name: _Session(folder / f"{name}.onnx", weights, prefixes, threads or 0)
+            for name, prefixes in _WEIGHTS.items()
+            if name != "relevance" or self.compares
+        }
+        self.width = self._sessions["encoder"].width
+
+    def encode(self, batch: WindowBatch) -> FloatArray:
+        return self._sessions["encoder"].run(
+            input_ids=batch.input_ids,
+            token_types=batch.token_types,
+            attention_mask=batch.attention_mask,
+        )
+
+    def embed(self, batch: WindowBatch) -> FloatArray:
+        return self._sessions["relevance"].run(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
+
+    def contextualise(self, hidden: FloatArray, shapes: FloatArray) -> FloatArray:
+        return self._sessions["context"].run(hidden=hidden, shapes=shapes)
+
+    def denoise(
+        self, context: FloatArray, states: IntArray, noise: float, keep_rate: float, twins: IntArray
+    ) -> FloatArray:
+        return self._sessions["denoiser"].run(
+            context=context,
+            states=states,
+            noise=np.array([noise], dtype=np.float32),
+            keep_rate=np.array([keep_rate], dtype=np.float32),
+            twins=twins,
+        )
+
+    def utilities(self, hidden: FloatArray, shot_of_unit: IntArray, shots: int) -> FloatArray:
+        inside = np.flatnonzero(shot_of_unit >= 0)
+        evidence = self._sessions["evidence"].run(hidden=hidden[inside])
+        starts = np.searchsorted(shot_of_unit[inside], np.arange(shots + 1))
+        pooled = np.concatenate([mean_of_runs(evidence, starts), largest_of_runs(evidence, starts)], 1)
+        return self._sessions["utility"].run(pooled=pooled)
+
+
+class _Session:
+    """A graph with its weights, ready to run."""
+
+    def __init__(self, graph: Path, weights: Weights, prefixes: tuple[str, ...], threads: int) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        names = [name for name in weights if name.startswith(prefixes)]
+        # ONNX Runtime reads them where they lie, so they are kept as long as the session.
+        self._weights = [_as_the_graph_has_it(name, weights[name]) for name in names]
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(weight) for weight in self._weights]
+        options.add_external_initializers(names, values)
+        self._session = onnxruntime.InferenceSession(graph.read_bytes(), options, providers=["CPUExecutionProvider"])
+        self._inputs = {node.name for node in self._session.get_inputs()}
+
+    @property
+    def width(self) -> int:
+        return int(self._session.get_outputs()[0].shape[-1])
+
+    def run(self, **inputs: npt.NDArray[np.generic]) -> FloatArray:
+        # What a graph has no use for, such as types of tokens in an encoder without any, is no input of it.
+        used = {name: value for name, value in inputs.items() if name in self._inputs}
+        output: FloatArray = self._session.run(None, used)[0]
+        return output
+
+
+def _as_the_graph_has_it(name: str, weight: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    if weight.dtype != np.int8:
+        return weight.astype(np.float32)
+    # Products are taken with matrices of one column for each output, look-ups with one row for each token.
+    return weight if "embeddings" in name else np.ascontiguousarray(weight.T)

@@ -1,0 +1,35 @@
+"""Reductions over runs of rows: tokens to units, units to shots."""
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+def mean_of_runs(rows: FloatArray, starts: IntArray) -> FloatArray:
+    """Means of consecutive rows.
+
+    Args:
+        rows: ``[L, D]``.
+        starts: ``[G + 1]``, where each run begins, and the end of the last.
+
+    Returns:
+        ``[G, D]``; zeros for an empty run.
+    """
+    counts = np.diff(starts)
+    return _reduce(np.add, rows, starts) / np.maximum(counts, 1).astype(np.float32)[:, None]
+
+
+def largest_of_runs(rows: FloatArray, starts: IntArray) -> FloatArray:
+    """The largest of consecutive rows in each column; shapes as in `mean_of_runs`."""
+    return _reduce(np.maximum, rows, starts)
+
+
+def _reduce(function: np.ufunc, rows: FloatArray, starts: IntArray) -> FloatArray:
+    reduced = np.zeros((len(starts) - 1, rows.shape[1]), dtype=np.float32)
+    filled = np.diff(starts) > 0
+    if filled.any():
+        # An empty run has no rows between its neighbours, so they stay runs of their own without it.
+        reduced[filled] = function.reduceat(rows[: starts[-1]], starts[:-1][filled])
+    return reduced

@@ -1,0 +1,131 @@
+"""The two runtimes: ONNX Runtime in 8-bit integers, and torch."""
+
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from diffumask_core import Compressor, InputError, ModelError
+from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
+from diffumask_core.model.export import export_folder
+from diffumask_core.model.inputs import Window as Span
+from diffumask_core.model.inputs import WindowBatch, batch_windows, describe_units
+from diffumask_core.model.onnx_network import OnnxNetwork
+from diffumask_core.model.pretrained import load_pruner, save_folder
+from diffumask_core.model.pruner import Pruner
+from diffumask_core.prompt.units import split_units
+
+TEXTS = [
+    "the owner of the shop, who had been away, sold 12 boxes of apples for $3.50 each",
+    "no box was left",
+    "a visitor from out of town did not buy any of them on monday",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(pruner: Pruner, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, exported."""
+    folder = tmp_path_factory.mktemp("exported")
+    save_folder(pruner.network.model, tokenizer, folder)
+    export_folder(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def onnx(folder: Path) -> Pruner:
+    return load_pruner(folder)
+
+
+@pytest.fixture(scope="module")
+def torch(folder: Path) -> Pruner:
+    return load_pruner(folder, runtime="torch")
+
+
+def windows(pruner: Pruner, texts: list[str]) -> WindowBatch:
+    units = [describe_units(text, split_units(text), pruner.tokenizer) for text in texts]
+    none = np.zeros(0, dtype=np.int64)
+    rows = [(one, Span(0, len(one.twins), 0, len(one.twins)), none) for one in units]
+    return batch_windows(rows, pruner.frame)
+
+
+def test_an_exported_folder_runs_on_onnx(onnx: Pruner) -> None:
+    assert isinstance(onnx.network, OnnxNetwork)
+
+
+def test_both_compute_the_same_but_for_rounding(onnx: Pruner, torch: Pruner) -> None:
+    text = " ".join(TEXTS)
+    offsets = split_units(text)
+    half = len(offsets) // 2
+    ours, theirs = (one.encode(text, offsets, [(0, half), (half, len(offsets))], "which box?") for one in (onnx, torch))
+    error = np.linalg.norm(ours.hidden - theirs.hidden) / np.linalg.norm(theirs.hidden)
+    assert error < 0.05
+    states = np.array([UNDECIDED, KEEP, DROP])[np.arange(len(offsets)) % 3]
+    for rate in (0.2, 0.7):
+        mine, other = (one.predictor(encoding, rate)(states, 0.4) for one, encoding in ((onnx, ours), (torch, theirs)))
+        assert np.corrcoef(mine, other)[0, 1] > 0.99
+    owners = np.repeat([0, 1], [half, len(offsets) - half])
+    np.testing.assert_allclose(onnx.shot_scores(ours, owners, 2), torch.shot_scores(theirs, owners, 2), atol=0.05)
+
+
+def test_what_is_computed_beside_a_window_changes_nothing(onnx: Pruner) -> None:
+    together = onnx.network.encode(windows(onnx, TEXTS))
+    for row, text in enumerate(TEXTS):
+        alone = onnx.network.encode(windows(onnx, [text]))[0]
+        np.testing.assert_allclose(together[row, : len(alone)], alone, atol=1e-5)
+
+
+def test_the_bundled_model_decides_alike_on_both() -> None:
+    text = (resources.files("diffumask_core") / "assets" / "demo" / "few_shot.txt").read_text("utf-8")
+    compressors = [Compressor(load_pruner(runtime=runtime)) for runtime in ("onnx", "torch")]
+    for rate in (0.6, 0.3):
+        kept: list[set[int]] = []
+        for compressor in compressors:
+            spans = compressor.compress(text, keep_rate=rate).spans
+            kept.append({character for start, end in spans for character in range(start, end)})
+        assert len(kept[0] & kept[1]) > 0.97 * max(map(len, kept))
+
+
+def test_a_folder_without_graphs_runs_on_torch(model_folder: Path) -> None:
+    assert not isinstance(load_pruner(model_folder).network, OnnxNetwork)
+    with pytest.raises(ModelError, match="no graphs for ONNX Runtime"):
+        load_pruner(model_folder, runtime="onnx")
+
+
+def test_onnx_is_for_the_cpu(folder: Path) -> None:
+    with pytest.raises(InputError, match="not on 'cuda'"):
+        Compressor.from_pretrained(folder, "cuda", runtime="onnx")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_change_nothing(folder: Path, onnx: Pruner, threads: int) -> None:
+    text = ". ".join(TEXTS * 3)
+    options: dict[str, Any] = {"keep_rate": 0.5, "tokenizer": len}
+    result = Compressor.from_pretrained(folder, threads=threads).compress(text, **options)
+    assert result == Compressor(onnx).compress(text, **options)
+
+
+def test_weights_that_do_not_fit_the_graphs(folder: Path, tmp_path: Path, tokenizer: Tokenizer) -> None:
+    (tmp_path / "onnx").mkdir()
+    for file in folder.rglob("*"):
+        if file.is_file() and file.name != "encoder.onnx":
+            (tmp_path / file.relative_to(folder)).write_bytes(file.read_bytes())
+    (tmp_path / "onnx" / "encoder.onnx").write_bytes(b"not a graph")
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_pruner(tmp_path)
+
+
+def test_neither_torch_nor_transformers_is_needed() -> None:
+    program = """
+import sys
+import diffumask_core
+result = diffumask_core.Compressor.from_pretrained().compress("Anna has 3 apples. She eats one of them.", keep_rate=0.5)
+assert 0 < result.compressed_tokens <= result.budget
+print(sorted({"torch", "transformers", "onnx"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
