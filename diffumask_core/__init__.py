@@ -1,19 +1,36 @@
 """DiffuMask: shortens prompts with a masked-diffusion model before an LLM reads them."""
 
+from diffumask_core.calibration import Calibration, Example
 from diffumask_core.compressor import Compressor
-from diffumask_core.errors import BudgetError, DataError, DiffuMaskError, InputError, ModelError, TokenizerError
+from diffumask_core.errors import (
+    BudgetError,
+    DataError,
+    DiffuMaskError,
+    InputError,
+    ModelError,
+    ReaderBudgetError,
+    ReaderError,
+    TokenizerError,
+)
+from diffumask_core.model.cache import CacheInfo, EncodingCache
 from diffumask_core.prompt.prompt import Prompt, Shot
 from diffumask_core.result import CompressionResult, ShotResult
 
 __all__ = [
     "BudgetError",
+    "CacheInfo",
+    "Calibration",
     "CompressionResult",
     "Compressor",
     "DataError",
     "DiffuMaskError",
+    "EncodingCache",
+    "Example",
     "InputError",
     "ModelError",
     "Prompt",
+    "ReaderBudgetError",
+    "ReaderError",
     "Shot",
     "ShotResult",
     "TokenizerError",

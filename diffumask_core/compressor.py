@@ -18,9 +18,11 @@ from typing import Any, Literal, Unpack
 import numpy as np
 import numpy.typing as npt
 
+from diffumask_core.calibration import Calibration, Example, calibrate
 from diffumask_core.diffusion.sampler import Predict, budget_threshold, sample_mask
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
 from diffumask_core.errors import BudgetError, InputError
+from diffumask_core.model.cache import EncodingCache
 from diffumask_core.model.pretrained import Runtime, load_pruner
 from diffumask_core.model.pruner import Encoding, Pruner
 from diffumask_core.options import CompressionOptions, Options
@@ -32,6 +34,7 @@ from diffumask_core.prompt.messages import messages_layout, rebuild
 from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.prompt.prompt import Prompt
 from diffumask_core.prompt.protect import protected_spans, user_spans
+from diffumask_core.readers import Reader
 from diffumask_core.result import CompressionResult, ShotResult
 from diffumask_core.scoring.fit import fit_budget
 from diffumask_core.scoring.shots import (
@@ -57,8 +60,20 @@ class Compressor:
     batch, and many threads may use one.
     """
 
-    def __init__(self, pruner: Pruner) -> None:
+    def __init__(self, pruner: Pruner, calibration: Calibration | None = None) -> None:
+        """Makes a compressor.
+
+        Args:
+            pruner: Its model.
+            calibration: What says how much to keep where a call does not; see `calibrate`.
+        """
         self._pruner = pruner
+        self.calibration = calibration
+
+    @property
+    def cache(self) -> EncodingCache | None:
+        """The cache that it was loaded with."""
+        return self._pruner.cache
 
     @classmethod
     def from_pretrained(
@@ -68,6 +83,7 @@ class Compressor:
         *,
         runtime: Runtime | None = None,
         threads: int | None = None,
+        cache: EncodingCache | None = None,
     ) -> "Compressor":
         """Loads a model.
 
@@ -78,12 +94,13 @@ class Compressor:
             runtime: ``"onnx"`` for ONNX Runtime in 8-bit integers on the CPU, the default where the model has been
                 exported for it and no device is named; else ``"torch"``, which needs the extra of that name.
             threads: How many threads compute at once on the CPU; by default one for each core.
+            cache: Where what has been read is kept, so that the same exemplar, passage or message is encoded once.
 
         Raises:
             InputError: A runtime that cannot run on the device.
             ModelError: There is no such model, it is incomplete or of another version, or its runtime is not installed.
         """
-        return cls(load_pruner(model, device, runtime, threads))
+        return cls(load_pruner(model, device, runtime, threads, cache))
 
     def compress(self, prompt: str | Prompt, **options: Unpack[CompressionOptions]) -> CompressionResult:
         """Shortens a prompt.
@@ -96,7 +113,7 @@ class Compressor:
             InputError: The text is empty, or an option is not possible.
             BudgetError: The protected text alone is longer than the budget.
         """
-        chosen = Options(**options)
+        chosen = self._options(options)
         with _stopwatch() as clock:
             if isinstance(prompt, Prompt):
                 layout = prompt.layout
@@ -135,7 +152,7 @@ class Compressor:
                 ``keep``, or an option is not possible.
             BudgetError: The protected text alone is longer than the budget.
         """
-        chosen = Options(**options)
+        chosen = self._options(options)
         with _stopwatch() as clock:
             laid_out = messages_layout(messages, keep, chosen.compress_instructions, chosen.compress_query)
             if not laid_out.layout.text.strip():
@@ -152,6 +169,35 @@ class Compressor:
         what happens to be compressed beside it.
         """
         return [self.compress(prompt, **options) for prompt in prompts]
+
+    def calibrate(
+        self,
+        examples: Sequence[Example],
+        reader: Reader,
+        min_quality: float = 0.98,
+        confidence: float = 0.95,
+        **options: Unpack[CompressionOptions],
+    ) -> "Compressor":
+        """Finds how much has to be kept for a task, by asking a reader.
+
+        Args:
+            examples: Prompts with the right answers.
+            reader: What reads the compressed prompts.
+            min_quality: Of the answers that are right with the whole prompt, the share that must stay right.
+            confidence: How sure that is to be.
+            **options: As for `compress`, without a budget.
+
+        Returns:
+            A compressor with the same model that keeps as much as was found where a call names no budget; its
+            ``calibration`` has the evidence. See `calibration.calibrate`.
+        """
+        found = calibrate(self, examples, reader, min_quality=min_quality, confidence=confidence, **options)
+        return Compressor(self._pruner, found)
+
+    def _options(self, given: CompressionOptions) -> Options:
+        if self.calibration and given.get("keep_rate") is None and given.get("target_tokens") is None:
+            given = {**given, "keep_rate": self.calibration.keep_rate}
+        return Options(**given)
 
     def _read(self, layout: Layout, options: Options, rebuilder: Rebuild | None = None) -> "_Reading":
         if options.compress_instructions and layout.instructions:

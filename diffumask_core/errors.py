@@ -3,9 +3,13 @@
 DiffuMaskError
 ├── InputError (ValueError)        an argument or a text that cannot be used
 │   ├── BudgetError                the protected text alone is longer than the budget
+│   ├── ResumeError                an output folder with something else in it
 │   └── TokenizerError             no token counter of that name
 ├── ModelError (OSError)           a model folder that is missing, incomplete or of another version
-└── DataError (ValueError)         a data file with a broken line
+├── DataError (ValueError)         a data file with a broken line
+├── ReaderError (RuntimeError)     a reader that gave no reply
+│   └── ReaderBudgetError          its limit of calls or tokens is reached
+└── WorkerError (RuntimeError)     a worker that could not do its work on a corpus
 """
 
 
@@ -35,6 +39,10 @@ class BudgetError(InputError):
         )
 
 
+class ResumeError(InputError):
+    """An output folder that holds something else than the run that is to go on there."""
+
+
 class TokenizerError(InputError):
     """No token counter of that name can be had on this machine."""
 
@@ -45,3 +53,30 @@ class ModelError(DiffuMaskError, OSError):
 
 class DataError(DiffuMaskError, ValueError):
     """A data file with a broken line."""
+
+
+class ReaderError(DiffuMaskError, RuntimeError):
+    """A reader that gave no reply to a question."""
+
+
+class ReaderBudgetError(ReaderError):
+    """A reader's limit of calls or tokens would be exceeded. Replies that are finished are kept.
+
+    Attributes:
+        limit: ``"max_calls"`` or ``"max_tokens"``.
+        allowed: The limit.
+        needed: As many as there would be with the next call.
+    """
+
+    def __init__(self, limit: str, allowed: int, needed: int) -> None:
+        self.limit = limit
+        self.allowed = allowed
+        self.needed = needed
+        super().__init__(
+            f"The next call would make {needed} {limit.removeprefix('max_')}, more than {limit}={allowed}: raise the "
+            "limit and ask again. Replies that are finished are kept."
+        )
+
+
+class WorkerError(DiffuMaskError, RuntimeError):
+    """A worker that could not do its work on a corpus: it died again and again, or met an error far from here."""

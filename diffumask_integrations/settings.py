@@ -38,8 +38,8 @@ class CompressionSettings(BaseModel):
     model: str | None = Field(default=None, description="A folder with a model; the bundled one by default.")
     keep_rate: float | None = Field(
         default=None,
-        description=f"Of the tokens that may go, the share that may stay; {_DEFAULT_KEEP_RATE} where there is no "
-        "target_tokens either.",
+        description="Of the tokens that may go, the share that may stay; where there is no target_tokens "
+        f"either, what `compressor` was calibrated to, or {_DEFAULT_KEEP_RATE}.",
     )
     target_tokens: int | None = Field(default=None, description="The most tokens of the whole output.")
     protect: list[str] = Field(default_factory=list, description="Strings that come out unchanged.")
@@ -94,7 +94,8 @@ class CompressionSettings(BaseModel):
             chosen |= {"keep_rate": None, "target_tokens": None}
         chosen |= overrides
         if chosen["keep_rate"] is None and chosen["target_tokens"] is None:
-            chosen["keep_rate"] = _DEFAULT_KEEP_RATE
+            calibration = self.compressor and self.compressor.calibration
+            chosen["keep_rate"] = calibration.keep_rate if calibration else _DEFAULT_KEEP_RATE
         return cast(CompressionOptions, chosen)
 
     def compress_passages(

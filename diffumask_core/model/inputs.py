@@ -122,7 +122,7 @@ class Window:
 
 
 # The most special tokens around a window, and the fewest tokens of text in it, however long the query.
-_SPECIAL_TOKENS = 3
+SPECIAL_TOKENS = 3
 _LEAST_ROOM = 16
 
 
@@ -135,7 +135,7 @@ def windows_of(units: UnitInputs, blocks: Sequence[Span], query: IntArray, setti
         query: Token ids of the query; none where there is none.
         settings: The model's.
     """
-    room = max(settings.window_tokens - len(query) - _SPECIAL_TOKENS, _LEAST_ROOM)
+    room = max(settings.window_tokens - len(query) - SPECIAL_TOKENS, _LEAST_ROOM)
     return plan_windows(
         units.first_token, blocks, room, min(settings.window_overlap, room // 2), settings.packed_tokens
     )
@@ -218,15 +218,18 @@ class WindowBatch:
     unit_of_token: IntArray
 
 
-def batch_windows(windows: Sequence[tuple[UnitInputs, Window, IntArray]], frame: Frame) -> WindowBatch:
+def batch_windows(
+    windows: Sequence[tuple[UnitInputs, Window, IntArray]], frame: Frame, length: int | None = None
+) -> WindowBatch:
     """Lays windows out as padded token arrays.
 
     Args:
         windows: For each row the text's units, the window, and the query's token ids (empty for none).
         frame: The special tokens.
+        length: L; by default the longest window's.
     """
     rows = [_frame_window(units, window, query, frame) for units, window, query in windows]
-    length = max(len(ids) for ids, _, _ in rows)
+    length = length or max(len(ids) for ids, _, _ in rows)
     shape = (len(rows), length)
     batch = WindowBatch(
         np.full(shape, frame.padding, dtype=np.int64),

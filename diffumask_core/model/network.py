@@ -22,11 +22,15 @@ class Network(Protocol):
         settings: How the model reads a text.
         width: D.
         compares: Whether there is a sentence encoder to compare shots with a query.
+        fingerprint: Of the weights and the runtime: what two networks with the same compute is the same.
     """
 
     settings: Settings
     width: int
     compares: bool
+
+    @property
+    def fingerprint(self) -> bytes: ...
 
     def encode(self, batch: WindowBatch) -> FloatArray:
         """Runs the encoder over windows: the vectors of tokens ``[B, L, D]``."""

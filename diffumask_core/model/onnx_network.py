@@ -4,16 +4,18 @@ The graphs lie beside the weights, in ``onnx/``; `export` makes them. Every row 
 window's vectors do not depend on what runs beside it.
 """
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from diffumask_core.model.cache import cache_key
 from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.pooling import largest_of_runs, mean_of_runs
 from diffumask_core.model.settings import Settings
-from diffumask_core.model.weights import Weights
+from diffumask_core.model.weights import WEIGHTS_FILE, Weights
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -45,12 +47,18 @@ class OnnxNetwork:
         """
         self.settings = settings
         self.compares = (folder / "relevance.onnx").is_file()
+        self._folder = folder
         self._sessions = {
             name: _Session(folder / f"{name}.onnx", weights, prefixes, threads or 0)
             for name, prefixes in _WEIGHTS.items()
             if name != "relevance" or self.compares
         }
         self.width = self._sessions["encoder"].width
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        files = [self._folder.parent / WEIGHTS_FILE, *sorted(self._folder.glob("*.onnx"))]
+        return cache_key(b"onnx", *(file.read_bytes() for file in files))
 
     def encode(self, batch: WindowBatch) -> FloatArray:
         return self._sessions["encoder"].run(
@@ -91,6 +99,8 @@ class _Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        # Threads that wait for work sleep: an application has other things to do on these cores.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         names = [name for name in weights if name.startswith(prefixes)]
         # ONNX Runtime reads them where they lie, so they are kept as long as the session.
         self._weights = [_as_the_graph_has_it(name, weights[name]) for name in names]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from tokenizers import Tokenizer
 
 from diffumask_core.errors import InputError, ModelError
+from diffumask_core.model.cache import EncodingCache
 from diffumask_core.model.network import Network
 from diffumask_core.model.onnx_network import GRAPHS, OnnxNetwork
 from diffumask_core.model.pruner import Pruner
@@ -30,6 +31,7 @@ def load_pruner(
     device: str | None = None,
     runtime: Runtime | None = None,
     threads: int | None = None,
+    cache: EncodingCache | None = None,
 ) -> Pruner:
     """Loads a pretrained folder.
 
@@ -39,6 +41,7 @@ def load_pruner(
         runtime: ``"onnx"`` for ONNX Runtime in 8-bit integers on the CPU, the default where the folder has the graphs
             for it and no device is named; else ``"torch"``, which needs the extra of that name.
         threads: How many threads compute at once on the CPU; by default one for each core.
+        cache: Where what has been read is kept, if anywhere.
 
     Raises:
         InputError: A runtime that cannot run on the device.
@@ -51,7 +54,7 @@ def load_pruner(
     try:
         settings = Settings.of(json.loads((folder / "config.json").read_text("utf-8")), folder)
         network = _network(folder, settings, device, runtime, threads)
-        return Pruner(network, read_tokenizer(folder / "tokenizer.json"))
+        return Pruner(network, read_tokenizer(folder / "tokenizer.json"), cache)
     except (ModelError, InputError):
         raise
     # The loaders raise what their parsers raise: for a reader of ours all of it means that the folder is broken.

@@ -8,7 +8,10 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from diffumask_core.diffusion.sampler import Predict
+from diffumask_core.errors import ModelError
+from diffumask_core.model.cache import EncodingCache, cache_key
 from diffumask_core.model.inputs import (
+    SPECIAL_TOKENS,
     Frame,
     UnitInputs,
     Window,
@@ -27,6 +30,9 @@ IntArray = npt.NDArray[np.int64]
 
 # Windows of like length run together up to so many tokens: the cores are kept busy, and memory flat on long texts.
 _TOKENS_AT_ONCE = 3072
+# Windows are padded to multiples of so many tokens.
+_LENGTHS = 16
+_ALL = (Window(0, 1, 0, 1),)
 _NONE: IntArray = np.zeros(0, dtype=np.int64)
 
 
@@ -47,12 +53,23 @@ class Encoding:
     query: IntArray
 
 
+_Run = Callable[[UnitInputs, Sequence[Window], IntArray, int], list[FloatArray]]
+
+
 class Pruner:
     """Runs the encoder once and the denoiser as often as asked."""
 
-    def __init__(self, network: Network, tokenizer: Tokenizer) -> None:
+    def __init__(self, network: Network, tokenizer: Tokenizer, cache: EncodingCache | None = None) -> None:
+        """Puts them together.
+
+        Args:
+            network: Of whichever runtime.
+            tokenizer: Of its encoder.
+            cache: Where windows that have been read are kept, if anywhere.
+        """
         self.network = network
         self.tokenizer = tokenizer
+        self.cache = cache
         self.frame = Frame.of(tokenizer)
 
     def encode(self, text: str, offsets: IntArray, blocks: Sequence[Span], query: str = "") -> Encoding:
@@ -68,13 +85,55 @@ class Pruner:
         units = describe_units(text, offsets, self.tokenizer, blocks)
         asked = query_tokens(query, self.tokenizer, settings.query_tokens)
         windows = windows_of(units, blocks, asked, settings)
-        parts = _by_length(units, windows, lambda group: self._read_windows(units, group, asked), len(asked))
-        hidden = np.concatenate(parts)
+        hidden = np.concatenate(self._once("unit vectors", units, windows, asked, self._read_windows))
         return Encoding(hidden, self.network.contextualise(hidden, units.shapes), units, asked)
 
-    def _read_windows(self, units: UnitInputs, windows: Sequence[Window], query: IntArray) -> list[FloatArray]:
+    def _once(
+        self, what: str, units: UnitInputs, windows: Sequence[Window], query: IntArray, run: "_Run"
+    ) -> list[FloatArray]:
+        """Runs windows that are not in the cache; gives the results in the windows' order.
+
+        Windows run in groups of one padded length, which depends on their own alone: what else is run, or is in the
+        cache already, cannot change a window's vectors by a rounding error.
+
+        Args:
+            what: What is computed, for the key.
+            units: What the windows are of.
+            windows: Any number of windows.
+            query: Token ids of the query that is put before each; none for none.
+            run: From units, windows, query and padded length to an array for each window.
+        """
+        keys = [self._key(what, units, window, query) for window in windows] if self.cache else []
+        found = {number: one for number, key in enumerate(keys) if (one := self._look_up(key)) is not None}
+        groups: dict[int, list[int]] = {}
+        for number, window in enumerate(windows):
+            if number not in found:
+                tokens = int(units.first_token[window.end] - units.first_token[window.start])
+                groups.setdefault(-(-(tokens + len(query) + SPECIAL_TOKENS) // _LENGTHS) * _LENGTHS, []).append(number)
+        for length, members in sorted(groups.items()):
+            for start in range(0, len(members), most := max(_TOKENS_AT_ONCE // length, 1)):
+                group = members[start : start + most]
+                found |= zip(group, run(units, [windows[member] for member in group], query, length), strict=True)
+        if self.cache:
+            for number in (number for members in groups.values() for number in members):
+                self.cache.put(keys[number], found[number])
+        return [found[number] for number in range(len(windows))]
+
+    def _key(self, what: str, units: UnitInputs, window: Window, query: IntArray) -> bytes:
+        first = units.first_token[window.start : window.end + 1]
+        core = np.array([window.core_start - window.start, window.core_end - window.start])
+        arrays = (query, units.tokens[first[0] : first[-1]], first - first[0], core)
+        return cache_key(self.network.fingerprint, what.encode(), *(array.tobytes() for array in arrays))
+
+    def _look_up(self, key: bytes) -> FloatArray | None:
+        assert self.cache
+        return self.cache.get(key, self.network.width)
+
+    def _read_windows(
+        self, units: UnitInputs, windows: Sequence[Window], query: IntArray, length: int
+    ) -> list[FloatArray]:
         """The vectors of the units of each window's core: the means over their tokens."""
-        batch = batch_windows([(units, window, query) for window in windows], self.frame)
+        batch = batch_windows([(units, window, query) for window in windows], self.frame, length)
         hidden = self.network.encode(batch)
         vectors = []
         for row, window in enumerate(windows):
@@ -113,54 +172,41 @@ class Pruner:
             Window(start, end, start, end)
             for start, end in zip(first.tolist(), np.minimum(last, np.maximum(read, first + 1)).tolist(), strict=True)
         ]
-        [asked] = self._embed(_whole(encoding.query), [Window(0, 1, 0, 1)])
-        vectors = np.stack(_by_length(units, windows, lambda group: self._embed(units, group)))
-        nearness: FloatArray = vectors @ asked
+        nearness: FloatArray = self._embed(units, windows) @ self._embed(_whole(encoding.query), _ALL)[0]
         return nearness
 
-    def _embed(self, units: UnitInputs, windows: Sequence[Window]) -> list[FloatArray]:
-        return list(self.network.embed(batch_windows([(units, window, _NONE) for window in windows], self.frame)))
+    def _embed(self, units: UnitInputs, windows: Sequence[Window]) -> FloatArray:
+        """Vectors of unit length of some windows ``[B, D]``."""
+        return np.concatenate(self._once("text vector", units, windows, _NONE, self._embed_windows))
+
+    def _embed_windows(
+        self, units: UnitInputs, windows: Sequence[Window], query: IntArray, length: int
+    ) -> list[FloatArray]:
+        batch = batch_windows([(units, window, query) for window in windows], self.frame, length)
+        return list(self.network.embed(batch)[:, None])
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Vectors of unit length whose inner products tell how near texts are to each other: ``[T, D]``.
 
-        A text without a word has zeros. Needs a model with a sentence encoder.
+        A text without a word has zeros.
+
+        Raises:
+            ModelError: The model has no sentence encoder.
         """
+        if not self.network.compares:
+            raise ModelError("This model has no sentence encoder to compare texts with: use the bundled one.")
         vectors = np.zeros((len(texts), self.network.width), dtype=np.float32)
         for number, text in enumerate(texts):
             tokens = describe_units(text, split_units(text), self.tokenizer).tokens
             if len(tokens):
                 read = tokens[: self.network.settings.relevance_tokens]
-                [vectors[number]] = self._embed(_whole(read), [Window(0, 1, 0, 1)])
+                vectors[number] = self._embed(_whole(read), _ALL)[0]
         return vectors
 
     def shot_vectors(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The mean of each shot's unit vectors ``[S, D]``."""
         in_shots = np.flatnonzero(shot_of_unit >= 0)
         return mean_of_runs(encoding.hidden[in_shots], np.searchsorted(shot_of_unit[in_shots], np.arange(shots + 1)))
-
-
-def _by_length(
-    units: UnitInputs, windows: Sequence[Window], run: Callable[[list[Window]], list[FloatArray]], beside: int = 0
-) -> list[FloatArray]:
-    """Runs windows in groups of like length, so that little is padded; gives the results in the windows' order.
-
-    Args:
-        units: What the windows are of.
-        windows: Any number of windows.
-        run: From some windows to an array for each.
-        beside: Further tokens in each window.
-    """
-    lengths = [int(units.first_token[window.end] - units.first_token[window.start]) + beside for window in windows]
-    results: dict[int, FloatArray] = {}
-    group: list[int] = []
-    for number in sorted(range(len(windows)), key=lengths.__getitem__):
-        if group and (len(group) + 1) * lengths[number] > _TOKENS_AT_ONCE:
-            results |= zip(group, run([windows[member] for member in group]), strict=True)
-            group = []
-        group.append(number)
-    results |= zip(group, run([windows[member] for member in group]), strict=True)
-    return [results[number] for number in range(len(windows))]
 
 
 def _whole(tokens: IntArray) -> UnitInputs:

@@ -1,5 +1,6 @@
 """The network on torch: for GPUs, for training, and for encoders that have not been exported."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
 from diffumask_core.errors import ModelError
+from diffumask_core.model.cache import cache_key
 from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.settings import Settings
@@ -55,6 +57,11 @@ class TorchNetwork:
             torch.set_num_threads(threads)
         model.to(torch.device(device))  # type: ignore[arg-type]  # transformers wraps it without its types
         return cls(model.train(False))
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        weights = (value.float().cpu().numpy().tobytes() for value in self.model.state_dict().values())
+        return cache_key(b"torch", str(self.model.device).encode(), *weights)
 
     @torch.inference_mode()
     def encode(self, batch: WindowBatch) -> FloatArray:

@@ -1,16 +1,18 @@
-"""DiffuMask in LangChain: chains, retrieval, few-shot examples, prompt templates, agents."""
+"""DiffuMask in LangChain: chains, retrieval, few-shot examples, prompt templates, agents; chat models as readers."""
 
 from typing import TYPE_CHECKING, Any
 
 from diffumask_integrations.langchain.compressor import DiffuMaskCompressor
 from diffumask_integrations.langchain.documents import DiffuMaskDocumentCompressor
 from diffumask_integrations.langchain.examples import DiffuMaskExampleSelector
+from diffumask_integrations.langchain.reader import ChatModelReader
 from diffumask_integrations.langchain.templates import compress_template
 
 if TYPE_CHECKING:
     from diffumask_integrations.langchain.middleware import DiffuMaskMiddleware
 
 __all__ = [
+    "ChatModelReader",
     "DiffuMaskCompressor",
     "DiffuMaskDocumentCompressor",
     "DiffuMaskExampleSelector",
