@@ -11,7 +11,8 @@ import numpy as np
 
 from diffumask_core.compressor import Compressor
 from diffumask_core.diffusion.sampler import Predict, sample_mask
-from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
+from diffumask_core.diffusion.states import UNDECIDED
+from diffumask_core.evaluation.baselines import remove_one_by_one
 from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.network import FloatArray, Network
 from diffumask_core.model.pretrained import Runtime, load_pruner
@@ -182,10 +183,7 @@ class Removal:
 
 def _one_at_a_time(predict: Predict, units: int, keep: int) -> int:
     """Gives the number of calls of the denoiser."""
-    states = np.full(units, KEEP)
-    for _ in range(units - keep):
-        states[np.where(states == KEEP, predict(states, 0.0), np.inf).argmin()] = DROP
-    return units - keep
+    return len(remove_one_by_one(predict, np.arange(units), units, keep))
 
 
 def _in_parallel(predict: Predict, units: int, keep: int) -> int:

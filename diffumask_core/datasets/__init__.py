@@ -2,8 +2,12 @@
 
 from diffumask_core.datasets.calculations import Exemplar, exemplar_of, is_held_out
 from diffumask_core.datasets.rows import (
+    ClassificationRow,
+    ExampleRow,
+    ItemRow,
     LabelRow,
     PassageRow,
+    PromptRow,
     ShotRow,
     SolutionRow,
     covered_units,
@@ -11,9 +15,13 @@ from diffumask_core.datasets.rows import (
 )
 
 __all__ = [
+    "ClassificationRow",
+    "ExampleRow",
     "Exemplar",
+    "ItemRow",
     "LabelRow",
     "PassageRow",
+    "PromptRow",
     "ShotRow",
     "SolutionRow",
     "covered_units",

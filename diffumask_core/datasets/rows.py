@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from diffumask_core.errors import DataError
 from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.prompt import Prompt, Shot
 
 
 class _Row(BaseModel):
@@ -62,6 +63,103 @@ class SolutionRow(_Row):
 
     question: str
     answer: str
+
+
+class ClassificationRow(_Row):
+    """A labelled text: a shot of one of several sets, or a test input."""
+
+    text: str
+    label: str
+    split: Literal["shots", "test"]
+    seed: int | None = None
+
+
+class _FewShotRow(_Row):
+    prompt: str = ""
+    instructions: str = ""
+    shots: list[Shot | str] = []
+
+    @property
+    def few_shot(self) -> Prompt | str:
+        """The prompt as it was given."""
+        return self.prompt or Prompt(instructions=self.instructions, shots=self.shots)
+
+    @model_validator(mode="after")
+    def _has_one_prompt(self) -> Self:
+        if bool(self.prompt) == bool(self.instructions or self.shots):
+            msg = "give either prompt, or shots (with or without instructions)"
+            raise ValueError(msg)
+        _ = self.few_shot  # says what is wrong with it while its line is known
+        return self
+
+
+class PromptRow(_FewShotRow):
+    """A few-shot prompt to find labels for.
+
+    Attributes:
+        id: Of the label row.
+        kind: Of the label row.
+        prompt: A text, whose shots are found, in place of ``instructions`` and ``shots``.
+        instructions: What stands before the shots.
+        shots: Texts, or the fields of a `Shot`.
+        source: Where the shots are from; no source may be in both splits.
+        split: Of the label row.
+    """
+
+    id: str
+    kind: str = "few_shot"
+    source: str = ""
+    split: Literal["train", "dev"] = "train"
+
+
+class ItemRow(_Row):
+    """What is asked after any prompt of a task, and what is right.
+
+    Attributes:
+        query: As it stands after the prompt.
+        answer: What is right.
+        labels: The answers to choose among; none where any text may be one.
+    """
+
+    query: str
+    answer: str
+    labels: list[str] = []
+
+    @model_validator(mode="after")
+    def _is_among_its_labels(self) -> Self:
+        if self.labels and self.answer not in self.labels:
+            msg = f"answer {self.answer!r} is none of the labels {self.labels}"
+            raise ValueError(msg)
+        return self
+
+
+class ExampleRow(_FewShotRow):
+    """A user's own prompt, what is asked after it, and what is right.
+
+    Attributes:
+        query: As it stands after the prompt.
+        answer: What is right; one or several.
+        prompt: A text, whose shots are found, in place of ``instructions`` and ``shots``.
+        instructions: What stands before the shots.
+        shots: Texts, or the fields of a `Shot`.
+        labels: The answers to choose among; none where any text may be one.
+    """
+
+    query: str
+    answer: str | list[str]
+    labels: list[str] = []
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """All that is right."""
+        return (self.answer,) if isinstance(self.answer, str) else tuple(self.answer)
+
+    @model_validator(mode="after")
+    def _has_an_answer(self) -> Self:
+        if not self.answers:
+            msg = "answer is an empty list"
+            raise ValueError(msg)
+        return self
 
 
 RowType = TypeVar("RowType", bound=_Row)

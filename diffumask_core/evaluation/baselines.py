@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from diffumask_core.diffusion.sampler import Predict
+from diffumask_core.diffusion.states import DROP, KEEP
 from diffumask_core.prompt.layout import Span
 from diffumask_core.prompt.units import split_units
 
@@ -36,6 +38,14 @@ def idf_scores(texts: Sequence[str]) -> UnitScores:
         return np.array([-np.log(1 + frequency[unit.lower()]) for unit in units])
 
     return scores
+
+
+def shared_rare_words(query: str, texts: Sequence[str]) -> FloatArray:
+    """The inverse document frequencies of the words that each text has in common with the query, added up."""
+    asked = {unit.lower() for unit in _units(query)}
+    shared = [asked & {unit.lower() for unit in _units(text)} for text in texts]
+    frequency = Counter(word for words in shared for word in words)
+    return np.array([sum(np.log((len(texts) + 1) / frequency[word]) for word in words) for words in shared])
 
 
 def _units(text: str) -> Iterator[str]:
@@ -103,3 +113,26 @@ def keep_best(text: str, scores: UnitScores, cost: Callable[[Sequence[Span]], in
         else:
             high = middle
     return [tuple(span) for span in offsets[np.sort(order[:low])].tolist()]
+
+
+def remove_one_by_one(predict: Predict, free: IntArray, size: int, keep: int = 0) -> list[int]:
+    """Takes away the unit that the denoiser is surest to drop, one after the other, each time with a new look.
+
+    Args:
+        predict: From the states ``[N]`` and the noise level to logits.
+        free: The units that may go.
+        size: N.
+        keep: How many of them stay.
+
+    Returns:
+        The units in the order in which they went.
+    """
+    states = np.full(size, KEEP)
+    may_go = np.zeros(size, dtype=bool)
+    may_go[free] = True
+    gone: list[int] = []
+    for _ in range(len(free) - keep):
+        unit = int(np.where(may_go, predict(states, 0.0), np.inf).argmin())
+        states[unit], may_go[unit] = DROP, False
+        gone.append(unit)
+    return gone

@@ -11,8 +11,7 @@ from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import LabelRow, PassageRow, SolutionRow, read_rows
 from diffumask_core.errors import DataError, InputError
 from diffumask_core.evaluation import baselines, gsm8k, nq
-from diffumask_core.evaluation.labels import Select, evaluate_labels, pruner_selection
-from diffumask_core.evaluation.speed import measure_speed
+from diffumask_core.evaluation.labels import MANY_STEPS, Select, evaluate_labels, pruner_selection
 from diffumask_core.model.pretrained import load_pruner
 
 Report = dict[str, Any]
@@ -26,7 +25,7 @@ def evaluate_task(
     labels: Path | None,
     model: str | None,
     keep_rates: tuple[float, ...] | None,
-    steps: int,
+    steps: int | None,
     limit: int | None,
 ) -> Report:
     """Measures a model on a task, one step and ``steps`` steps, with the task's baselines.
@@ -34,13 +33,14 @@ def evaluate_task(
     Returns:
         ``task``, ``data``, ``rows``, ``results`` and ``baselines``, each a dict of names to figures.
     """
+    if task in ("icl", "custom"):
+        raise InputError(f"evaluate {task} asks a reader: name one, such as --reader nearest.")
     pruner = load_pruner(model)
-    if task == "speed":
-        return _report(task, None, 1, measure_speed(pruner), {})
     if data is None:
         raise InputError(f"evaluate {task} needs its file: pass --data FILE.")
     compressor = Compressor(pruner)
-    compared = {f"{count} step{'s' * (count > 1)}": count for count in dict.fromkeys((1, steps))}
+    many = MANY_STEPS if steps is None else steps
+    compared = {f"{count} step{'s' * (count > 1)}": count for count in dict.fromkeys((1, many))}
     if task == "labels":
         rows = [row for row in read_rows(data, LabelRow) if row.split == split][:limit]
         _need_rows(rows, data, f"split {split}")
@@ -89,8 +89,8 @@ def evaluate_task(
     )
 
 
-def _report(task: str, data: Path | None, rows: int, results: Report, others: Report) -> Report:
-    return {"task": task, "data": data.name if data else None, "rows": rows, "results": results, "baselines": others}
+def _report(task: str, data: Path, rows: int, results: Report, others: Report) -> Report:
+    return {"task": task, "data": data.name, "rows": rows, "results": results, "baselines": others}
 
 
 def _need_rows(rows: Sequence[object], data: Path, part: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import Exemplar, LabelRow, SolutionRow, exemplar_of, is_held_out
 from diffumask_core.evaluation import baselines
+from diffumask_core.evaluation.curves import Trial
 from diffumask_core.prompt.assemble import join_spans
 from diffumask_core.prompt.layout import Span
 from diffumask_core.prompt.prompt import Prompt
@@ -12,6 +13,7 @@ from diffumask_core.tokens import TokenizerLike, get_counter
 
 KEEP_RATES = (0.6, 0.4, 0.25)
 EXEMPLARS = 500
+SHOTS = 8
 
 Compress = Callable[[Exemplar, Sequence[int]], Sequence[Sequence[Span]]]
 """From an exemplar and numbers of tokens to the spans of it that are left at each."""
@@ -78,3 +80,18 @@ def baseline_compressors(exemplars: Sequence[Exemplar], tokenizer: TokenizerLike
         "lead": by(baselines.lead_scores),
         "idf": by(baselines.idf_scores([exemplar.text for exemplar in exemplars])),
     }
+
+
+def gsm8k_trials(rows: Sequence[SolutionRow], exemplars: Sequence[Exemplar]) -> list[list[Trial]]:
+    """Test problems after the first `SHOTS` exemplars, for a reader."""
+    prompt = Prompt(shots=[exemplar.text for exemplar in exemplars[:SHOTS]])
+    return [
+        [
+            Trial(
+                prompt,
+                f"Question: {row.question.strip()}\nLet's think step by step.",
+                (row.answer.rpartition("####")[2].strip(),),
+            )
+            for row in rows
+        ]
+    ]

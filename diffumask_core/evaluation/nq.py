@@ -8,7 +8,9 @@ import numpy as np
 from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import PassageRow
 from diffumask_core.evaluation import baselines
+from diffumask_core.evaluation.curves import Trial
 from diffumask_core.prompt.prompt import Prompt
+from diffumask_core.readers.protocol import Question
 
 KEEP_RATES = (0.25, 0.1, 0.05)
 
@@ -81,3 +83,23 @@ def baseline_compressors() -> Mapping[str, Compress]:
         "minilm passages": by(minilm, passages_of),
         "minilm sentences": by(minilm, sentences_of),
     }
+
+
+def nq_trials(rows: Sequence[PassageRow]) -> list[list[Trial]]:
+    """The question after its passages, for a reader."""
+    instructions = "Answer the question with a few words from the passages."
+    return [
+        [
+            Trial(
+                Prompt(instructions=instructions, shots=passages_of(row)),
+                f"Question: {row.question}\nAnswer:",
+                tuple(row.answers),
+            )
+            for row in rows
+        ]
+    ]
+
+
+def names_answer(reply: str, question: Question) -> bool:
+    """Whether the answer is in a reply."""
+    return _plain(question.answer) in _plain(reply)

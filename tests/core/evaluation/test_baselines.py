@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 
+from diffumask_core.diffusion.states import DROP
 from diffumask_core.evaluation.baselines import (
     best_first,
     idf_scores,
     keep_best,
     lead_scores,
     random_scores,
+    remove_one_by_one,
     sentences,
+    shared_rare_words,
     tfidf_similarities,
 )
 
@@ -34,6 +37,12 @@ def test_tfidf_is_nearest_where_words_are_shared() -> None:
     assert tfidf_similarities("What does the baker make? Rolls.", texts).argmax() == 1
 
 
+def test_a_shared_word_counts_more_the_rarer_it_is() -> None:
+    texts = ["the rolls", "the river", "The RIVER rose, the baker said", "", "the"]
+    nearness = shared_rare_words("The baker and the river", texts)
+    assert np.argsort(-nearness, kind="stable").tolist() == [2, 1, 0, 4, 3]
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [(0, ""), (2, "d e"), (3, "d e f"), (4, "a\nd e f"), (5, "a b\nd e f"), (9, "a b c\nd e f\ng")],
@@ -52,3 +61,16 @@ def test_the_best_units_are_kept_in_order(most: int, kept: list[str]) -> None:
     text = "a b c"
     spans = keep_best(text, lambda units: np.array([2.0, 1.0, 3.0]), len, most)
     assert [text[start:end] for start, end in spans] == kept
+
+
+def test_one_after_the_other_the_surest_goes_first_and_the_others_are_seen_anew() -> None:
+    seen: list[list[int]] = []
+
+    def predict(states: np.ndarray, noise: float) -> np.ndarray:
+        seen.append(np.flatnonzero(states == DROP).tolist())
+        # With the last unit gone, the first one is to go next.
+        return np.array([-9.0 if states[3] == DROP else 9.0, -99.0, 1.0, 0.0])
+
+    assert remove_one_by_one(predict, np.array([0, 2, 3]), 4) == [3, 0, 2]
+    assert seen == [[], [3], [0, 3]]
+    assert remove_one_by_one(predict, np.array([0, 2, 3]), 4, keep=2) == [3]
