@@ -99,6 +99,8 @@ class _Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        # What is laid aside for later calls grows with every new length of a batch, and saves no time.
+        options.enable_cpu_mem_arena = options.enable_mem_pattern = False
         # Threads that wait for work sleep: an application has other things to do on these cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         names = [name for name in weights if name.startswith(prefixes)]

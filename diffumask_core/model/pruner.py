@@ -29,7 +29,7 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 # Windows of like length run together up to so many tokens: the cores are kept busy, and memory flat on long texts.
-_TOKENS_AT_ONCE = 3072
+_TOKENS_AT_ONCE = 1536
 # Windows are padded to multiples of so many tokens.
 _LENGTHS = 16
 _ALL = (Window(0, 1, 0, 1),)
