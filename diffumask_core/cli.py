@@ -1,4 +1,4 @@
-"""The command line: ``diffumask compress``, ``train`` and ``evaluate``."""
+"""The command line: ``diffumask compress``, ``label``, ``train``, ``evaluate`` and ``bench``."""
 
 import json
 import logging
@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from diffumask_core.errors import DiffuMaskError, InputError
 from diffumask_core.options import DEFAULT_STEPS
+
+if TYPE_CHECKING:
+    from diffumask_core.readers.cost import Cost
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -31,7 +34,30 @@ class Task(StrEnum):
     labels = "labels"
     nq = "nq"
     gsm8k = "gsm8k"
-    speed = "speed"
+    icl = "icl"
+    custom = "custom"
+
+
+class Search(StrEnum):
+    """How `label` looks for what can go."""
+
+    hierarchical = "hierarchical"
+    sequential = "sequential"
+    shots_first = "shots-first"
+
+
+class Quality(StrEnum):
+    """What `label` holds a floor of."""
+
+    accuracy = "accuracy"
+    log_probability = "log_probability"
+
+
+class EngineName(StrEnum):
+    """What `compress` runs a corpus on."""
+
+    local = "local"
+    ray = "ray"
 
 
 @contextmanager
@@ -55,6 +81,7 @@ ModelOption = Annotated[
 ]
 StepsOption = Annotated[int, typer.Option(help="The most denoising steps.")]
 TokenizerOption = Annotated[str, typer.Option(help="What counts tokens: a model's name or a tokenizer folder.")]
+_CORPUS = "A corpus"
 
 
 @app.command()
@@ -72,21 +99,55 @@ def compress(
     steps: StepsOption = DEFAULT_STEPS,
     model: ModelOption = None,
     output: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.text,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(
+            "--input",
+            help="JSON lines, each with a text, messages, or a prompt's instructions, shots and query.",
+            rich_help_panel=_CORPUS,
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            help="A folder for the rows with what is left of them; a run that was cut off goes on there.",
+            rich_help_panel=_CORPUS,
+        ),
+    ] = None,
+    engine: Annotated[
+        EngineName, typer.Option(help="Processes of this machine, or Ray.", rich_help_panel=_CORPUS)
+    ] = EngineName.local,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="How many run at once; by default one for each core.", show_default=False, rich_help_panel=_CORPUS
+        ),
+    ] = None,
+    field: Annotated[str, typer.Option(help="Where the text of a row is.", rich_help_panel=_CORPUS)] = "text",
+    block_rows: Annotated[
+        int, typer.Option(help="Rows of an output file, the most that a worker repeats.", rich_help_panel=_CORPUS)
+    ] = 100,
 ) -> None:
-    """Shortens a text; what it saved goes to standard error."""
+    """Shortens a text, or each row of a corpus; what it saved goes to standard error."""
+    options: dict[str, Any] = {
+        "keep_rate": keep_rate,
+        "target_tokens": target_tokens,
+        "query": query,
+        "protect": protect or [],
+        "tokenizer": tokenizer,
+        "steps": steps,
+    }
     with _errors_told():
+        if corpus or folder:
+            if not (corpus and folder) or file != "-" or output is not Format.text:
+                raise InputError("A corpus needs both --input FILE and --output FOLDER, and no other file or --format.")
+            _compress_corpus(corpus, folder, engine, workers, block_rows, {"field": field, "model": model, **options})
+            return
         text = _read(file)
         from diffumask_core.compressor import Compressor
 
-        result = Compressor.from_pretrained(model).compress(
-            text,
-            keep_rate=keep_rate,
-            target_tokens=target_tokens,
-            query=query,
-            protect=protect or (),
-            tokenizer=tokenizer,
-            steps=steps,
-        )
+        result = Compressor.from_pretrained(model).compress(text, **options)
     if output is Format.json:
         typer.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
     elif output is Format.html:
@@ -100,6 +161,24 @@ def compress(
         f"{result.counter}){shots}, {sum(result.timings.values()):.2f} s",
         err=True,
     )
+
+
+def _compress_corpus(
+    corpus: Path, folder: Path, engine: EngineName, workers: int | None, block_rows: int, options: dict[str, Any]
+) -> None:
+    from diffumask_core.corpus import RowCompressor, map_corpus, run_locally
+
+    run = run_locally
+    if engine is EngineName.ray:
+        try:
+            from diffumask_integrations.ray import run_on_ray as run
+        except ImportError as error:
+            raise InputError(str(error)) from error
+    given = {name: value for name, value in options.items() if value is not None}
+    report = map_corpus(RowCompressor, given, corpus, folder, engine=run, workers=workers, block_rows=block_rows)
+    before, after = (report.totals[name] for name in RowCompressor.sums)
+    bad = f", {report.failures} bad ({report.errors})" if report.errors else ""
+    typer.echo(f"{report.rows} rows in {folder}{bad}; {before} -> {after} tokens", err=True)
 
 
 def _read(file: str) -> str:
@@ -122,6 +201,60 @@ def _page(body: str) -> str:
         "@media(prefers-color-scheme:dark){body{background:#16181d}}</style></head>\n"
         f"<body>{body}</body></html>"
     )
+
+
+@app.command()
+def label(
+    prompts: Annotated[Path, typer.Option(help="Few-shot prompts: an id, and a prompt or its instructions and shots.")],
+    items: Annotated[
+        Path, typer.Option(help="Validation items: a query, its answer, and the labels if there are any.")
+    ],
+    reader: Annotated[
+        str, typer.Option(help="What reads the prompts and is judged: nearest, causal:FOLDER or chat:PROVIDER:MODEL.")
+    ],
+    out: Annotated[Path, typer.Option(help="A file for the label rows, as train takes them.")],
+    floor: Annotated[float, typer.Option(help="The share of the full prompt's quality that must be left.")] = 0.96,
+    measure: Annotated[
+        Quality, typer.Option(help="Quality: the share of right answers, or how probable they are.")
+    ] = Quality.accuracy,
+    search: Annotated[
+        Search, typer.Option(help="Large cuts first; one unit after the other; or that below one shot after the other.")
+    ] = Search.hierarchical,
+    max_calls: Annotated[
+        int, typer.Option(help="The most questions about one prompt; what was found by then is taken.")
+    ] = 2000,
+    batch: Annotated[
+        int, typer.Option(help="Candidates of one prompt that are judged at once: faster, for more calls.")
+    ] = 1,
+    model: ModelOption = None,
+    cache: Annotated[
+        Path, typer.Option(help="Where scores and replies are kept; a run that was cut off goes on there.")
+    ] = Path("replies.sqlite"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a reader is paid.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Finds what a reader needs of few-shot prompts, and writes it as labels to train on."""
+    with _errors_told():
+        from diffumask_core.labeling.command import label_from_files, print_report
+
+        report = label_from_files(
+            prompts=prompts,
+            items=items,
+            reader=reader,
+            out=out,
+            cache=cache,
+            search=search.value,
+            measure=measure.value,
+            floor=floor,
+            max_calls=max_calls,
+            batch=batch,
+            model=model,
+            confirm=lambda cost: _confirm(cost, yes),
+        )
+    if as_json:
+        typer.echo(json.dumps(report, indent=2))
+    else:
+        print_report(report)
 
 
 @app.command()
@@ -158,26 +291,105 @@ def train(
 @app.command()
 def evaluate(
     task: Annotated[Task, typer.Argument(help="What to measure.")],
-    data: Annotated[Path | None, typer.Option(help="The task's file of JSON lines; speed needs none.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The task's file of JSON lines.")] = None,
     split: Annotated[str, typer.Option(help="The split of the label rows.")] = "dev",
     labels: Annotated[
         Path | None, typer.Option(help="Label rows whose problems gsm8k leaves out (token_labels.jsonl).")
     ] = None,
     model: ModelOption = None,
     keep_rates: Annotated[str | None, typer.Option(help="Shares to keep, such as 0.5,0.25.")] = None,
-    steps: Annotated[int, typer.Option(help="The denoising steps that one step is compared with.")] = 8,
-    limit: Annotated[int | None, typer.Option(help="Only so many rows.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="The denoising steps; without a reader those that one step is compared with.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many rows.")] = None,
+    reader: Annotated[
+        str | None,
+        typer.Option(help="What reads the prompts and is judged: nearest, causal:FOLDER or chat:PROVIDER:MODEL."),
+    ] = None,
+    exemplars: Annotated[
+        Path | None, typer.Option(help="Solved word problems for gsm8k's prompt (gsm8k_train.jsonl).")
+    ] = None,
+    shots: Annotated[
+        int | None, typer.Option(min=1, help="Of icl, so many shots of each label; by default all.")
+    ] = None,
+    per_query: Annotated[
+        bool, typer.Option("--per-query", help="Shorten a prompt for each query, not once for all of them.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="A picture of the curves, such as curves.svg.")] = None,
+    cache: Annotated[
+        Path, typer.Option(help="Where a chat model's replies are kept; a run that was cut off goes on there.")
+    ] = Path("replies.sqlite"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a reader is paid.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measures a model beside its baselines."""
+    """Measures a model beside its baselines; with a reader, how often it answers right at each share of the tokens."""
     with _errors_told():
-        from diffumask_core.evaluation.command import evaluate_task
+        if reader:
+            from diffumask_core.evaluation.with_reader import evaluate_with_reader
 
-        report = evaluate_task(task.value, data, split, labels, model, _rates(keep_rates), steps, limit)
+            report = evaluate_with_reader(
+                task=task.value,
+                data=data,
+                reader=reader,
+                exemplars=exemplars,
+                labels=labels,
+                shots=shots,
+                per_query=per_query,
+                model=model,
+                keep_rates=_rates(keep_rates),
+                steps=steps,
+                limit=limit,
+                plot=plot,
+                cache=cache,
+                confirm=lambda cost: _confirm(cost, yes),
+            )
+        elif exemplars or shots or per_query or plot:
+            raise InputError(
+                "--exemplars, --shots, --per-query and --plot go with a reader: name one, such as --reader nearest."
+            )
+        else:
+            from diffumask_core.evaluation.command import evaluate_task
+
+            report = evaluate_task(task.value, data, split, labels, model, _rates(keep_rates), steps, limit)
     if as_json:
         typer.echo(json.dumps(report, indent=2))
     else:
         _print_tables(report)
+
+
+@app.command()
+def bench(
+    model: ModelOption = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A minute or two, without the longest prompt and the largest network.")
+    ] = False,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="How often each call is measured; by default 5, or 3 with --quick.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="A picture of it, such as bench.svg or bench.png.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measures the speed on this machine, beside what else shortens prompts."""
+    with _errors_told():
+        from diffumask_core.bench.command import default_plan, print_report, run_bench
+        from diffumask_core.bench.plot import check_plot, plot_report
+
+        if plot:
+            check_plot(plot)
+        report = run_bench(default_plan(model, quick), repeats or (3 if quick else 5))
+        if as_json:
+            typer.echo(json.dumps(report, indent=2))
+        else:
+            print_report(report)
+        if plot:
+            plot_report(report, plot)
+
+
+def _confirm(cost: "Cost", yes: bool) -> None:
+    """Shows what a reader is going to cost, and asks once."""
+    typer.echo(f"The reader is asked {cost.calls:,} times and reads and writes about {cost.tokens:,} tokens.", err=True)
+    if not yes:
+        typer.confirm("Go on?", abort=True, err=True)
 
 
 def _rates(listed: str | None) -> tuple[float, ...] | None:
@@ -198,17 +410,25 @@ def _print_tables(report: dict[str, Any]) -> None:
 
     results = {**report["results"], **report["baselines"]}
     columns = list(dict.fromkeys(column for figures in results.values() for column in _flat(figures)))
-    table = Table("", *columns, title=f"{report['task']}: {report['rows']} rows of {report['data']}")
+    reader = f", read by {report['reader']}" if "reader" in report else ""
+    table = Table("", *columns, title=f"{report['task']}: {report['rows']} rows of {report['data']}{reader}")
     for name, figures in results.items():
         flat = _flat(figures)
-        table.add_row(name, *(str(flat.get(column, "")) for column in columns))
+        table.add_row(name, *(_cell(flat.get(column, "")) for column in columns))
     Console(width=max(100, 14 * (len(columns) + 1))).print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        low, high = value["interval"]
+        return f"{value['accuracy']:.3f}\n{low:.3f} to {high:.3f}\n{value['tokens']} tokens"
+    return str(value)
 
 
 def _flat(figures: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in figures.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and "accuracy" not in value:
             flat.update(_flat(value, f"{prefix}{name} "))
         else:
             flat[prefix + name] = value

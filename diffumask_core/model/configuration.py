@@ -13,6 +13,8 @@ from diffumask_core.model.settings import FORMAT_VERSION
 class DiffuMaskConfig(PreTrainedConfig):
     """What `DiffuMaskModel` is built from.
 
+    How a text is read, from ``window_tokens`` to ``evidence_weight``, is told by `settings.Settings`.
+
     Attributes:
         encoder_config: Configuration of the encoder: any Hugging Face encoder.
         relevance_config: Configuration of a sentence encoder with the same tokenizer, which compares shots with the
@@ -21,13 +23,6 @@ class DiffuMaskConfig(PreTrainedConfig):
         denoiser_blocks: Its convolution blocks.
         denoiser_kernel: Units that one convolution sees; odd.
         shape_features: Features of a unit's shape (see `model.inputs`).
-        window_tokens: Tokens of one encoder window, query and special tokens included.
-        packed_tokens: The most tokens of whole shots that share a window.
-        window_overlap: Tokens that neighbouring windows of one long block share.
-        query_tokens: The most tokens of the query that each window is given.
-        relevance_tokens: The most tokens of a shot that the sentence encoder reads.
-        relevance_weight: What a cosine of 1 adds to a shot's utility.
-        evidence_weight: What the shot head's score is multiplied by; both weights were chosen on development questions.
         format_version: Of the folder; another one is not read.
     """
 

@@ -1,0 +1,219 @@
+"""One prompt's search: it asks questions, is told scores, and knows the best mask so far at any moment."""
+
+import json
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+
+from diffumask_core.labeling.space import BoolArray, FloatArray, Guide, SearchSpace
+from diffumask_core.labeling.strategies import Proposals, Strategy
+from diffumask_core.readers.answers import is_right
+from diffumask_core.readers.cache import ReplyCache
+from diffumask_core.readers.protocol import Question, Reader
+
+Measure = Literal["accuracy", "log_probability"]
+
+# A candidate is asked so many questions before it can be given up, and then again.
+_QUESTIONS_AT_ONCE = 5
+# It is given up when it is so many standard errors from holding the floor.
+_DOUBT = 1.0
+_ROUNDING = 1e-9
+
+
+class Judge:
+    """Asks a reader, each question about each candidate once, whatever ends a run.
+
+    Attributes:
+        items: V validation items in the order in which they are asked.
+        measure: What is scored: a right answer with 1, or its log-probability.
+    """
+
+    def __init__(self, reader: Reader, items: Sequence[Question], measure: Measure, scores: ReplyCache) -> None:
+        """Takes items, whose `prompt` does not matter, and where their scores are kept."""
+        self.measure: Measure = measure
+        # Files are often sorted by label: the first questions must stand for all of them.
+        order = np.random.default_rng(0).permutation(len(items)).tolist()
+        self.items = [items[number] for number in order]
+        self._reader = reader
+        self._scores = scores
+        self._about = repr((reader.name, measure, [(item.query, item.answer, item.labels) for item in self.items]))
+
+    def known(self, text: str) -> list[float]:
+        """The scores of the first items after a text, as far as they have been asked."""
+        found = self._scores.get(self._key(text))
+        return json.loads(found) if found else []
+
+    def learn(self, text: str, scores: Sequence[float]) -> None:
+        """Keeps the scores of the items that follow those that are known."""
+        self._scores.put(self._key(text), json.dumps([*self.known(text), *scores]))
+
+    def ask(self, questions: Sequence[Question]) -> list[float]:
+        """The score of each question."""
+        if self.measure == "log_probability":
+            return self._reader.log_probabilities(questions)
+        answers = self._reader.answers(questions)
+        return [float(is_right(answer, question)) for answer, question in zip(answers, questions, strict=True)]
+
+    def _key(self, text: str) -> str:
+        return blake2b(f"{self._about}\n{text}".encode(), digest_size=16).hexdigest()
+
+
+class _OutOfCallsError(Exception):
+    pass
+
+
+_Steps = Generator[list[Question], list[float], None]
+
+
+class MaskSearch:
+    """Looks for a short mask of one prompt under a quality floor.
+
+    A reader call is one candidate prompt judged on one validation item. The quality of a mask is its mean score over
+    all items. The floor is a share of the full prompt's quality; where the score is a log-probability, it is that
+    share of the geometric mean of the probabilities, so the full prompt's quality plus the logarithm of the share.
+
+    Attributes:
+        space: What is searched.
+        questions: What has to be asked next; nothing when the search has ended.
+        best: ``[N]``, the shortest mask so far that holds the floor. All items have been asked about it.
+        quality: That of `best`.
+        full_quality: That of the full prompt.
+        floor: The quality that must be left.
+        survival: ``[N]``, the number of the cut with which each unit went; infinite for what is left.
+        calls: Reader calls so far.
+        candidates: Distinct texts so far, the full prompt among them.
+        ended: Why there is nothing more to ask: ``"minimal"`` where nothing more goes, ``"max_calls"``, or
+            ``"useless"`` where the reader gets nothing right with the full prompt, so that there is nothing to hold.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        guide: Guide,
+        judge: Judge,
+        strategy: Strategy,
+        floor: float,
+        max_calls: int | None = None,
+        batch: int = 1,
+    ) -> None:
+        """Begins a search.
+
+        Args:
+            space: What is searched.
+            guide: What goes first.
+            judge: Keeps what is known about the candidates.
+            strategy: One of `STRATEGIES`.
+            floor: The share of the full prompt's quality that must be left; above 0 and at most 1.
+            max_calls: The most reader calls.
+            batch: How many candidates are judged at once.
+        """
+        self.space = space
+        self.best = space.everything
+        self.quality = self.full_quality = math.nan
+        self.floor = -math.inf
+        self.survival: FloatArray = np.full(len(space.everything), np.inf)
+        self.calls = 0
+        self.candidates = 0
+        self.ended: Literal["", "minimal", "max_calls", "useless"] = ""
+        self._judge = judge
+        self._gives_up = strategy.gives_up
+        self._share = floor
+        self._max_calls = max_calls
+        self._best_scores: FloatArray = np.zeros(0)
+        self._verdicts: dict[str, bool] = {}
+        self._cuts = 0
+        self._steps = self._run(strategy.propose(space, guide, batch))
+        self.questions = next(self._steps, [])
+
+    def tell(self, scores: Sequence[float]) -> None:
+        """Goes on with the score of each of `questions`."""
+        try:
+            self.questions = self._steps.send(list(scores))
+        except StopIteration:
+            self.questions = []
+
+    def _run(self, proposals: Proposals) -> _Steps:
+        try:
+            yield from self._judged([self.space.everything])
+            self._set_floor()
+            if self.ended:
+                return
+            candidates = next(proposals)
+            while True:
+                held = yield from self._judged(candidates)
+                kept = [mask for mask, holds in zip(candidates, held, strict=True) if holds]
+                self._accept(min(kept, key=np.count_nonzero, default=self.best))
+                candidates = proposals.send(held)
+        except StopIteration:
+            self.ended = "minimal"
+        except _OutOfCallsError:
+            self.ended = "max_calls"
+
+    def _set_floor(self) -> None:
+        self._best_scores = np.array(self._judge.known(self.space.text(self.best)))
+        self.quality = self.full_quality = float(self._best_scores.mean())
+        if self._judge.measure == "log_probability":
+            self.floor = self.full_quality + math.log(self._share)
+        else:
+            self.floor = self._share * self.full_quality
+        if not math.isfinite(self.full_quality) or (self._judge.measure == "accuracy" and not self.full_quality):
+            self.ended = "useless"
+
+    def _accept(self, mask: BoolArray) -> None:
+        gone = self.best & ~mask
+        if gone.any():
+            self.survival[gone] = self._cuts
+            self._cuts += 1
+            self.best = mask
+            self._best_scores = np.array(self._judge.known(self.space.text(mask)))
+            self.quality = float(self._best_scores.mean())
+
+    def _judged(self, masks: Sequence[BoolArray]) -> Generator[list[Question], list[float], list[bool]]:
+        """Asks about some masks side by side; whether each holds the floor."""
+        texts = [self.space.text(mask) for mask in masks]
+        asked = {text: 0 for text in texts if text not in self._verdicts}
+        self.candidates += len(asked)
+        while asked:
+            ends = {text: self._next(count) for text, count in asked.items()}
+            self._spend(sum(ends.values()) - sum(asked.values()))
+            wanted = {text: range(len(self._judge.known(text)), end) for text, end in ends.items()}
+            questions = [
+                replace(self._judge.items[number], prompt=text)
+                for text, numbers in wanted.items()
+                for number in numbers
+            ]
+            scores = iter((yield questions) if questions else ())
+            for text, numbers in wanted.items():
+                if numbers:
+                    self._judge.learn(text, list(islice(scores, len(numbers))))
+            for text, end in ends.items():
+                asked[text] = end
+                verdict = self._verdict(np.array(self._judge.known(text)[:end]))
+                if verdict is not None:
+                    self._verdicts[text] = verdict
+                    del asked[text]
+        return [self._verdicts[text] for text in texts]
+
+    def _next(self, count: int) -> int:
+        everything = len(self._judge.items)
+        return min(count + _QUESTIONS_AT_ONCE, everything) if self._gives_up and len(self._best_scores) else everything
+
+    def _spend(self, calls: int) -> None:
+        if self._max_calls is not None and self.calls + calls > self._max_calls:
+            raise _OutOfCallsError
+        self.calls += calls
+
+    def _verdict(self, scores: FloatArray) -> bool | None:
+        """Whether a candidate with these scores of the first items holds the floor; None while that is open."""
+        everything = len(self._judge.items)
+        if len(scores) == everything:
+            return bool(scores.mean() >= self.floor - _ROUNDING)
+        lost = scores - self._best_scores[: len(scores)]
+        error = lost.std() * math.sqrt(1 / len(scores) - 1 / everything)
+        hopeless = self.quality + lost.mean() + _DOUBT * error < self.floor
+        return False if hopeless else None
