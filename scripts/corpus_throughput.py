@@ -62,7 +62,7 @@ def run(setup: Setup, corpus: Path, out: Path) -> tuple[float, float, float]:
 def main() -> None:
     """Runs each setup several times, in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     prompts = [few_shot_prompt(8, variant) for variant in range(options.rows)]

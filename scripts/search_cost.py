@@ -4,8 +4,8 @@
 
 DATA is a folder with icl_agnews.jsonl, icl_yahoo.jsonl and icl_yelp-5.jsonl. The shots of a prompt are drawn from the
 set of one seed, the validation items from the sets of the others; the test inputs are seen by no search. The
-sequential search runs to its end, and the hierarchical one gets a tenth of the reader calls that this took. A finished
-search is a line of the file; a run that was cut off goes on after it. The table is made from the file.
+sequential search runs to its end, and the hierarchical one gets a tenth of the reader calls that this took. The file
+is for one measure; a finished search is a line of it, and a run that was cut off goes on after it.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from tqdm import tqdm
 from diffumask_core import Prompt, Shot
 from diffumask_core.datasets import ClassificationRow, read_rows
 from diffumask_core.labeling import STRATEGIES, Judge, MaskSearch, SearchSpace, read_guide
+from diffumask_core.labeling.search import Measure
 from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.readers import NearestExemplarReader, Question
@@ -73,20 +74,23 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def measure(case: Case, name: str, pruner: Pruner, floor: float, max_calls: int | None, batch: int) -> dict[str, Any]:
+def run(case: Case, name: str, measure: Measure, pruner: Pruner, floor: float, max_calls: int | None) -> dict[str, Any]:
     """Runs one search; its own reader and scores, so that none finds what another has paid for."""
     reader = NearestExemplarReader(pruner)
     began = time.perf_counter()
     space = SearchSpace(case.prompt)
-    judge = Judge(reader, case.items, "accuracy", ReplyCache())
-    search = MaskSearch(space, read_guide(space, pruner), judge, STRATEGIES[name], floor, max_calls, batch)
+    judge = Judge(reader, case.items, measure, ReplyCache())
+    search = MaskSearch(space, read_guide(space, pruner), judge, STRATEGIES[name], floor, max_calls)
+    rounds = 0
     while search.questions:
         search.tell(judge.ask(search.questions))
+        rounds += 1
     seconds = time.perf_counter() - began
     return {
         "units": len(space.free),
         "calls": search.calls,
         "candidates": search.candidates,
+        "rounds": rounds,
         "seconds": round(seconds, 1),
         "kept": search.space.share(search.best),
         "full": search.full_quality,
@@ -106,7 +110,19 @@ def accuracy(reader: NearestExemplarReader, tests: Sequence[Question], prompt: s
 
 def show(rows: Sequence[dict[str, Any]]) -> None:
     """Prints the means of each task and search, and where the budgeted search is no longer than the baseline."""
-    columns = ("units", "calls", "candidates", "seconds", "kept", "full", "floor", "quality", "test_full", "test")
+    columns = (
+        "units",
+        "calls",
+        "candidates",
+        "rounds",
+        "seconds",
+        "kept",
+        "full",
+        "floor",
+        "quality",
+        "test_full",
+        "test",
+    )
     table = Table("task", "search", "prompts", *columns)
     figures: dict[str, Any] = {}
     for task in dict.fromkeys(row["task"] for row in rows):
@@ -131,7 +147,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=20, help="of each task")
     parser.add_argument("--items", type=int, default=100, help="validation items")
     parser.add_argument("--floor", type=float, default=0.96)
-    parser.add_argument("--batch", type=int, default=1, help="candidates that the hierarchical search tries at once")
+    parser.add_argument("--measure", default="accuracy", choices=["accuracy", "log_probability"])
     parser.add_argument("--searches", nargs="+", default=list(STRATEGIES), choices=list(STRATEGIES))
     options = parser.parse_args()
 
@@ -144,7 +160,7 @@ def main() -> None:
                 if (task, number, name) in done:
                     continue
                 budget = done[task, number, BASELINE]["calls"] // 10 if name == BUDGETED else None
-                figures = measure(case, name, pruner, options.floor, budget, options.batch)
+                figures = run(case, name, options.measure, pruner, options.floor, budget)
                 done[task, number, name] = {"task": task, "prompt": number, "search": name, **figures}
                 with options.out.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(done[task, number, name]) + "\n")

@@ -5,6 +5,7 @@ import math
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
+from importlib.metadata import version
 from itertools import islice
 from typing import Literal
 
@@ -18,7 +19,7 @@ from diffumask_core.readers.protocol import Question, Reader
 
 Measure = Literal["accuracy", "log_probability"]
 
-# A candidate is asked so many questions before it can be given up, and then again.
+# A candidate can be given up after each so many questions.
 _QUESTIONS_AT_ONCE = 5
 # It is given up when it is so many standard errors from holding the floor.
 _DOUBT = 1.0
@@ -34,14 +35,19 @@ class Judge:
     """
 
     def __init__(self, reader: Reader, items: Sequence[Question], measure: Measure, scores: ReplyCache) -> None:
-        """Takes items, whose `prompt` does not matter, and where their scores are kept."""
+        """Takes items, whose `prompt` does not matter, and where scores are kept.
+
+        Readers of the same name are taken for the same one, as long as this package is of the same version: the
+        bundled model reads too.
+        """
         self.measure: Measure = measure
         # Files are often sorted by label: the first questions must stand for all of them.
         order = np.random.default_rng(0).permutation(len(items)).tolist()
         self.items = [items[number] for number in order]
         self._reader = reader
         self._scores = scores
-        self._about = repr((reader.name, measure, [(item.query, item.answer, item.labels) for item in self.items]))
+        asked = [(item.query, item.answer, item.labels) for item in self.items]
+        self._about = repr((version("diffumask"), reader.name, measure, asked))
 
     def known(self, text: str) -> list[float]:
         """The scores of the first items after a text, as far as they have been asked."""
@@ -161,7 +167,7 @@ class MaskSearch:
             self.floor = self.full_quality + math.log(self._share)
         else:
             self.floor = self._share * self.full_quality
-        if not math.isfinite(self.full_quality) or (self._judge.measure == "accuracy" and not self.full_quality):
+        if not np.isfinite(self._best_scores).all() or (self._judge.measure == "accuracy" and not self.full_quality):
             self.ended = "useless"
 
     def _accept(self, mask: BoolArray) -> None:
@@ -201,7 +207,9 @@ class MaskSearch:
 
     def _next(self, count: int) -> int:
         everything = len(self._judge.items)
-        return min(count + _QUESTIONS_AT_ONCE, everything) if self._gives_up and len(self._best_scores) else everything
+        if not self._gives_up or not len(self._best_scores):
+            return everything
+        return min(count + _QUESTIONS_AT_ONCE, everything)
 
     def _spend(self, calls: int) -> None:
         if self._max_calls is not None and self.calls + calls > self._max_calls:
@@ -211,6 +219,8 @@ class MaskSearch:
     def _verdict(self, scores: FloatArray) -> bool | None:
         """Whether a candidate with these scores of the first items holds the floor; None while that is open."""
         everything = len(self._judge.items)
+        if not np.isfinite(scores).all():
+            return False
         if len(scores) == everything:
             return bool(scores.mean() >= self.floor - _ROUNDING)
         lost = scores - self._best_scores[: len(scores)]

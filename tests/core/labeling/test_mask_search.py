@@ -216,6 +216,32 @@ class TestEverySearch:
         assert not set(cut.asked) & set(rest.asked)
 
 
+class TestReplies:
+    @pytest.mark.parametrize("nonsense", [math.nan, -math.inf])
+    def test_what_is_no_number_is_no_answer(self, nonsense: float) -> None:
+        class Odd(Needs):
+            def log_probabilities(self, questions: Sequence[Question]) -> list[float]:
+                return [-0.1 if self.is_met(question) else nonsense for question in questions]
+
+        needed = WORDS[::20]
+        search = searched(needed, reader=Odd(), measure="log_probability")
+        assert sorted(words_left(search)) == sorted(needed)
+        assert searched(["nowhere"], reader=Odd(), measure="log_probability").ended == "useless"
+
+    def test_scores_of_other_items_readers_and_measures_are_not_mixed_up(self) -> None:
+        scores = ReplyCache()
+        other = Needs()
+        other.name = "other"
+        for reader, needed, measure in (
+            (Needs(), WORDS[:3], "accuracy"),
+            (other, WORDS[:3], "accuracy"),
+            (Needs(), WORDS[3:6], "accuracy"),
+            (Needs(), WORDS[:3], "log_probability"),
+        ):
+            search = searched(needed, reader=reader, scores=scores, measure=measure)
+            assert len(reader.asked) == search.calls
+
+
 class TestHierarchical:
     @pytest.mark.parametrize(("batch", "share"), [(1, 0.5), (4, 0.8)])
     def test_few_needed_words_take_a_fraction_of_the_calls(self, batch: int, share: float) -> None:
