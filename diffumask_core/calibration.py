@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
-from tqdm import tqdm
 
 from diffumask_core.errors import InputError, ReaderError
 from diffumask_core.options import CompressionOptions
@@ -228,6 +227,9 @@ def _read(
     compressor: "Compressor", examples: Sequence[Example], reader: Reader, keep_rate: float, options: CompressionOptions
 ) -> tuple[list[bool], float]:
     """Which examples the reader gets right at a keep rate, and the mean tokens that it reads."""
+    # Slow to import, and this module is imported with the package.
+    from tqdm import tqdm
+
     chosen: Any = {**options, "keep_rate": keep_rate}
     results = [
         compressor.compress(example.prompt, **chosen)

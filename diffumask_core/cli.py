@@ -372,10 +372,11 @@ def bench(
     """Measures the speed on this machine, beside what else shortens prompts."""
     with _errors_told():
         from diffumask_core.bench.command import default_plan, print_report, run_bench
-        from diffumask_core.bench.plot import check_plot, plot_report
+        from diffumask_core.bench.plot import plot_report
+        from diffumask_core.pictures import check_picture
 
         if plot:
-            check_plot(plot)
+            check_picture(plot)
         report = run_bench(default_plan(model, quick), repeats or (3 if quick else 5))
         if as_json:
             typer.echo(json.dumps(report, indent=2))

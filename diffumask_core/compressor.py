@@ -7,7 +7,6 @@ text, Prompt or messages --layout--> structure --units--> Document
 
 import logging
 import time
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,7 +28,7 @@ from diffumask_core.options import CompressionOptions, Options
 from diffumask_core.prompt.assemble import join_spans, kept_spans
 from diffumask_core.prompt.document import Document
 from diffumask_core.prompt.json_values import find_json
-from diffumask_core.prompt.layout import Layout, Span
+from diffumask_core.prompt.layout import Layout, Span, clip_spans
 from diffumask_core.prompt.messages import messages_layout, rebuild
 from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.prompt.prompt import Prompt
@@ -369,7 +368,7 @@ class _Reading:
         """``[N]``, the units that are decided one by one when these shots stay."""
         document = self._document
         stays = np.append(alive, True)[document.shot_of_unit]
-        free: BoolArray = ~(document.protected | document.kept_with_shot | document.syntax) & stays
+        free: BoolArray = document.free & stays
         return free
 
     # The token level.
@@ -485,16 +484,10 @@ class _Reading:
         self, spans: Sequence[Span], alive: BoolArray, utilities: npt.NDArray[np.float32]
     ) -> list[ShotResult]:
         text = self._document.layout.text
-        starts = [start for start, _ in spans]
         results = []
         for number, shot in enumerate(self._document.layout.shots):
-            first, last = shot.span
-            inside = [
-                (max(start, first), min(end, last))
-                for start, end in spans[max(bisect_right(starts, first) - 1, 0) : bisect_left(starts, last)]
-                if start < last and end > first
-            ]
-            original = self._counter.count(text[first:last])
+            inside = clip_spans(spans, shot.span)
+            original = self._counter.count(text[slice(*shot.span)])
             left = join_spans(text, inside)
             fate: Literal["kept", "shortened", "dropped"] = "shortened"
             if not alive[number]:

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from diffumask_core import Prompt, Shot
 from diffumask_core.datasets import ClassificationRow, read_rows
+from diffumask_core.evaluation.icl import one_line
 from diffumask_core.labeling import STRATEGIES, Judge, MaskSearch, SearchSpace, read_guide
 from diffumask_core.labeling.search import Measure
 from diffumask_core.model.pretrained import load_pruner
@@ -67,11 +68,6 @@ def cases(data: Path, task: str, count: int, items: int) -> Iterator[Case]:
         ]
         drawn.shuffle(shots)
         yield Case(Prompt(shots=shots), [question(row) for row in drawn.sample(others, items)], tests)
-
-
-def one_line(text: str) -> str:
-    """A blank line would end the shot."""
-    return " ".join(text.split())
 
 
 def run(case: Case, name: str, measure: Measure, pruner: Pruner, floor: float, max_calls: int | None) -> dict[str, Any]:

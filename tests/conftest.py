@@ -12,7 +12,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
-from transformers import BertConfig, BertModel, PreTrainedConfig
+from transformers import BertConfig, BertModel, DistilBertConfig, PreTrainedConfig, RobertaConfig
 
 from diffumask_core import Compressor
 from diffumask_core.model.configuration import DiffuMaskConfig
@@ -42,6 +42,24 @@ def tiny_encoder(tokenizer: Tokenizer) -> BertConfig:
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=128,
+    )
+
+
+def roberta(tokenizer: Tokenizer) -> PreTrainedConfig:
+    return RobertaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=12,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=132,
+        pad_token_id=0,
+    )
+
+
+def distilbert(tokenizer: Tokenizer) -> PreTrainedConfig:
+    return DistilBertConfig(
+        vocab_size=tokenizer.get_vocab_size(), dim=12, n_layers=1, n_heads=2, hidden_dim=16, max_position_embeddings=128
     )
 
 

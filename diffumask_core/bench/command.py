@@ -16,6 +16,7 @@ from diffumask_core.bench.contestants import KEEP_RATE, ColdStart, Contestant, D
 from diffumask_core.bench.measure import measure
 from diffumask_core.bench.peers import MBERT, XLM_R_LARGE, ClassifierPass, LLMLingua2
 from diffumask_core.bench.prompts import Case
+from diffumask_core.evaluation.labels import MANY_STEPS
 from diffumask_core.tokens import get_counter
 
 Plan = Sequence[tuple[Case, Sequence[Contestant]]]
@@ -33,7 +34,7 @@ def default_plan(model: str | None, quick: bool) -> Plan:
     """
     ours = DiffuMask("DiffuMask", model)
     on_torch = DiffuMask("DiffuMask on torch", model, runtime="torch")
-    many = [DiffuMask(f"DiffuMask, {steps} steps", model, steps=steps) for steps in (8, 64)]
+    many = [DiffuMask(f"DiffuMask, {steps} steps", model, steps=steps) for steps in (MANY_STEPS, 64)]
     alone: list[Contestant] = [
         EncoderPass("DiffuMask's encoder alone", model),
         ClassifierPass("one pass of mBERT's size", MBERT, model),
@@ -130,8 +131,7 @@ def print_report(report: Report) -> None:
         table.add_row(f"[bold]{case['name']}[/bold] ({case['tokens']} tokens)")
         for row in case["rows"]:
             table.add_row(f"  {row['name']}", *_cells(row))
-    console = Console(highlight=False)
-    console = Console(highlight=False, width=max(110, console.width))
+    console = Console(highlight=False, width=130)
     console.print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
     console.print(table)
     for name, reason in report["left_out"].items():

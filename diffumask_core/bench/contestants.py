@@ -13,6 +13,7 @@ from diffumask_core.compressor import Compressor
 from diffumask_core.diffusion.sampler import Predict, sample_mask
 from diffumask_core.diffusion.states import UNDECIDED
 from diffumask_core.evaluation.baselines import remove_one_by_one
+from diffumask_core.evaluation.labels import MANY_STEPS
 from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.network import FloatArray, Network
 from diffumask_core.model.pretrained import Runtime, load_pruner
@@ -21,7 +22,6 @@ from diffumask_core.options import DEFAULT_STEPS
 from diffumask_core.prompt.units import split_units
 
 KEEP_RATE = 0.4
-MANY_STEPS = 8
 
 Run = Callable[[], Mapping[str, float]]
 """What is timed; it gives further figures about the call."""

@@ -35,9 +35,9 @@ def evaluate_task(
     """
     if task in ("icl", "custom"):
         raise InputError(f"evaluate {task} asks a reader: name one, such as --reader nearest.")
-    pruner = load_pruner(model)
     if data is None:
         raise InputError(f"evaluate {task} needs its file: pass --data FILE.")
+    pruner = load_pruner(model)
     compressor = Compressor(pruner)
     many = MANY_STEPS if steps is None else steps
     compared = {f"{count} step{'s' * (count > 1)}": count for count in dict.fromkeys((1, many))}

@@ -30,7 +30,7 @@ def icl_trials(
         if row.split == "shots":
             same = pools.setdefault(row.seed, {}).setdefault(row.label, [])
             if shots is None or len(same) < shots:
-                same.append(Shot(question=_one_line(row.text), answer=row.label))
+                same.append(Shot(question=one_line(row.text), answer=row.label))
     tests = [row for row in rows if row.split == "test"][:limit]
     if not pools or not tests:
         raise DataError(f"There are no rows of split {'test' if pools else 'shots'}: both splits are needed.")
@@ -40,10 +40,10 @@ def icl_trials(
         drawn = [shot for same in by_label.values() for shot in same]
         random.Random(seed).shuffle(drawn)
         prompt = Prompt(shots=drawn)
-        trials.append([Trial(prompt, f"Q: {_one_line(row.text)}\nA:", (row.label,), labels) for row in tests])
+        trials.append([Trial(prompt, f"Q: {one_line(row.text)}\nA:", (row.label,), labels) for row in tests])
     return trials
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """A blank line would end the shot."""
     return " ".join(text.split())

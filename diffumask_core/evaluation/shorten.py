@@ -16,7 +16,7 @@ from diffumask_core.evaluation.baselines import (
     shared_rare_words,
 )
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.prompt.assemble import join_spans, kept_spans
+from diffumask_core.prompt.assemble import kept_text
 from diffumask_core.prompt.document import Document
 from diffumask_core.prompt.layout import Span
 from diffumask_core.prompt.parse import parse_layout
@@ -88,14 +88,11 @@ def shorten(
 
 def _keep_words(document: Document, scores: FloatArray, counter: TokenCounter, budget: int) -> str:
     """The units with the highest scores; a shot of which none is kept goes with its markers and label."""
-    free = np.flatnonzero(~(document.protected | document.kept_with_shot))
+    free = np.flatnonzero(document.free)
     ranked = free[np.argsort(-scores[free], kind="stable")]
 
     def close(mask: BoolArray) -> BoolArray:
-        alive = document.pinned.copy()
-        touched = document.shot_of_unit[mask]
-        alive[touched[touched >= 0]] = True
-        return document.close(mask, alive)
+        return document.close(mask, document.shots_of(mask))
 
     return _fitted(document, close, ranked, counter, budget)
 
@@ -111,7 +108,7 @@ def _keep_shots(document: Document, order: IntArray, counter: TokenCounter, budg
     everything = np.ones(len(document.offsets), dtype=bool)
     for shot in order:
         before, alive[shot] = alive[shot], True
-        if counter.count(_text(document, close(everything))) > budget:
+        if counter.count(kept_text(document, close(everything))) > budget:
             alive[shot] = before
     return _fitted(document, close, outside, counter, budget)
 
@@ -120,13 +117,8 @@ def _fitted(
     document: Document, close: Callable[[BoolArray], BoolArray], ranked: IntArray, counter: TokenCounter, budget: int
 ) -> str:
     size = len(document.offsets)
-    kept = fit_budget(lambda mask: counter.count(_text(document, close(mask))), ranked, len(ranked), budget, size)
-    return _text(document, close(kept))
-
-
-def _text(document: Document, mask: BoolArray) -> str:
-    [spans] = kept_spans(document, mask)
-    return join_spans(document.layout.text, spans)
+    kept = fit_budget(lambda mask: counter.count(kept_text(document, close(mask))), ranked, len(ranked), budget, size)
+    return kept_text(document, close(kept))
 
 
 def _block_texts(document: Document) -> list[str]:
@@ -141,7 +133,7 @@ def _survival(document: Document, pruner: Pruner, query: str) -> FloatArray:
     Each shot is a run of its own: over a whole prompt of many shots the calls would take hours.
     """
     scores = np.ones(len(document.offsets))
-    free = ~(document.protected | document.kept_with_shot)
+    free = document.free
     for (first, last), text in zip(document.blocks(), _block_texts(document), strict=True):
         if not (inside := np.flatnonzero(free[first:last])).size:
             continue

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from diffumask_core.bench.plot import check_plot
 from diffumask_core.datasets import ClassificationRow, ExampleRow, LabelRow, PassageRow, SolutionRow, read_rows
 from diffumask_core.errors import DataError, InputError
 from diffumask_core.evaluation.curves import KEEP_RATES, IsRight, Trials, curves, survey
@@ -16,13 +15,12 @@ from diffumask_core.evaluation.plot import plot_curves
 from diffumask_core.evaluation.shorten import OURS, shorten
 from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.options import DEFAULT_STEPS
+from diffumask_core.pictures import check_picture
 from diffumask_core.readers.answers import is_right
 from diffumask_core.readers.cost import Cost, PaidReader
 from diffumask_core.readers.protocol import Reader
 from diffumask_core.readers.resolve import resolve_reader
 from diffumask_core.tokens import get_counter
-
-_TOKENIZER = "gpt-4o"
 
 
 def evaluate_with_reader(
@@ -77,10 +75,10 @@ def evaluate_with_reader(
             f"In {task} no exemplar has the answer, and the nearest exemplar votes for a label: pass another."
         )
     if plot:
-        check_plot(plot)
+        check_picture(plot)
     trials, judge = _trials(task, data, exemplars, labels, shots, limit)
     rates = sorted({1.0, *(keep_rates or KEEP_RATES)}, reverse=True)
-    pruner, counter = load_pruner(model), get_counter(_TOKENIZER)
+    pruner, counter = load_pruner(model), get_counter()
     many = DEFAULT_STEPS if steps is None else steps
     reading = resolve_reader(reader, cache) if isinstance(reader, str) else reader
     found = survey(

@@ -26,8 +26,6 @@ from diffumask_core.tokens import get_counter
 
 logger = logging.getLogger("diffumask")
 
-_TOKENIZER = "gpt-4o"
-
 
 def label_from_files(
     *,
@@ -112,7 +110,7 @@ def label_from_files(
 
 def _most(prompts: Sequence[PromptRow], items: Sequence[ItemRow], max_calls: int) -> Cost:
     """What all searches cost at most: as if each candidate were as long as the full prompt."""
-    counter = get_counter(_TOKENIZER)
+    counter = get_counter()
     asked = sum(counter.count(item.query) + counter.count(item.answer) for item in items) / len(items)
     texts = [prompt.few_shot.text if isinstance(prompt.few_shot, Prompt) else prompt.few_shot for prompt in prompts]
     tokens = sum(counter.count(text) + asked for text in texts)

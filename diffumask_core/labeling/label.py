@@ -18,7 +18,7 @@ from diffumask_core.labeling.strategies import STRATEGIES
 from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.prompt.assemble import kept_spans
-from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.layout import Span, clip_spans
 from diffumask_core.readers.cache import ReplyCache
 from diffumask_core.readers.protocol import Question, Reader
 
@@ -153,8 +153,7 @@ def _row(prompt: PromptRow, guide: Guide, found: MaskSearch) -> LabelRow | None:
     """The shots of which something is left, with what is left of them; None where nothing is."""
     document = found.space.document
     layout = document.layout
-    alive = np.zeros(len(layout.shots), dtype=bool)
-    alive[document.shot_of_unit[found.best & (document.shot_of_unit >= 0)]] = True
+    alive = document.shots_of(found.best)
     parts = [shot.span for shot, stays in zip(layout.shots, alive, strict=True) if stays]
     if not layout.shots:
         parts = [(0, len(layout.text))]
@@ -189,10 +188,6 @@ def _spans(space: SearchSpace, mask: BoolArray, parts: Sequence[Span]) -> list[S
     spans: list[Span] = []
     begin = 0
     for first, last in parts:
-        spans += [
-            (max(start, first) - first + begin, min(end, last) - first + begin)
-            for start, end in kept
-            if start < last and end > first
-        ]
+        spans += [(start - first + begin, end - first + begin) for start, end in clip_spans(kept, (first, last))]
         begin += last - first + 2
     return spans

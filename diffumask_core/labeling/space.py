@@ -8,7 +8,7 @@ import numpy.typing as npt
 from diffumask_core.diffusion.states import UNDECIDED
 from diffumask_core.errors import InputError
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.prompt.assemble import join_spans, kept_spans
+from diffumask_core.prompt.assemble import kept_text
 from diffumask_core.prompt.document import Document
 from diffumask_core.prompt.json_values import find_json
 from diffumask_core.prompt.parse import parse_layout
@@ -43,28 +43,22 @@ class SearchSpace:
         """
         layout = prompt.layout if isinstance(prompt, Prompt) else parse_layout(prompt)
         self.document = Document.of(replace(layout, json=find_json(layout.text)), [])
-        self.free: BoolArray = ~(self.document.protected | self.document.kept_with_shot | self.document.syntax)
+        self.free = self.document.free
         self.everything: BoolArray = np.ones(len(self.free), dtype=bool)
         if not self.free.any():
             raise InputError(f"There is nothing in the prompt {layout.text[:60]!r} that may go: give it shots.")
         # A shot without a unit to decide on stays.
-        self._stays = self.document.pinned | np.array(
-            [not len(shot) for shot in self.shots(self.everything)], dtype=bool
-        )
+        self._stays = np.array([not len(shot) for shot in self.shots(self.everything)], dtype=bool)
 
     def without(self, mask: BoolArray, units: IntArray) -> BoolArray:
         """What is left of a mask when these units go too."""
         left = mask & self.free
         left[units] = False
-        alive = self._stays.copy()
-        touched = self.document.shot_of_unit[left]
-        alive[touched[touched >= 0]] = True
-        return self.document.close(left, alive)
+        return self.document.close(left, self.document.shots_of(left) | self._stays)
 
     def text(self, mask: BoolArray) -> str:
         """What a reader is given of the prompt."""
-        [spans] = kept_spans(self.document, mask)
-        return join_spans(self.document.layout.text, spans)
+        return kept_text(self.document, mask)
 
     def share(self, mask: BoolArray) -> float:
         """Of the units that may go, the share that a mask keeps."""

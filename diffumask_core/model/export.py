@@ -8,7 +8,7 @@ et al., "SmoothQuant", 2023).
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.onnx_network import GRAPHS
 from diffumask_core.model.torch_network import TorchNetwork
-from diffumask_core.model.weights import LARGEST, SCALE, is_packed
+from diffumask_core.model.weights import LARGEST, SCALE, WEIGHTS_FILE, is_packed
 
 _OPSET = 20
 _MICROSOFT = "com.microsoft"
@@ -40,112 +40,77 @@ def export_folder(folder: Path) -> None:
     for encoder in (model.encoder, model.relevance):
         if encoder is not None:
             encoder.set_attn_implementation("eager")
-    for name, (stage, inputs) in _stages(model).items():
-        onnx.save(_graph(stage, inputs), graphs / f"{name}.onnx")
+    for name, (call, inputs) in _stages(model).items():
+        onnx.save(_graph(model, call, inputs), graphs / f"{name}.onnx")
 
 
-# The stages, as modules whose parameters have the names that they have in the model.
-
-
-class _Encoder(nn.Module):
-    def __init__(self, model: DiffuMaskModel) -> None:
-        super().__init__()
-        self.encoder = model.encoder
-
-    def forward(self, input_ids: Tensor, token_types: Tensor, attention_mask: Tensor) -> Tensor:
-        return DiffuMaskModel.read(self, input_ids, token_types, attention_mask)  # type: ignore[arg-type]
-
-
-class _Relevance(nn.Module):
-    def __init__(self, model: DiffuMaskModel) -> None:
-        super().__init__()
-        self.relevance = model.relevance
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        return DiffuMaskModel.embed(self, input_ids, attention_mask)  # type: ignore[arg-type]
-
-
-class _Context(nn.Module):
-    def __init__(self, model: DiffuMaskModel) -> None:
-        super().__init__()
-        self.shape, self.norm, self.project, self.marginals = model.shape, model.norm, model.project, model.marginals
-
-    def forward(self, hidden: Tensor, shapes: Tensor) -> Tensor:
-        return DiffuMaskModel.contextualise(self, hidden[None], shapes[None])[0]  # type: ignore[arg-type]
-
-
-class _Denoiser(nn.Module):
-    def __init__(self, model: DiffuMaskModel) -> None:
-        super().__init__()
-        self.denoiser = model.denoiser
-
-    def forward(self, context: Tensor, states: Tensor, noise: Tensor, keep_rate: Tensor, twins: Tensor) -> Tensor:
-        mask = torch.ones_like(states, dtype=torch.float32)[None]
-        logits: Tensor = self.denoiser(context[None], states[None], noise[None], keep_rate[None], twins[None], mask)
-        return logits[0]
-
-
-class _Evidence(nn.Module):
-    def __init__(self, model: DiffuMaskModel) -> None:
-        super().__init__()
-        self.shot_head = model.shot_head
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        return self.shot_head.evidence_of(hidden)
-
-
-class _Utility(nn.Module):
-    def __init__(self, model: DiffuMaskModel) -> None:
-        super().__init__()
-        self.shot_head = model.shot_head
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        utility: Tensor = self.shot_head.utility(pooled).squeeze(-1)
-        return utility
-
+_Call = Callable[..., Tensor]
+"""From the model and the inputs of a graph to its output."""
 
 _Inputs = Mapping[str, tuple[Tensor, Sequence[str]]]
 """Of each input an example and the names of its axes; an axis without a name is always of that length."""
 
 
-def _stages(model: DiffuMaskModel) -> dict[str, tuple[nn.Module, _Inputs]]:
+def _stages(model: DiffuMaskModel) -> dict[str, tuple[_Call, _Inputs]]:
     config = model.config
     hidden, width = model.encoder.config.hidden_size, config.denoiser_width
     units = 7
-    decisions = torch.zeros(units, dtype=torch.int64)
-    vectors = torch.randn(units, hidden)
+    vectors = torch.randn(units, hidden), ("units", "")
     # A tensor for each: the exporter takes the same one for the same input.
     windows = {
         name: (torch.ones(3, 8, dtype=torch.int64), ("windows", "tokens"))
         for name in ("input_ids", "token_types", "attention_mask")
     }
-    stages: dict[str, tuple[nn.Module, _Inputs]] = {
-        "encoder": (_Encoder(model), windows),
+    stages: dict[str, tuple[_Call, _Inputs]] = {
+        "encoder": (DiffuMaskModel.read, windows),
         "context": (
-            _Context(model),
-            {"hidden": (vectors, ("units", "")), "shapes": (torch.randn(units, config.shape_features), ("units", ""))},
+            lambda model, hidden, shapes: model.contextualise(hidden[None], shapes[None])[0],
+            {"hidden": vectors, "shapes": (torch.randn(units, config.shape_features), ("units", ""))},
         ),
         "denoiser": (
-            _Denoiser(model),
+            _denoise,
             {
                 "context": (torch.randn(units, width + 2), ("units", "")),
-                "states": (decisions, ("units",)),
+                "states": (torch.zeros(units, dtype=torch.int64), ("units",)),
                 "noise": (torch.ones(1), ("",)),
                 "keep_rate": (torch.ones(1), ("",)),
                 "twins": (torch.arange(units), ("units",)),
             },
         ),
-        "evidence": (_Evidence(model), {"hidden": (vectors, ("units", ""))}),
-        "utility": (_Utility(model), {"pooled": (torch.randn(units, 4 * width), ("shots", ""))}),
+        "evidence": (lambda model, hidden: model.shot_head.evidence_of(hidden), {"hidden": vectors}),
+        "utility": (
+            lambda model, pooled: model.shot_head.utility(pooled).squeeze(-1),
+            {"pooled": (torch.randn(units, 4 * width), ("shots", ""))},
+        ),
     }
     if model.relevance is not None:
-        texts = {name: windows[name] for name in ("input_ids", "attention_mask")}
-        stages["relevance"] = (_Relevance(model), texts)
+        stages["relevance"] = DiffuMaskModel.embed, {name: windows[name] for name in ("input_ids", "attention_mask")}
     return stages
 
 
-def _graph(stage: nn.Module, inputs: _Inputs) -> onnx.ModelProto:
+def _denoise(
+    model: DiffuMaskModel, context: Tensor, states: Tensor, noise: Tensor, keep_rate: Tensor, twins: Tensor
+) -> Tensor:
+    mask = torch.ones_like(states, dtype=torch.float32)[None]
+    logits: Tensor = model.denoiser(context[None], states[None], noise[None], keep_rate[None], twins[None], mask)
+    return logits[0]
+
+
+class _Stage(nn.Module):
+    """A part of the model's work as a module of its own, which is what the exporter takes."""
+
+    def __init__(self, model: DiffuMaskModel, call: _Call) -> None:
+        super().__init__()
+        self.model = model
+        self.call = call
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.call(self.model, *inputs)
+
+
+def _graph(model: DiffuMaskModel, call: _Call, inputs: _Inputs) -> onnx.ModelProto:
     axes = {name: torch.export.Dim(name) for _, names in inputs.values() for name in names if name}
+    shapes = tuple({axis: axes[name] for axis, name in enumerate(names) if name} for _, names in inputs.values())
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -153,14 +118,11 @@ def _graph(stage: nn.Module, inputs: _Inputs) -> onnx.ModelProto:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                stage.train(False),
+                _Stage(model, call).train(False),
                 tuple(example for example, _ in inputs.values()),
                 input_names=list(inputs),
                 output_names=["output"],
-                dynamic_shapes={
-                    name: {axis: axes[label] for axis, label in enumerate(names) if label}
-                    for name, (_, names) in inputs.items()
-                },
+                dynamic_shapes=(shapes,),
                 opset_version=_OPSET,
                 dynamo=True,
                 # The optimiser would fold weights into constants without a name.
@@ -170,20 +132,33 @@ def _graph(stage: nn.Module, inputs: _Inputs) -> onnx.ModelProto:
     finally:
         logger.setLevel(level)
     assert program is not None
-    model = program.model_proto
-    # The exporter writes down where in the source each node comes from.
-    for node in model.graph.node:
+    exported = program.model_proto
+    _strip(exported)
+    # Buffers, such as the positions' numbers, are no weights: they stay in the graph.
+    parameters = {name for name, _ in model.named_parameters()}
+    _in_8_bits(exported.graph, parameters)
+    _take_out_weights(exported.graph, parameters)
+    exported.opset_import.append(helper.make_opsetid(_MICROSOFT, 1))
+    return exported
+
+
+def _strip(exported: onnx.ModelProto) -> None:
+    """Leaves what is computed: names as in the model, and nothing of where in the source it comes from."""
+    graph = exported.graph
+    for node in graph.node:
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
+        node.input[:] = [name.removeprefix("model.") for name in node.input]
+    used = {name for node in graph.node for name in node.input}
+    weights = list(graph.initializer)
+    del graph.initializer[:]
+    for weight in weights:
+        weight.name = weight.name.removeprefix("model.")
+        if weight.name in used:
+            graph.initializer.append(weight)
     for field in ("value_info", "metadata_props", "doc_string"):
-        model.graph.ClearField(field)
-    model.ClearField("metadata_props")
-    # Buffers, such as the positions' numbers, are no weights: they stay in the graph.
-    parameters = {name for name, _ in stage.named_parameters()}
-    _in_8_bits(model.graph, parameters)
-    _take_out_weights(model.graph, parameters)
-    model.opset_import.append(helper.make_opsetid(_MICROSOFT, 1))
-    return model
+        graph.ClearField(field)
+    exported.ClearField("metadata_props")
 
 
 def _in_8_bits(graph: onnx.GraphProto, parameters: Set[str]) -> None:
@@ -196,28 +171,25 @@ def _in_8_bits(graph: onnx.GraphProto, parameters: Set[str]) -> None:
     }
     nodes: list[onnx.NodeProto] = []
     rounded: set[str] = set()
-    looked_up: set[str] = set()
     for node in graph.node:
         if node.op_type == "MatMul" and node.input[1] in transposed:
-            source, weight = node.input[0], transposed[node.input[1]]
+            source, matrix = node.input
             if source not in rounded:
                 rounded.add(source)
                 nodes += _round_tokens(source)
-            nodes += _product(source, weight, node.output[0])
+            nodes += _product(source, matrix, transposed[matrix] + SCALE, node.output[0])
         elif node.op_type == "Gather" and node.input[0] in packed:
-            looked_up.add(node.input[0])
-            nodes += _look_up(node.input[0], node.input[1], node.output[0])
-        elif node.output[0] not in transposed:
+            weight, numbers = node.input
+            nodes += _look_up(weight, numbers, node.output[0])
+        else:
             nodes.append(node)
     del graph.node[:]
     graph.node.extend(nodes)
     for weight in list(graph.initializer):
         if weight.name in packed:
-            rows, columns = weight.dims
             weight.data_type = TensorProto.INT8
-            if weight.name not in looked_up:
-                weight.dims[:] = [columns, rows]
-            graph.initializer.append(TensorProto(name=weight.name + SCALE, data_type=TensorProto.FLOAT, dims=[rows]))
+            scale = TensorProto(name=weight.name + SCALE, data_type=TensorProto.FLOAT, dims=weight.dims[:1])
+            graph.initializer.append(scale)
     graph.initializer.extend(
         [
             numpy_helper.from_array(np.array(_ZERO, dtype=np.uint8), "zero"),
@@ -239,8 +211,8 @@ def _round_tokens(source: str) -> list[onnx.NodeProto]:
     ]
 
 
-def _product(source: str, weight: str, output: str) -> list[onnx.NodeProto]:
-    inputs = [f"{source}:rounded", weight, "step", weight + SCALE, "zero"]
+def _product(source: str, matrix: str, scale: str, output: str) -> list[onnx.NodeProto]:
+    inputs = [f"{source}:rounded", matrix, "step", scale, "zero"]
     return [
         helper.make_node("MatMulIntegerToFloat", inputs, [f"{output}:scaled"], domain=_MICROSOFT),
         helper.make_node("Mul", [f"{output}:scaled", f"{source}:scale"], [output]),
@@ -263,4 +235,4 @@ def _take_out_weights(graph: onnx.GraphProto, parameters: Set[str]) -> None:
         if weight.name.removesuffix(SCALE) in parameters:
             weight.ClearField("raw_data")
             weight.data_location = TensorProto.EXTERNAL
-            weight.external_data.add(key="location", value="model.safetensors")
+            weight.external_data.add(key="location", value=WEIGHTS_FILE)

@@ -13,7 +13,7 @@ import onnxruntime
 
 from diffumask_core.model.cache import cache_key
 from diffumask_core.model.inputs import WindowBatch
-from diffumask_core.model.pooling import largest_of_runs, mean_of_runs
+from diffumask_core.model.pooling import largest_of_runs, mean_of_runs, runs_of
 from diffumask_core.model.settings import Settings
 from diffumask_core.model.weights import WEIGHTS_FILE, Weights
 
@@ -85,9 +85,8 @@ class OnnxNetwork:
         )
 
     def utilities(self, hidden: FloatArray, shot_of_unit: IntArray, shots: int) -> FloatArray:
-        inside = np.flatnonzero(shot_of_unit >= 0)
+        inside, starts = runs_of(shot_of_unit, shots)
         evidence = self._sessions["evidence"].run(hidden=hidden[inside])
-        starts = np.searchsorted(shot_of_unit[inside], np.arange(shots + 1))
         pooled = np.concatenate([mean_of_runs(evidence, starts), largest_of_runs(evidence, starts)], 1)
         return self._sessions["utility"].run(pooled=pooled)
 
@@ -105,7 +104,10 @@ class _Session:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         names = [name for name in weights if name.startswith(prefixes)]
         # ONNX Runtime reads them where they lie, so they are kept as long as the session.
-        self._weights = [_as_the_graph_has_it(name, weights[name]) for name in names]
+        self._weights = [
+            weight if weight.dtype == np.int8 else weight.astype(np.float32)
+            for weight in map(weights.__getitem__, names)
+        ]
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(weight) for weight in self._weights]
         options.add_external_initializers(names, values)
         self._session = onnxruntime.InferenceSession(graph.read_bytes(), options, providers=["CPUExecutionProvider"])
@@ -120,10 +122,3 @@ class _Session:
         used = {name: value for name, value in inputs.items() if name in self._inputs}
         output: FloatArray = self._session.run(None, used)[0]
         return output
-
-
-def _as_the_graph_has_it(name: str, weight: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    if weight.dtype != np.int8:
-        return weight.astype(np.float32)
-    # Products are taken with matrices of one column for each output, look-ups with one row for each token.
-    return weight if "embeddings" in name else np.ascontiguousarray(weight.T)

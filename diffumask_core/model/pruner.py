@@ -1,5 +1,6 @@
 """The pruner: the network with its tokenizer, from a text's units to scores, without a budget or a decision."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from diffumask_core.model.inputs import (
     windows_of,
 )
 from diffumask_core.model.network import Network
-from diffumask_core.model.pooling import mean_of_runs
+from diffumask_core.model.pooling import mean_of_runs, runs_of
 from diffumask_core.prompt.layout import Span
 from diffumask_core.prompt.units import split_units
 
@@ -32,7 +33,6 @@ IntArray = npt.NDArray[np.int64]
 _TOKENS_AT_ONCE = 1536
 # Windows are padded to multiples of so many tokens.
 _LENGTHS = 16
-_ALL = (Window(0, 1, 0, 1),)
 _NONE: IntArray = np.zeros(0, dtype=np.int64)
 
 
@@ -53,7 +53,7 @@ class Encoding:
     query: IntArray
 
 
-_Run = Callable[[UnitInputs, Sequence[Window], IntArray, int], list[FloatArray]]
+_Read = Callable[[UnitInputs, Sequence[Window], IntArray, int], list[FloatArray]]
 
 
 class Pruner:
@@ -89,45 +89,32 @@ class Pruner:
         return Encoding(hidden, self.network.contextualise(hidden, units.shapes), units, asked)
 
     def _once(
-        self, what: str, units: UnitInputs, windows: Sequence[Window], query: IntArray, run: "_Run"
+        self, what: str, units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read
     ) -> list[FloatArray]:
         """Runs windows that are not in the cache; gives the results in the windows' order.
-
-        Windows run in groups of one padded length, which depends on their own alone: what else is run, or is in the
-        cache already, cannot change a window's vectors by a rounding error.
 
         Args:
             what: What is computed, for the key.
             units: What the windows are of.
             windows: Any number of windows.
             query: Token ids of the query that is put before each; none for none.
-            run: From units, windows, query and padded length to an array for each window.
+            read: From units, windows, query and padded length to an array for each window.
         """
-        keys = [self._key(what, units, window, query) for window in windows] if self.cache else []
-        found = {number: one for number, key in enumerate(keys) if (one := self._look_up(key)) is not None}
-        groups: dict[int, list[int]] = {}
-        for number, window in enumerate(windows):
-            if number not in found:
-                tokens = int(units.first_token[window.end] - units.first_token[window.start])
-                groups.setdefault(-(-(tokens + len(query) + SPECIAL_TOKENS) // _LENGTHS) * _LENGTHS, []).append(number)
-        for length, members in sorted(groups.items()):
-            for start in range(0, len(members), most := max(_TOKENS_AT_ONCE // length, 1)):
-                group = members[start : start + most]
-                found |= zip(group, run(units, [windows[member] for member in group], query, length), strict=True)
-        if self.cache:
-            for number in (number for members in groups.values() for number in members):
-                self.cache.put(keys[number], found[number])
-        return [found[number] for number in range(len(windows))]
+        if self.cache is None:
+            return _by_length(units, windows, query, read)
+        keys = [self._key(what, units, window, query) for window in windows]
+        results = [self.cache.get(key, self.network.width) for key in keys]
+        new = [number for number, found in enumerate(results) if found is None]
+        for number, vectors in zip(new, _by_length(units, [windows[n] for n in new], query, read), strict=True):
+            self.cache.put(keys[number], vectors)
+            results[number] = vectors
+        return [found for found in results if found is not None]
 
     def _key(self, what: str, units: UnitInputs, window: Window, query: IntArray) -> bytes:
         first = units.first_token[window.start : window.end + 1]
         core = np.array([window.core_start - window.start, window.core_end - window.start])
         arrays = (query, units.tokens[first[0] : first[-1]], first - first[0], core)
         return cache_key(self.network.fingerprint, what.encode(), *(array.tobytes() for array in arrays))
-
-    def _look_up(self, key: bytes) -> FloatArray | None:
-        assert self.cache
-        return self.cache.get(key, self.network.width)
 
     def _read_windows(
         self, units: UnitInputs, windows: Sequence[Window], query: IntArray, length: int
@@ -164,15 +151,14 @@ class Pruner:
     def _nearness(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The cosine between the query and each shot: ``[S]``."""
         units, most = encoding.units, self.network.settings.relevance_tokens
-        in_shots = np.flatnonzero(shot_of_unit >= 0)
-        first = in_shots[np.searchsorted(shot_of_unit[in_shots], np.arange(shots))]
-        last = in_shots[np.searchsorted(shot_of_unit[in_shots], np.arange(shots), side="right") - 1] + 1
+        inside, starts = runs_of(shot_of_unit, shots)
+        first, last = inside[starts[:-1]], inside[starts[1:] - 1] + 1
         read = np.searchsorted(units.first_token, units.first_token[first] + most, side="right") - 1
         windows = [
             Window(start, end, start, end)
             for start, end in zip(first.tolist(), np.minimum(last, np.maximum(read, first + 1)).tolist(), strict=True)
         ]
-        nearness: FloatArray = self._embed(units, windows) @ self._embed(_whole(encoding.query), _ALL)[0]
+        nearness: FloatArray = self._embed(units, windows) @ self._embed(*_texts([encoding.query]))[0]
         return nearness
 
     def _embed(self, units: UnitInputs, windows: Sequence[Window]) -> FloatArray:
@@ -195,21 +181,41 @@ class Pruner:
         """
         if not self.network.compares:
             raise ModelError("This model has no sentence encoder to compare texts with: use the bundled one.")
+        most = self.network.settings.relevance_tokens
+        tokens = [describe_units(text, split_units(text), self.tokenizer).tokens[:most] for text in texts]
         vectors = np.zeros((len(texts), self.network.width), dtype=np.float32)
-        for number, text in enumerate(texts):
-            tokens = describe_units(text, split_units(text), self.tokenizer).tokens
-            if len(tokens):
-                read = tokens[: self.network.settings.relevance_tokens]
-                vectors[number] = self._embed(_whole(read), _ALL)[0]
+        if filled := [number for number, some in enumerate(tokens) if len(some)]:
+            vectors[filled] = self._embed(*_texts([tokens[number] for number in filled]))
         return vectors
 
     def shot_vectors(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The mean of each shot's unit vectors ``[S, D]``."""
-        in_shots = np.flatnonzero(shot_of_unit >= 0)
-        return mean_of_runs(encoding.hidden[in_shots], np.searchsorted(shot_of_unit[in_shots], np.arange(shots + 1)))
+        inside, starts = runs_of(shot_of_unit, shots)
+        return mean_of_runs(encoding.hidden[inside], starts)
 
 
-def _whole(tokens: IntArray) -> UnitInputs:
-    """Tokens as a single unit, to be read as a window of their own."""
-    nothing = np.zeros(0, dtype=np.float32)
-    return UnitInputs(tokens, np.array([0, len(tokens)]), nothing, np.zeros(1, dtype=np.int64), np.ones(1, dtype=bool))
+def _by_length(units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read) -> list[FloatArray]:
+    """Runs windows in groups of one padded length; gives the results in the windows' order.
+
+    The length depends on a window alone: what else is run, or is in the cache already, cannot change its vectors
+    by a rounding error.
+    """
+    groups: dict[int, list[int]] = {}
+    for number, window in enumerate(windows):
+        tokens = units.first_token[window.end] - units.first_token[window.start] + len(query) + SPECIAL_TOKENS
+        groups.setdefault(math.ceil(tokens / _LENGTHS) * _LENGTHS, []).append(number)
+    results: dict[int, FloatArray] = {}
+    for length, members in groups.items():
+        for start in range(0, len(members), most := max(_TOKENS_AT_ONCE // length, 1)):
+            group = members[start : start + most]
+            results |= zip(group, read(units, [windows[member] for member in group], query, length), strict=True)
+    return [results[number] for number in range(len(windows))]
+
+
+def _texts(tokens: Sequence[IntArray]) -> tuple[UnitInputs, list[Window]]:
+    """Texts as a unit each, to be read in a window each."""
+    count = len(tokens)
+    first_token = np.cumsum([0, *map(len, tokens)])
+    shapes = np.zeros((count, 0), dtype=np.float32)
+    units = UnitInputs(np.concatenate(tokens), first_token, shapes, np.arange(count), np.ones(count, dtype=bool))
+    return units, [Window(number, number + 1, number, number + 1) for number in range(count)]

@@ -43,6 +43,12 @@ def _with_margins(document: Document, mask: NDArray[bool_], spans: list[Span], s
     return spans
 
 
+def kept_text(document: Document, mask: NDArray[bool_]) -> str:
+    """The text that a mask keeps of a document of a single segment."""
+    [spans] = kept_spans(document, mask)
+    return join_spans(document.layout.text, spans)
+
+
 def join_spans(text: str, spans: list[Span]) -> str:
     """Joins kept spans; white space is normalised only where something was dropped."""
     parts: list[str] = []

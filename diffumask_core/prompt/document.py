@@ -101,6 +101,19 @@ class Document:
         kept: BoolArray = closed & stays
         return kept
 
+    @property
+    def free(self) -> BoolArray:
+        """``[N]``, the units that are decided one by one as long as their shot stays."""
+        free: BoolArray = ~(self.protected | self.kept_with_shot | self.syntax)
+        return free
+
+    def shots_of(self, mask: BoolArray) -> BoolArray:
+        """``[S]``, the shots that a mask ``[N]`` keeps a unit of, and those that may not go whole."""
+        alive = self.pinned.copy()
+        touched = self.shot_of_unit[mask]
+        alive[touched[touched >= 0]] = True
+        return alive
+
     def blocks(self) -> list[Span]:
         """Ranges of units that belong together, in order: shots, and what is between them."""
         edges = np.flatnonzero(np.diff(self.shot_of_unit)) + 1

@@ -4,8 +4,10 @@ Everything that reads a prompt (the parser, a `Prompt`, a list of messages) ends
 decides and assembles starts from one.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 Span = tuple[int, int]
 """Half-open character offsets ``[start, end)`` into `Layout.text`."""
@@ -101,6 +103,14 @@ def shift_layout(layout: Layout, by: int) -> Layout:
 
 def _shift(span: Span, by: int) -> Span:
     return span[0] + by, span[1] + by
+
+
+def clip_spans(spans: Sequence[Span], within: Span) -> list[Span]:
+    """The parts of sorted spans that lie within one."""
+    first, last = within
+    begin = max(bisect_right(spans, first, key=itemgetter(0)) - 1, 0)
+    near = spans[begin : bisect_left(spans, last, key=itemgetter(0))]
+    return [(max(start, first), min(end, last)) for start, end in near if start < last and end > first]
 
 
 def merge_spans(spans: Sequence[Span]) -> list[Span]:

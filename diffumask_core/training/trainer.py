@@ -133,7 +133,7 @@ def train(
 
     _train_only(model, lambda name: name.startswith(_READERS))
     readers = _Run(model, _reader_groups(model, options), options, out / "reader_state.pt")
-    if readers.epochs == options.reader_epochs:
+    if readers.finished or not options.reader_epochs:
         return
     rng = random.Random(options.seed)
     graded = [
@@ -166,6 +166,7 @@ def train(
     )
     model.train(False)
     _shrink(model, keeper)
+    readers.finish(keeper)
 
 
 @torch.no_grad()
@@ -225,7 +226,8 @@ class _Run:
         self._parameters = [parameter for group in groups for parameter in group["params"]]
         self._average = {name: value.detach().clone() for name, value in _trained(model)}
         self._steps = 0
-        self.epochs = 0
+        self._epochs = 0
+        self.finished = False
         self._best = self._load()
 
     def train(
@@ -246,14 +248,15 @@ class _Run:
             keeper: Told of each epoch.
         """
         keeper.best = self._best
-        total = epochs * len(items(0)) if self.epochs < epochs else 0
-        for epoch in range(self.epochs, epochs):
+        total = epochs * len(items(0)) if self._epochs < epochs else 0
+        for epoch in range(self._epochs, epochs):
             torch.manual_seed(self._options.seed + epoch)
             bar = tqdm(items(epoch), desc=f"{name.replace('_', ' ')} {epoch + 1}/{epochs}")
             losses = [self._step(loss(item), total) for item in bar]
             with _Averaged(self._model, self._average):
                 keeper.keep_if_better({name: epoch + 1, "loss": round(sum(losses) / len(losses), 4)})
-            self._save(epoch + 1, keeper.best)
+            self._epochs = epoch + 1
+            self._save(keeper.best)
         _set_weights(self._model, self._average)
 
     def _step(self, loss: Tensor, total: int) -> float:
@@ -273,10 +276,16 @@ class _Run:
                 self._average[name].lerp_(value, 1 - decay)
         return float(loss.detach())
 
-    def _save(self, epochs: int, best: float) -> None:
+    def finish(self, keeper: _Keeper) -> None:
+        """Notes that nothing is left to do, after what comes when all epochs are done."""
+        self.finished = True
+        self._save(keeper.best)
+
+    def _save(self, best: float) -> None:
         state = {
             "options": asdict(self._options),
-            "epochs": epochs,
+            "epochs": self._epochs,
+            "finished": self.finished,
             "steps": self._steps,
             "best": best,
             "model": self._model.state_dict(),
@@ -297,7 +306,8 @@ class _Run:
             return -math.inf
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._average, self._steps, self.epochs = state["average"], state["steps"], state["epochs"]
+        self._average, self._steps = state["average"], state["steps"]
+        self._epochs, self.finished = state["epochs"], state["finished"]
         return float(state["best"])
 
 

@@ -116,9 +116,6 @@ class Judge:
     def _number(question: Question) -> int:
         return int(question.query.removeprefix("Q: number "))
 
-    def log_probabilities(self, questions: Sequence[Question]) -> list[float]:
-        raise NotImplementedError
-
 
 def examples(count: int) -> list[Example]:
     text = " ".join(f"word{number}" for number in range(WORDS))

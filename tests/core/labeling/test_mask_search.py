@@ -80,7 +80,7 @@ def searched(
     batch: int = 1,
     guide: Guide | None = None,
 ) -> MaskSearch:
-    judge = Judge(reader or Needs(), items(needed), measure, scores or ReplyCache())  # type: ignore[arg-type]
+    judge = Judge(reader or Needs(), items(needed), measure, scores or ReplyCache())
     search = MaskSearch(SPACE, guide or any_guide(0), judge, STRATEGIES[name], floor, max_calls, batch)
     while search.questions:
         search.tell(judge.ask(search.questions))

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_model
+from conftest import distilbert, roberta, tiny_model
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, DistilBertConfig, PreTrainedConfig, RobertaConfig
+from transformers import AutoConfig, AutoModel
 
 from diffumask_core import Compressor
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
@@ -44,24 +44,6 @@ def forward(model: DiffuMaskModel, tokenizer: Tokenizer, texts: list[str]) -> An
             unit_mask=padded([np.ones(count, dtype=np.float32) for count in counts]),
             keep_rate=torch.full((len(texts), 1), 0.4),
         )
-
-
-def roberta(tokenizer: Tokenizer) -> PreTrainedConfig:
-    return RobertaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=12,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=132,
-        pad_token_id=0,
-    )
-
-
-def distilbert(tokenizer: Tokenizer) -> PreTrainedConfig:
-    return DistilBertConfig(
-        vocab_size=tokenizer.get_vocab_size(), dim=12, n_layers=1, n_heads=2, hidden_dim=16, max_position_embeddings=128
-    )
 
 
 class TestFolder:

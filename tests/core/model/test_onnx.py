@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import distilbert, roberta, tiny_model
 from tokenizers import Tokenizer
 
 from diffumask_core import Compressor, InputError, ModelError
@@ -70,6 +71,19 @@ def test_both_compute_the_same_but_for_rounding(onnx: Pruner, torch: Pruner) -> 
         assert np.corrcoef(mine, other)[0, 1] > 0.99
     owners = np.repeat([0, 1], [half, len(offsets) - half])
     np.testing.assert_allclose(onnx.shot_scores(ours, owners, 2), torch.shot_scores(theirs, owners, 2), atol=0.05)
+
+
+@pytest.mark.parametrize("encoder", [roberta, distilbert])
+def test_any_encoder_can_be_exported(encoder: Any, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    save_folder(tiny_model(encoder(tokenizer)), tokenizer, tmp_path)
+    export_folder(tmp_path)
+    text = TEXTS[0]
+    offsets = split_units(text)
+    ours, theirs = (
+        load_pruner(tmp_path, runtime=runtime).encode(text, offsets, [(0, len(offsets))], "which box?").hidden
+        for runtime in ("onnx", "torch")
+    )
+    assert np.linalg.norm(ours - theirs) / np.linalg.norm(theirs) < 0.05
 
 
 def test_what_is_computed_beside_a_window_changes_nothing(onnx: Pruner) -> None:

@@ -155,6 +155,25 @@ class TestTraining:
         assert [line["loss"] for line in resumed] == [line["loss"] for line in whole]
         assert same(state(tmp_path / "cut"), state(tmp_path / "whole"))
 
+    def test_a_run_that_was_cut_off_after_its_last_epoch_tries_all_shares(
+        self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path
+    ) -> None:
+        options = replace(OPTIONS, epochs=1, reader_epochs=1)
+        fresh = copy.deepcopy(model)
+        scores = iter([1.0, 2.0, 3.0])
+
+        def cut_off(model: DiffuMaskModel) -> Mapping[str, float]:
+            score = next(scores, None)
+            if score is None:
+                raise KeyboardInterrupt
+            return {"score": score}
+
+        with pytest.raises(KeyboardInterrupt):
+            train(model, tokenizer, DATA, tmp_path, options, cut_off)
+        train(fresh, tokenizer, DATA, tmp_path, options, lambda model: {"score": 0.0})
+        log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text("utf-8").splitlines()]
+        assert [line.get("share_of_change") for line in log] == [None, None, 0.75, 0.75, 0.5, 0.25]
+
     @pytest.mark.parametrize("reader_epochs", [0, 2])
     def test_a_finished_run_is_left_alone(
         self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path, reader_epochs: int
