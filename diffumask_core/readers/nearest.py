@@ -30,6 +30,11 @@ class _Exemplars(NamedTuple):
     vectors: FloatArray  # [S, D]; [0] where S = 0
 
 
+class _Asked(NamedTuple):
+    markers: str
+    vector: npt.NDArray[np.float32]  # [D]
+
+
 class NearestExemplarReader:
     """Answers as the shots do whose questions are nearest to the query.
 
@@ -60,7 +65,12 @@ class NearestExemplarReader:
             vectors = np.array([embed(asked) for asked, _ in found], dtype=np.float64)
             return _Exemplars(tuple(normalise(answer) for _, answer in found), vectors)
 
-        self._embed: Callable[[str], npt.NDArray[np.float32]] = embed
+        @lru_cache(maxsize=16384)
+        def asked(query: str) -> _Asked:
+            shot = describe_shot(query)
+            return _Asked("\n".join(query[start:end] for start, end in shot.kept), embed(_outside(query, shot)))
+
+        self._asked: Callable[[str], _Asked] = asked
         self._exemplars: Callable[[str], _Exemplars] = exemplars
 
     def answers(self, questions: Sequence[Question]) -> list[str]:
@@ -85,18 +95,16 @@ class NearestExemplarReader:
 
     def _votes(self, question: Question) -> dict[str, float]:
         """What the shots vote for: each label; without labels each answer of a shot, and the right one."""
-        query = describe_shot(question.query)
-        asked = _outside(question.query, query)
+        asked = self._asked(question.query)
         # The markers alone stand for the query, so that a prompt is parsed once for all its queries.
-        markers = "\n".join(question.query[start:end] for start, end in query.kept)
-        shots = self._exemplars(full_text(Question(question.prompt, markers, "")))
+        shots = self._exemplars(full_text(Question(question.prompt, asked.markers, "")))
         spelled = {normalise(label): label for label in question.labels}
         if not spelled:
             spelled = {answer: answer for answer in (*shots.answers, normalise(question.answer))}
         votes = dict.fromkeys(spelled.values(), 0.0)
         known = [number for number, answer in enumerate(shots.answers) if answer in spelled]
         if known:
-            near = shots.vectors[known] @ self._embed(asked) / _TEMPERATURE
+            near = shots.vectors[known] @ asked.vector / _TEMPERATURE
             weights = np.exp(near - near.max())
             weights /= weights.sum()
             for number, weight in zip(known, weights.tolist(), strict=True):
