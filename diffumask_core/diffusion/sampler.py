@@ -58,7 +58,7 @@ def sample_mask(
     steps: int,
     marginals: FloatArray | None = None,
     schedule: NoiseSchedule | None = None,
-    confidence: float = 4.0,
+    confidence: float = 2.0,
     remask: float = 0.0,
 ) -> Sample:
     """Denoises the undecided units under a budget.
@@ -96,7 +96,7 @@ def sample_mask(
         margin = logits - budget_threshold(logits, costs[open_units], rest)
         certainty = np.abs(margin)
         asked = len(open_units) - int(share_left * total)
-        count = min(max(asked, int((certainty > confidence).sum()), 1), len(open_units))
+        count = max(asked, int((certainty > confidence).sum()))
         fixed = np.argsort(-certainty, kind="stable")[:count]
         keep = margin[fixed] > 0
         states[open_units[fixed]] = np.where(keep, KEEP, DROP)
@@ -104,9 +104,10 @@ def sample_mask(
         rest -= float(costs[open_units[fixed[keep]]].sum())
 
     for step in range(1, steps + 1):
-        if not (states == UNDECIDED).any():
-            break
-        decide(schedule.noise(1 - step / steps))
+        share_left = schedule.noise(1 - step / steps)
+        # Where confident decisions ran ahead of the schedule, the step has nothing to ask for.
+        if (states == UNDECIDED).sum() > int(share_left * total):
+            decide(share_left)
     if remask and steps > 1 and total:
         decided = np.flatnonzero(free)
         doubtful = decided[np.argsort(np.abs(margins[decided]), kind="stable")[: int(remask * total)]]

@@ -31,6 +31,7 @@ IntArray = npt.NDArray[np.int64]
 
 # Windows of like length run together up to so many tokens: the cores are kept busy, and memory flat on long texts.
 _TOKENS_AT_ONCE = 1536
+_UNITS_AT_ONCE = 8192
 # Windows are padded to multiples of so many tokens.
 _LENGTHS = 16
 _NONE: IntArray = np.zeros(0, dtype=np.int64)
@@ -86,7 +87,9 @@ class Pruner:
         asked = query_tokens(query, self.tokenizer, settings.query_tokens)
         windows = windows_of(units, blocks, asked, settings)
         hidden = np.concatenate(self._once("unit vectors", units, windows, asked, self._read_windows))
-        return Encoding(hidden, self.network.contextualise(hidden, units.shapes), units, asked)
+        pieces = [slice(start, start + _UNITS_AT_ONCE) for start in range(0, len(hidden), _UNITS_AT_ONCE)]
+        context = [self.network.contextualise(hidden[piece], units.shapes[piece]) for piece in pieces]
+        return Encoding(hidden, np.concatenate(context), units, asked)
 
     def _once(
         self, what: str, units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read

@@ -89,6 +89,12 @@ class TestSampler:
         assert made.steps == len(predict.states) == 1
         assert made.mask.tolist() == [True, True, False, False]
 
+    def test_steps_that_confident_decisions_have_done_are_skipped(self) -> None:
+        recorder = Recorder(np.array([9.0, 8.0, -8.0, -9.0, 0.3, -0.3, 0.2, -0.2]))
+        taken = sample(recorder, np.ones(8), 4, steps=8).steps
+        assert recorder.undecided == [8, 4, 3, 2, 1]
+        assert taken == 5
+
     def test_it_stops_when_all_is_decided(self) -> None:
         made = sample(Recorder(np.array([1.0, 0.5, 0.2])), np.ones(3), 1, steps=50, confidence=np.inf)
         assert made.steps == 3
