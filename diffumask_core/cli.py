@@ -265,7 +265,9 @@ def train(
     passages: Annotated[Path | None, typer.Option(help="Questions with passages (nq_multidoc_train.jsonl).")] = None,
     exemplars: Annotated[Path | None, typer.Option(help="Solved word problems (gsm8k_train.jsonl).")] = None,
     encoder: Annotated[Path | None, typer.Option(help="A Hugging Face encoder folder; by default MiniLM.")] = None,
-    start_from: Annotated[Path | None, typer.Option(help="A DiffuMask model folder to go on from.")] = None,
+    start_from: Annotated[
+        str | None, typer.Option(help="A DiffuMask model to go on from: bundled, a folder or a hub id.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the labels.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     device: Annotated[str | None, typer.Option(help="Where to train; by default a GPU when there is one.")] = None,

@@ -32,7 +32,7 @@ def train_from_files(
     passages: Path | None,
     exemplars: Path | None,
     encoder: Path | None,
-    start_from: Path | None,
+    start_from: str | None,
     out: Path,
     epochs: int | None,
     seed: int,
@@ -46,7 +46,7 @@ def train_from_files(
     data = training_data(rows, shot_labels, passages, exemplars)
     torch.manual_seed(seed)
     if start_from:
-        pruner = load_pruner(start_from, runtime="torch")
+        pruner = load_pruner(None if start_from == "bundled" else start_from, runtime="torch")
         assert isinstance(pruner.network, TorchNetwork)
         model, tokenizer = pruner.network.model, pruner.tokenizer
     else:
@@ -71,7 +71,7 @@ def train_from_files(
     if start_from:
         # What has been trained before needs smaller steps.
         options = replace(options, encoder_rate=options.encoder_rate / 2, head_rate=options.head_rate / 2)
-    train(model, tokenizer, data, out, options, evaluate)
+    train(model, tokenizer, data, out, options, evaluate, start_counts=start_from is not None)
     export_folder(out)
 
 

@@ -6,7 +6,9 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +23,7 @@ from diffumask_core.model.inputs import Frame
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import save_folder
 from diffumask_core.model.settings import Settings
+from diffumask_core.model.weights import unpack
 from diffumask_core.training.examples import Batch, Example, ExampleBuilder, batches, collate
 from diffumask_core.training.objective import Objective, encode_batch, shot_loss
 
@@ -84,6 +87,8 @@ def train(
     out: Path,
     options: TrainingOptions,
     evaluate: Evaluate,
+    *,
+    start_counts: bool = False,
 ) -> None:
     """Trains a model and leaves it in ``out``; a run that was cut off goes on from its last finished epoch.
 
@@ -99,6 +104,8 @@ def train(
         options: How to train.
         evaluate: Figures of a model, taken after each epoch. Of the epochs of the second part, the one with the highest
             ``score`` is kept; until then, of those of the first.
+        start_counts: Whether the model has been trained before: then it is kept as it is unless an epoch of either part
+            is better.
 
     Raises:
         DataError: There are fewer than two texts with labels.
@@ -125,14 +132,21 @@ def train(
         examples = [*builder.labelled(seen), *builder.solved(exemplars), *builder.retrieved(passages, 1, rng)]
         return batches(examples, options.batch_tokens, rng)
 
+    about = {**asdict(options), "digest": _digest(model, data)}
     _train_only(model, lambda name: not name.startswith((*_READERS, "relevance.")))
-    encoder = _Run(model, _encoder_groups(model, options), options, out / "encoder_state.pt")
+    encoder = _Run(model, _encoder_groups(model, options), options, about, out / "encoder_state.pt")
+    if start_counts and not encoder.epochs:
+        model.train(False)
+        encoder.best = keeper.keep_if_better({"epoch": 0})
+        model.train()
     encoder.train(
         "epoch", options.epochs, encoder_epoch, lambda group: objective.encoder_loss(model, lay_out(group)), keeper
     )
 
     _train_only(model, lambda name: name.startswith(_READERS))
-    readers = _Run(model, _reader_groups(model, options), options, out / "reader_state.pt")
+    readers = _Run(model, _reader_groups(model, options), options, about, out / "reader_state.pt")
+    if start_counts:
+        readers.best = max(readers.best, encoder.best)
     if readers.finished or not options.reader_epochs:
         return
     rng = random.Random(options.seed)
@@ -199,8 +213,11 @@ class _Keeper:
         self._began = time.monotonic()
         self.best = -math.inf
 
-    def keep_if_better(self, line: dict[str, float]) -> None:
-        figures = self._evaluate(self._model)
+    def keep_if_better(self, line: dict[str, float]) -> float:
+        """Notes the figures in a line of the log; returns the best score so far."""
+        # What is saved is what has to be good: 8 bits undo small changes.
+        with _rounded(self._model):
+            figures = self._evaluate(self._model)
         if figures["score"] > self.best:
             self.best = figures["score"]
             save_folder(self._model, self._tokenizer, self._out)
@@ -208,6 +225,29 @@ class _Keeper:
         tqdm.write(json.dumps(line))
         with open(self._out / "log.jsonl", "a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
+        return self.best
+
+
+@contextmanager
+def _rounded(model: DiffuMaskModel) -> Iterator[None]:
+    """Within it the model has its weights as they are saved."""
+    own = {name: value.clone() for name, value in model.state_dict().items()}
+    packed = {name: value.numpy() for name, value in model.packed_weights().items()}
+    model.load_state_dict({name: torch.from_numpy(value) for name, value in unpack(packed).items()})
+    try:
+        yield
+    finally:
+        model.load_state_dict(own)
+
+
+def _digest(model: DiffuMaskModel, data: TrainingData) -> str:
+    """Of what a run starts from and learns from: with anything else it is another run."""
+    digest = blake2b(digest_size=16)
+    for value in model.state_dict().values():
+        digest.update(value.cpu().numpy().tobytes())
+    for rows in (data.labels, data.shots, data.passages, data.exemplars):
+        digest.update(repr(rows).encode())
+    return digest.hexdigest()
 
 
 _ParameterGroups = list[dict[str, Any]]
@@ -217,18 +257,26 @@ _READERS = ("denoiser.", "project.", "shot_head.")
 class _Run:
     """A run of epochs with its state: optimizer, moving average, finished epochs; saved and loaded as one file."""
 
-    def __init__(self, model: DiffuMaskModel, groups: _ParameterGroups, options: TrainingOptions, path: Path) -> None:
+    def __init__(
+        self,
+        model: DiffuMaskModel,
+        groups: _ParameterGroups,
+        options: TrainingOptions,
+        about: Mapping[str, Any],
+        path: Path,
+    ) -> None:
         self._model = model
         self._options = options
+        self._about = dict(about)
         self._path = path
         self._optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
         self._parameters = [parameter for group in groups for parameter in group["params"]]
         self._average = {name: value.detach().clone() for name, value in _trained(model)}
         self._steps = 0
-        self._epochs = 0
+        self.epochs = 0
         self.finished = False
-        self._best = self._load()
+        self.best = self._load()
 
     def train(
         self,
@@ -247,16 +295,16 @@ class _Run:
             loss: Of an item.
             keeper: Told of each epoch.
         """
-        keeper.best = self._best
-        total = epochs * len(items(0)) if self._epochs < epochs else 0
-        for epoch in range(self._epochs, epochs):
+        keeper.best = self.best
+        total = epochs * len(items(0)) if self.epochs < epochs else 0
+        for epoch in range(self.epochs, epochs):
             torch.manual_seed(self._options.seed + epoch)
             bar = tqdm(items(epoch), desc=f"{name.replace('_', ' ')} {epoch + 1}/{epochs}")
             losses = [self._step(loss(item), total) for item in bar]
             with _Averaged(self._model, self._average):
-                keeper.keep_if_better({name: epoch + 1, "loss": round(sum(losses) / len(losses), 4)})
-            self._epochs = epoch + 1
-            self._save(keeper.best)
+                self.best = keeper.keep_if_better({name: epoch + 1, "loss": round(sum(losses) / len(losses), 4)})
+            self.epochs = epoch + 1
+            self._save()
         _set_weights(self._model, self._average)
 
     def _step(self, loss: Tensor, total: int) -> float:
@@ -278,16 +326,16 @@ class _Run:
 
     def finish(self, keeper: _Keeper) -> None:
         """Notes that nothing is left to do, after what comes when all epochs are done."""
-        self.finished = True
-        self._save(keeper.best)
+        self.finished, self.best = True, keeper.best
+        self._save()
 
-    def _save(self, best: float) -> None:
+    def _save(self) -> None:
         state = {
-            "options": asdict(self._options),
-            "epochs": self._epochs,
+            "about": self._about,
+            "epochs": self.epochs,
             "finished": self.finished,
             "steps": self._steps,
-            "best": best,
+            "best": self.best,
             "model": self._model.state_dict(),
             "average": self._average,
             "optimizer": self._optimizer.state_dict(),
@@ -297,17 +345,17 @@ class _Run:
         unfinished.replace(self._path)
 
     def _load(self) -> float:
-        """Takes up an earlier run, if there is one with the same options; returns the best score so far."""
+        """Takes up an earlier run, if there is one of the same; returns the best score so far."""
         if not self._path.exists():
             return -math.inf
         state = torch.load(self._path, map_location=self._model.device, weights_only=True)
-        if state["options"] != asdict(self._options):
-            logger.warning("%s is of a run with other options: starting anew.", self._path)
+        if state.get("about") != self._about:
+            logger.warning("%s is of a run with other options, rows or start: starting anew.", self._path)
             return -math.inf
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._average, self._steps = state["average"], state["steps"]
-        self._epochs, self.finished = state["epochs"], state["finished"]
+        self.epochs, self.finished = state["epochs"], state["finished"]
         return float(state["best"])
 
 
