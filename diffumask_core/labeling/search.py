@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from importlib.metadata import version
@@ -22,7 +22,10 @@ Measure = Literal["accuracy", "log_probability"]
 # A candidate can be given up after each so many questions.
 _QUESTIONS_AT_ONCE = 5
 # It is given up when it is so many standard errors from holding the floor.
-_DOUBT = 1.0
+_DOUBT = 0.5
+# What is thought of an item before anything is known, as if it had been asked once: the mean change of its score, and
+# that of the square. A candidate that is worse than those before it is worse by at most so many times.
+_CHANGE, _SQUARE, _WORST = -0.02, 0.05, 3.0
 _ROUNDING = 1e-9
 
 
@@ -30,7 +33,7 @@ class Judge:
     """Asks a reader, each question about each candidate once, whatever ends a run.
 
     Attributes:
-        items: V validation items in the order in which they are asked.
+        items: V validation items.
         measure: What is scored: a right answer with 1, or its log-probability.
     """
 
@@ -41,7 +44,7 @@ class Judge:
         bundled model reads too.
         """
         self.measure: Measure = measure
-        # Files are often sorted by label: the first questions must stand for all of them.
+        # Files are often sorted by label: the first questions ever asked must stand for all of them.
         order = np.random.default_rng(0).permutation(len(items)).tolist()
         self.items = [items[number] for number in order]
         self._reader = reader
@@ -49,14 +52,14 @@ class Judge:
         asked = [(item.query, item.answer, item.labels) for item in self.items]
         self._about = repr((version("diffumask"), reader.name, measure, asked))
 
-    def known(self, text: str) -> list[float]:
-        """The scores of the first items after a text, as far as they have been asked."""
+    def known(self, text: str) -> dict[int, float]:
+        """The scores of the items after a text, by their numbers, as far as they have been asked."""
         found = self._scores.get(self._key(text))
-        return json.loads(found) if found else []
+        return {int(number): score for number, score in json.loads(found).items()} if found else {}
 
-    def learn(self, text: str, scores: Sequence[float]) -> None:
-        """Keeps the scores of the items that follow those that are known."""
-        self._scores.put(self._key(text), json.dumps([*self.known(text), *scores]))
+    def learn(self, text: str, scores: Mapping[int, float]) -> None:
+        """Keeps scores of items after a text."""
+        self._scores.put(self._key(text), json.dumps({**self.known(text), **scores}))
 
     def ask(self, questions: Sequence[Question]) -> list[float]:
         """The score of each question."""
@@ -67,6 +70,39 @@ class Judge:
 
     def _key(self, text: str) -> str:
         return blake2b(f"{self._about}\n{text}".encode(), digest_size=16).hexdigest()
+
+
+class _Changes:
+    """How the scores of items have changed with the candidates so far: what to ask first, what to expect of the rest.
+
+    Most items are answered alike after nearly every candidate, and a few are lost again and again. Those are asked
+    first, and what they tell is carried over to the others by the ratio of what is seen to what was expected (the ratio
+    estimator of survey sampling; Cochran, "Sampling Techniques", 1977).
+    """
+
+    def __init__(self, items: int) -> None:
+        self._asked = np.ones(items)
+        self._sum = np.full(items, _CHANGE)
+        self._squares = np.full(items, _SQUARE)
+
+    def order(self) -> list[int]:
+        """The items, those first that change most."""
+        order: list[int] = np.argsort(-self._squares / self._asked, kind="stable").tolist()
+        return order
+
+    def learn(self, numbers: Sequence[int], changes: FloatArray) -> None:
+        """Takes in how the scores of some items have changed with a candidate."""
+        self._asked[numbers] += 1
+        self._sum[numbers] += changes
+        self._squares[numbers] += changes**2
+
+    def of_rest(self, numbers: Sequence[int], changes: FloatArray) -> tuple[float, float]:
+        """From the changes of some items the sum of those of all others, and its standard error."""
+        rest = np.setdiff1d(np.arange(len(self._asked)), numbers)
+        expected = self._sum / self._asked
+        ratio = changes.sum() / min(expected[numbers].sum(), _CHANGE)
+        total = min(max(ratio, 0.0), _WORST) * min(expected[rest].sum(), 0.0)
+        return float(total), float(np.sqrt((self._squares / self._asked)[rest].sum()))
 
 
 class _OutOfCallsError(Exception):
@@ -131,6 +167,7 @@ class MaskSearch:
         self._share = floor
         self._max_calls = max_calls
         self._best_scores: FloatArray = np.zeros(0)
+        self._changes = _Changes(len(judge.items))
         self._verdicts: dict[str, bool] = {}
         self._cuts = 0
         self._steps = self._run(strategy.propose(space, guide, batch))
@@ -161,7 +198,7 @@ class MaskSearch:
             self.ended = "max_calls"
 
     def _set_floor(self) -> None:
-        self._best_scores = np.array(self._judge.known(self.space.text(self.best)))
+        self._best_scores = self._all_scores(self.best)
         self.quality = self.full_quality = float(self._best_scores.mean())
         if self._judge.measure == "log_probability":
             self.floor = self.full_quality + math.log(self._share)
@@ -176,18 +213,26 @@ class MaskSearch:
             self.survival[gone] = self._cuts
             self._cuts += 1
             self.best = mask
-            self._best_scores = np.array(self._judge.known(self.space.text(mask)))
+            self._best_scores = self._all_scores(mask)
             self.quality = float(self._best_scores.mean())
+
+    def _all_scores(self, mask: BoolArray) -> FloatArray:
+        known = self._judge.known(self.space.text(mask))
+        return np.array([known[number] for number in range(len(self._judge.items))])
 
     def _judged(self, masks: Sequence[BoolArray]) -> Generator[list[Question], list[float], list[bool]]:
         """Asks about some masks side by side; whether each holds the floor."""
         texts = [self.space.text(mask) for mask in masks]
+        order = self._changes.order()
         asked = {text: 0 for text in texts if text not in self._verdicts}
         self.candidates += len(asked)
         while asked:
             ends = {text: self._next(count) for text, count in asked.items()}
             self._spend(sum(ends.values()) - sum(asked.values()))
-            wanted = {text: range(len(self._judge.known(text)), end) for text, end in ends.items()}
+            known = {text: self._judge.known(text) for text in asked}
+            wanted = {
+                text: [number for number in order[:end] if number not in known[text]] for text, end in ends.items()
+            }
             questions = [
                 replace(self._judge.items[number], prompt=text)
                 for text, numbers in wanted.items()
@@ -196,10 +241,12 @@ class MaskSearch:
             scores = iter((yield questions) if questions else ())
             for text, numbers in wanted.items():
                 if numbers:
-                    self._judge.learn(text, list(islice(scores, len(numbers))))
+                    new = dict(zip(numbers, islice(scores, len(numbers)), strict=True))
+                    self._judge.learn(text, new)
+                    known[text] |= new
             for text, end in ends.items():
                 asked[text] = end
-                verdict = self._verdict(np.array(self._judge.known(text)[:end]))
+                verdict = self._verdict(order[:end], np.array([known[text][number] for number in order[:end]]))
                 if verdict is not None:
                     self._verdicts[text] = verdict
                     del asked[text]
@@ -216,14 +263,18 @@ class MaskSearch:
             raise _OutOfCallsError
         self.calls += calls
 
-    def _verdict(self, scores: FloatArray) -> bool | None:
-        """Whether a candidate with these scores of the first items holds the floor; None while that is open."""
+    def _verdict(self, numbers: Sequence[int], scores: FloatArray) -> bool | None:
+        """Whether a candidate with these scores of these items holds the floor; None while that is open."""
         everything = len(self._judge.items)
         if not np.isfinite(scores).all():
             return False
-        if len(scores) == everything:
-            return bool(scores.mean() >= self.floor - _ROUNDING)
-        lost = scores - self._best_scores[: len(scores)]
-        error = lost.std() * math.sqrt(1 / len(scores) - 1 / everything)
-        hopeless = self.quality + lost.mean() + _DOUBT * error < self.floor
-        return False if hopeless else None
+        if not len(self._best_scores):
+            return True
+        changes = scores - self._best_scores[numbers]
+        rest, error = self._changes.of_rest(numbers, changes)
+        best = self.quality + (changes.sum() + rest + _DOUBT * error) / everything
+        holds = best >= self.floor - _ROUNDING
+        if holds and len(scores) < everything:
+            return None
+        self._changes.learn(numbers, changes)
+        return bool(holds)

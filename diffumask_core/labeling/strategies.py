@@ -14,8 +14,11 @@ from diffumask_core.labeling.space import BoolArray, Guide, IntArray, SearchSpac
 Proposals = Generator[list[BoolArray], list[bool], BoolArray]
 """Yields candidates ``[N]``, is sent whether each holds, and returns the last mask that held."""
 
-# The model's order of the units is cut into so many parts to look for the first large cut.
+# The model's order of the units is cut into so many parts for the first large cuts.
 _PARTS = 20
+# A candidate that holds costs all the questions, and one that does not only the first few. So much is tried, and then
+# less bit by bit: next is this share of what was too much, and after what went, so many times as much.
+_SHRINK, _GROW = 0.7, 3
 
 
 def sequential(space: SearchSpace, guide: Guide, batch: int) -> Proposals:
@@ -47,8 +50,8 @@ def hierarchical(space: SearchSpace, guide: Guide, batch: int) -> Proposals:
     mask, _ = yield from _sweep(space, space.everything, [shots[shot] for shot in guide.shots[::-1]], batch)
     units = np.flatnonzero(mask & space.free)
     ranked = units[np.argsort(guide.units[units], kind="stable")]
-    parts = [part for part in np.array_split(ranked, _PARTS) if len(part)]
-    _, mask = yield from _longest(space, mask, parts, len(parts) // 2, batch)
+    parts = np.array_split(ranked, _PARTS)
+    mask, _ = yield from _sweep(space, mask, parts, batch)
     while True:
         before = mask
         spans = space.clauses(mask)
@@ -86,39 +89,24 @@ def _sweep(
     """
     spans = [span for span in spans if len(span)]
     refused: list[IntArray] = []
-    at, run = 0, len(spans) // 2
+    at, size = 0, len(spans) // 2
+    too_many: int | None = None  # so many of the spans from `at` on are known not to go together
     while at < len(spans):
-        gone, mask = yield from _longest(space, mask, spans[at:], run, batch)
-        at += gone
-        refused += spans[at : at + 1]
-        at += 1
-        # As far as it was to the last refused span, so far it may be to the next.
-        run = gone // 2
-    return mask, refused
-
-
-def _longest(
-    space: SearchSpace, mask: BoolArray, spans: Sequence[IntArray], first: int, batch: int
-) -> Generator[list[BoolArray], list[bool], tuple[int, BoolArray]]:
-    """How many of the first spans can go together, and what is left then.
-
-    Growing numbers are tried until one is refused, then those between: an exponential search.
-    """
-    gone, refused, step, left = 0, len(spans) + 1, max(first, 1), mask
-    while gone + 1 < refused:
-        if refused <= len(spans):
-            counts = {gone + max((refused - gone) * part // (batch + 1), 1) for part in range(1, batch + 1)}
-        else:
-            counts = {min(gone + step * 2**part, len(spans)) for part in range(batch)}
-        tried = {count: space.without(mask, np.concatenate(spans[:count])) for count in sorted(counts)}
+        most = len(spans) - at if too_many is None else too_many - 1
+        counts = {max(min(int(size * _SHRINK**part), most), 1) for part in range(batch)}
+        tried = {count: space.without(mask, np.concatenate(spans[at : at + count])) for count in sorted(counts)}
         held = dict(zip(tried, (yield list(tried.values())), strict=True))
-        before = gone
-        for count, candidate in tried.items():
-            if held[count]:
-                gone, left = count, candidate
-        refused = min((count for count in tried if count > gone and not held[count]), default=refused)
-        step = 2 * max(gone - before, 1)
-    return gone, left
+        gone = max((count for count in tried if held[count]), default=0)
+        too_many = min((count for count in tried if count > gone), default=too_many)
+        if gone:
+            mask = tried[gone]
+        at += gone
+        too_many = too_many and too_many - gone
+        if too_many == 1:
+            refused.append(spans[at])
+            at, too_many = at + 1, None
+        size = _GROW * max(gone, 1) if too_many is None else int(_SHRINK * too_many)
+    return mask, refused
 
 
 @dataclass(frozen=True)
