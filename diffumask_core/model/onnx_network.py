@@ -100,8 +100,7 @@ class _Session:
         options.log_severity_level = 3
         # Plans are kept for every new length of a batch, and save no time.
         options.enable_mem_pattern = False
-        # Within a run freed memory is used again, which new pages from the system cost a quarter of the time to have;
-        # after it, all goes back.
+        # Within a run freed memory is used again, since new pages from the system take time; after it, all goes back.
         self._run_options = onnxruntime.RunOptions()
         self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         # Threads that wait for work sleep: an application has other things to do on these cores.
