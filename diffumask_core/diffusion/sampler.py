@@ -90,12 +90,15 @@ def sample_mask(
     def decide(share_left: float) -> None:
         nonlocal rest, taken
         open_units = np.flatnonzero(states == UNDECIDED)
+        asked = len(open_units) - int(share_left * total)
+        # Confident decisions can run ahead of the schedule: then there is nothing to ask for.
+        if asked <= 0:
+            return
         known = marginals if taken == 0 else None
         logits = (predict(states, len(open_units) / total) if known is None else known)[open_units]
         taken += 1
         margin = logits - budget_threshold(logits, costs[open_units], rest)
         certainty = np.abs(margin)
-        asked = len(open_units) - int(share_left * total)
         count = max(asked, int((certainty > confidence).sum()))
         fixed = np.argsort(-certainty, kind="stable")[:count]
         keep = margin[fixed] > 0
@@ -104,10 +107,7 @@ def sample_mask(
         rest -= float(costs[open_units[fixed[keep]]].sum())
 
     for step in range(1, steps + 1):
-        share_left = schedule.noise(1 - step / steps)
-        # Where confident decisions ran ahead of the schedule, the step has nothing to ask for.
-        if (states == UNDECIDED).sum() > int(share_left * total):
-            decide(share_left)
+        decide(schedule.noise(1 - step / steps))
     if remask and steps > 1 and total:
         decided = np.flatnonzero(free)
         doubtful = decided[np.argsort(np.abs(margins[decided]), kind="stable")[: int(remask * total)]]

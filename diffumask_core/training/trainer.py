@@ -132,9 +132,9 @@ def train(
         examples = [*builder.labelled(seen), *builder.solved(exemplars), *builder.retrieved(passages, 1, rng)]
         return batches(examples, options.batch_tokens, rng)
 
-    about = {**asdict(options), "digest": _digest(model, data)}
+    digest = _digest(model, data)
     _train_only(model, lambda name: not name.startswith((*_READERS, "relevance.")))
-    encoder = _Run(model, _encoder_groups(model, options), options, about, out / "encoder_state.pt")
+    encoder = _Run(model, _encoder_groups(model, options), options, digest, out / "encoder_state.pt")
     if start_counts and not encoder.epochs:
         model.train(False)
         encoder.best = keeper.keep_if_better({"epoch": 0})
@@ -144,7 +144,7 @@ def train(
     )
 
     _train_only(model, lambda name: name.startswith(_READERS))
-    readers = _Run(model, _reader_groups(model, options), options, about, out / "reader_state.pt")
+    readers = _Run(model, _reader_groups(model, options), options, digest, out / "reader_state.pt")
     if start_counts:
         readers.best = max(readers.best, encoder.best)
     if readers.finished or not options.reader_epochs:
@@ -262,12 +262,12 @@ class _Run:
         model: DiffuMaskModel,
         groups: _ParameterGroups,
         options: TrainingOptions,
-        about: Mapping[str, Any],
+        digest: str,
         path: Path,
     ) -> None:
         self._model = model
         self._options = options
-        self._about = dict(about)
+        self._about = {**asdict(options), "digest": digest}
         self._path = path
         self._optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
