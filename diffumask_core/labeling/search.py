@@ -22,7 +22,7 @@ Measure = Literal["accuracy", "log_probability"]
 # A candidate can be given up after each so many questions.
 _QUESTIONS_AT_ONCE = 5
 # It is given up when it is so many standard errors from holding the floor.
-_DOUBT = 0.5
+_DOUBT = 0.75
 # What is thought of an item before anything is known, as if it had been asked once: the mean change of its score, and
 # that of the square. A candidate that is worse than those before it is worse by at most so many times.
 _CHANGE, _SQUARE, _WORST = -0.02, 0.05, 3.0
@@ -126,7 +126,8 @@ class MaskSearch:
         quality: That of `best`.
         full_quality: That of the full prompt.
         floor: The quality that must be left.
-        survival: ``[N]``, the number of the cut with which each unit went; infinite for what is left.
+        survival: ``[N]``, the number of the cut with which each unit went on the way to `best`; infinite for what is
+            left.
         calls: Reader calls so far.
         candidates: Distinct texts so far, the full prompt among them.
         ended: Why there is nothing more to ask: ``"minimal"`` where nothing more goes, ``"max_calls"``, or
@@ -166,10 +167,11 @@ class MaskSearch:
         self._gives_up = strategy.gives_up
         self._share = floor
         self._max_calls = max_calls
-        self._best_scores: FloatArray = np.zeros(0)
+        self._mask = self.best
+        self._mask_scores: FloatArray = np.zeros(0)
+        self._survival = self.survival.copy()
         self._changes = _Changes(len(judge.items))
         self._verdicts: dict[str, bool] = {}
-        self._cuts = 0
         self._steps = self._run(strategy.propose(space, guide, batch))
         self.questions = next(self._steps, [])
 
@@ -190,7 +192,8 @@ class MaskSearch:
             while True:
                 held = yield from self._judged(candidates)
                 kept = [mask for mask, holds in zip(candidates, held, strict=True) if holds]
-                self._accept(min(kept, key=np.count_nonzero, default=self.best))
+                if kept:
+                    self._go_on_from(min(kept, key=np.count_nonzero))
                 candidates = proposals.send(held)
         except StopIteration:
             self.ended = "minimal"
@@ -198,23 +201,23 @@ class MaskSearch:
             self.ended = "max_calls"
 
     def _set_floor(self) -> None:
-        self._best_scores = self._all_scores(self.best)
-        self.quality = self.full_quality = float(self._best_scores.mean())
+        self._mask_scores = self._all_scores(self.best)
+        self.quality = self.full_quality = float(self._mask_scores.mean())
         if self._judge.measure == "log_probability":
             self.floor = self.full_quality + math.log(self._share)
         else:
             self.floor = self._share * self.full_quality
-        if not np.isfinite(self._best_scores).all() or (self._judge.measure == "accuracy" and not self.full_quality):
+        if not np.isfinite(self._mask_scores).all() or (self._judge.measure == "accuracy" and not self.full_quality):
             self.ended = "useless"
 
-    def _accept(self, mask: BoolArray) -> None:
-        gone = self.best & ~mask
-        if gone.any():
-            self.survival[gone] = self._cuts
-            self._cuts += 1
-            self.best = mask
-            self._best_scores = self._all_scores(mask)
-            self.quality = float(self._best_scores.mean())
+    def _go_on_from(self, mask: BoolArray) -> None:
+        self._survival[mask] = np.inf
+        earlier = self._survival[np.isfinite(self._survival)]
+        self._survival[self._mask & ~mask] = earlier.max(initial=-1) + 1
+        self._mask, self._mask_scores = mask, self._all_scores(mask)
+        if np.count_nonzero(mask) < np.count_nonzero(self.best):
+            self.best, self.survival = mask, self._survival.copy()
+            self.quality = float(self._mask_scores.mean())
 
     def _all_scores(self, mask: BoolArray) -> FloatArray:
         known = self._judge.known(self.space.text(mask))
@@ -254,7 +257,7 @@ class MaskSearch:
 
     def _next(self, count: int) -> int:
         everything = len(self._judge.items)
-        if not self._gives_up or not len(self._best_scores):
+        if not self._gives_up or not len(self._mask_scores):
             return everything
         return min(count + _QUESTIONS_AT_ONCE, everything)
 
@@ -268,11 +271,11 @@ class MaskSearch:
         everything = len(self._judge.items)
         if not np.isfinite(scores).all():
             return False
-        if not len(self._best_scores):
+        if not len(self._mask_scores):
             return True
-        changes = scores - self._best_scores[numbers]
+        changes = scores - self._mask_scores[numbers]
         rest, error = self._changes.of_rest(numbers, changes)
-        best = self.quality + (changes.sum() + rest + _DOUBT * error) / everything
+        best = self._mask_scores.mean() + (changes.sum() + rest + _DOUBT * error) / everything
         holds = best >= self.floor - _ROUNDING
         if holds and len(scores) < everything:
             return None

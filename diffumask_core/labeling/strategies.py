@@ -1,7 +1,7 @@
 """The searches: which masks to try next, given which of the last ones held the floor.
 
-A search is a generator. It yields some candidates, each a part of the last mask that held, and is sent whether each
-of them holds. Nothing here knows a reader.
+A search is a generator. It yields some candidates, each a part of the last mask that held or the whole prompt, and is
+sent whether each of them holds. Nothing here knows a reader.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -12,13 +12,17 @@ import numpy as np
 from diffumask_core.labeling.space import BoolArray, Guide, IntArray, SearchSpace
 
 Proposals = Generator[list[BoolArray], list[bool], BoolArray]
-"""Yields candidates ``[N]``, is sent whether each holds, and returns the last mask that held."""
+"""Yields candidates ``[N]``, is sent whether each holds, and returns a mask that held."""
 
 # The model's order of the units is cut into so many parts for the first large cuts.
 _PARTS = 20
 # A candidate that holds costs all the questions, and one that does not only the first few. So much is tried, and then
 # less bit by bit: next is this share of what was too much, and after what went, so many times as much.
 _SHRINK, _GROW = 0.7, 3
+# Of the shots, the share that first goes at random, that below which none does, and how many draws there are of each.
+_MOST, _LEAST, _DRAWS = 0.5, 0.1, 20
+# It ends when so many descents in a row have found nothing shorter.
+_PATIENCE = 3
 
 
 def sequential(space: SearchSpace, guide: Guide, batch: int) -> Proposals:
@@ -43,15 +47,29 @@ def hierarchical(space: SearchSpace, guide: Guide, batch: int) -> Proposals:
     others. A span that is refused alone is halved for the next level. Among k needed spans of n that takes about
     k log(n / k) candidates in place of n: group testing (Hwang, "A method for detecting all defective members in a
     population by group testing", JASA 67, 1972), over a hierarchy as in hierarchical delta debugging (Misherghi and
-    Su, ICSE 2006). It ends when a pass over all levels takes nothing away, and so with a mask from which no single
-    unit can go.
+    Su, ICSE 2006). A descent ends when a pass over all levels takes nothing away, and so with a mask from which no
+    single unit can go.
+
+    Where it ends depends much on what goes first. So the first shots to go are drawn at random, and after a descent
+    another one begins with the whole prompt, until some in a row have found nothing shorter.
     """
+    draws = np.random.default_rng(0)
+    shortest, in_vain = space.everything, 0
+    while in_vain < _PATIENCE:
+        yield [space.everything]
+        mask = yield from _descent(space, guide, batch, draws)
+        in_vain = 0 if np.count_nonzero(mask) < np.count_nonzero(shortest) else in_vain + 1
+        shortest = min(shortest, mask, key=np.count_nonzero)
+    return shortest
+
+
+def _descent(space: SearchSpace, guide: Guide, batch: int, draws: np.random.Generator) -> Proposals:
     shots = space.shots(space.everything)
-    mask, _ = yield from _sweep(space, space.everything, [shots[shot] for shot in guide.shots[::-1]], batch)
+    mask, left = yield from _drawn(space, [shots[shot] for shot in guide.shots[::-1]], batch, draws)
+    mask, _ = yield from _sweep(space, mask, left, batch)
     units = np.flatnonzero(mask & space.free)
     ranked = units[np.argsort(guide.units[units], kind="stable")]
-    parts = np.array_split(ranked, _PARTS)
-    mask, _ = yield from _sweep(space, mask, parts, batch)
+    mask, _ = yield from _sweep(space, mask, np.array_split(ranked, _PARTS), batch)
     while True:
         before = mask
         spans = space.clauses(mask)
@@ -77,6 +95,32 @@ def _in_turn(space: SearchSpace, mask: BoolArray, spans: Sequence[IntArray]) -> 
         if holds:
             mask = candidate
     return mask
+
+
+def _drawn(
+    space: SearchSpace, spans: Sequence[IntArray], batch: int, draws: np.random.Generator
+) -> Generator[list[BoolArray], list[bool], tuple[BoolArray, list[IntArray]]]:
+    """Takes large shares of some spans away, drawn at random, the first ones more often.
+
+    Returns:
+        What is left of the whole prompt, and the spans that are.
+    """
+    mask, left = space.everything, [span for span in spans if len(span)]
+    share, tries = _MOST, 0
+    while share >= _LEAST and (size := int(share * len(left))) > 1:
+        ranks = np.linspace(0, 1, len(left))
+        drawn = [np.argsort(ranks - draws.gumbel(size=len(left)))[:size] for _ in range(batch)]
+        candidates = [space.without(mask, np.concatenate([left[number] for number in numbers])) for numbers in drawn]
+        held = yield candidates
+        tries += batch
+        if any(held):
+            # The shortest, as it is what the search goes on from.
+            _, first = min((np.count_nonzero(candidates[at]), at) for at in np.flatnonzero(held))
+            mask, tries = candidates[first], 0
+            left = [left[number] for number in np.setdiff1d(np.arange(len(left)), drawn[first])]
+        elif tries >= _DRAWS:
+            share, tries = share * _SHRINK, 0
+    return mask, left
 
 
 def _sweep(
