@@ -22,7 +22,7 @@ _SHRINK, _GROW = 0.7, 3
 # Of the shots, the share that first goes at random, that below which none does, and how many draws there are of each.
 _MOST, _LEAST, _DRAWS = 0.5, 0.1, 20
 # It ends when so many descents in a row have found nothing shorter.
-_PATIENCE = 3
+_PATIENCE = 2
 
 
 def sequential(space: SearchSpace, guide: Guide, batch: int) -> Proposals:
@@ -60,6 +60,8 @@ def hierarchical(space: SearchSpace, guide: Guide, batch: int) -> Proposals:
         mask = yield from _descent(space, guide, batch, draws)
         in_vain = 0 if np.count_nonzero(mask) < np.count_nonzero(shortest) else in_vain + 1
         shortest = min(shortest, mask, key=np.count_nonzero)
+        if _MOST * len(guide.shots) < 2:
+            break  # Of so few shots none are drawn: another descent would be the same.
     return shortest
 
 
@@ -109,15 +111,15 @@ def _drawn(
     share, tries = _MOST, 0
     while share >= _LEAST and (size := int(share * len(left))) > 1:
         ranks = np.linspace(0, 1, len(left))
+        # The first of a sorting with Gumbel noise are a weighted draw without replacement.
         drawn = [np.argsort(ranks - draws.gumbel(size=len(left)))[:size] for _ in range(batch)]
         candidates = [space.without(mask, np.concatenate([left[number] for number in numbers])) for numbers in drawn]
         held = yield candidates
         tries += batch
         if any(held):
-            # The shortest, as it is what the search goes on from.
-            _, first = min((np.count_nonzero(candidates[at]), at) for at in np.flatnonzero(held))
-            mask, tries = candidates[first], 0
-            left = [left[number] for number in np.setdiff1d(np.arange(len(left)), drawn[first])]
+            shortest = min(np.flatnonzero(held), key=lambda at: np.count_nonzero(candidates[at]))
+            mask, tries = candidates[shortest], 0
+            left = [left[number] for number in np.setdiff1d(np.arange(len(left)), drawn[shortest])]
         elif tries >= _DRAWS:
             share, tries = share * _SHRINK, 0
     return mask, left
