@@ -84,7 +84,10 @@ def evaluate_task(
         },
         {
             name: gsm8k.calculations_left(exemplars, compress, rates, _TOKENIZER)
-            for name, compress in gsm8k.baseline_compressors(exemplars, _TOKENIZER).items()
+            for name, compress in (
+                *gsm8k.baseline_compressors(exemplars, _TOKENIZER).items(),
+                ("possible", gsm8k.with_oracle(compressor, _TOKENIZER)),
+            )
         },
     )
 

@@ -13,6 +13,7 @@ from diffumask_core.evaluation.gsm8k import (
     calculations_left,
     held_out_exemplars,
     with_compressor,
+    with_oracle,
 )
 from diffumask_core.prompt.assemble import join_spans
 from diffumask_core.prompt.layout import Span
@@ -91,3 +92,9 @@ def test_the_whole_budget_leaves_everything(compressor: Compressor) -> None:
     compressors = {"ours": with_compressor(compressor, words, 2), **baseline_compressors([EXEMPLAR], words)}
     shares = {name: calculations_left([EXEMPLAR], one, [1.0], words)["1.0"] for name, one in compressors.items()}
     assert shares == {"ours": 1.0, "random": 1.0, "lead": 1.0, "idf": 1.0}
+
+
+def test_what_is_possible_ends_where_what_must_stay_is_longer_than_the_budget(compressor: Compressor) -> None:
+    # "Every day she bakes" and all but the numbers can go; what is required takes up eight words at least.
+    rates = [0.7, 0.1]
+    assert calculations_left([EXEMPLAR], with_oracle(compressor, words), rates, words) == {"0.7": 1.0, "0.1": 0.0}
