@@ -1,7 +1,7 @@
 """The pruner: the network with its tokenizer, from a text's units to scores, without a budget or a decision."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,15 +86,17 @@ class Pruner:
         units = describe_units(text, offsets, self.tokenizer, blocks)
         asked = query_tokens(query, self.tokenizer, settings.query_tokens)
         windows = windows_of(units, blocks, asked, settings)
-        hidden = np.concatenate(self._once("unit vectors", units, windows, asked, self._read_windows))
+        hidden = np.empty((len(offsets), self.network.width), dtype=np.float32)
+        for number, vectors in self._once("unit vectors", units, windows, asked, self._read_windows):
+            hidden[windows[number].core_start : windows[number].core_end] = vectors
         pieces = [slice(start, start + _UNITS_AT_ONCE) for start in range(0, len(hidden), _UNITS_AT_ONCE)]
         context = [self.network.contextualise(hidden[piece], units.shapes[piece]) for piece in pieces]
         return Encoding(hidden, np.concatenate(context), units, asked)
 
     def _once(
         self, what: str, units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read
-    ) -> list[FloatArray]:
-        """Runs windows that are not in the cache; gives the results in the windows' order.
+    ) -> Iterator[tuple[int, FloatArray]]:
+        """Runs windows that are not in the cache; gives each window's number with its result, in any order.
 
         Args:
             what: What is computed, for the key.
@@ -104,14 +106,18 @@ class Pruner:
             read: From units, windows, query and padded length to an array for each window.
         """
         if self.cache is None:
-            return _by_length(units, windows, query, read)
+            yield from _by_length(units, windows, query, read)
+            return
         keys = [self._key(what, units, window, query) for window in windows]
-        results = [self.cache.get(key, self.network.width) for key in keys]
-        new = [number for number, found in enumerate(results) if found is None]
-        for number, vectors in zip(new, _by_length(units, [windows[n] for n in new], query, read), strict=True):
-            self.cache.put(keys[number], vectors)
-            results[number] = vectors
-        return [found for found in results if found is not None]
+        new: list[int] = []
+        for number, key in enumerate(keys):
+            if (found := self.cache.get(key, self.network.width)) is None:
+                new.append(number)
+            else:
+                yield number, found
+        for place, vectors in _by_length(units, [windows[number] for number in new], query, read):
+            self.cache.put(keys[new[place]], vectors)
+            yield new[place], vectors
 
     def _key(self, what: str, units: UnitInputs, window: Window, query: IntArray) -> bytes:
         first = units.first_token[window.start : window.end + 1]
@@ -133,9 +139,28 @@ class Pruner:
         return vectors
 
     def predictor(self, encoding: Encoding, keep_rate: float) -> Predict:
-        """The denoiser as the sampler calls it, at one keep rate for the whole text."""
-        context, twins = encoding.context, encoding.units.twins
-        return lambda states, noise: self.network.denoise(context, states, noise, keep_rate, twins)
+        """The denoiser as the sampler calls it, at one keep rate for the whole text.
+
+        A long text is denoised in pieces, with as much around each as the denoiser sees; the same word counts as a twin
+        within a piece.
+        """
+        count, reach = len(encoding.context), self.network.settings.denoiser_reach
+        pieces = [
+            (slice(max(start - reach, 0), start + _UNITS_AT_ONCE + reach), min(start, reach))
+            for start in range(0, count, _UNITS_AT_ONCE)
+        ]
+        twins = [np.unique(encoding.units.twins[piece], return_inverse=True)[1] for piece, _ in pieces]
+
+        def predict(states: IntArray, noise: float) -> FloatArray:
+            logits = [
+                self.network.denoise(encoding.context[piece], states[piece], noise, keep_rate, same)[
+                    before : before + _UNITS_AT_ONCE
+                ]
+                for (piece, before), same in zip(pieces, twins, strict=True)
+            ]
+            return np.concatenate(logits)
+
+        return predict
 
     def shot_scores(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The utility of each shot for the query that the text was encoded with: ``[S]``.
@@ -166,13 +191,16 @@ class Pruner:
 
     def _embed(self, units: UnitInputs, windows: Sequence[Window]) -> FloatArray:
         """Vectors of unit length of some windows ``[B, D]``."""
-        return np.concatenate(self._once("text vector", units, windows, _NONE, self._embed_windows))
+        vectors = np.empty((len(windows), self.network.width), dtype=np.float32)
+        for number, vector in self._once("text vector", units, windows, _NONE, self._embed_windows):
+            vectors[number] = vector
+        return vectors
 
     def _embed_windows(
         self, units: UnitInputs, windows: Sequence[Window], query: IntArray, length: int
     ) -> list[FloatArray]:
         batch = batch_windows([(units, window, query) for window in windows], self.frame, length)
-        return list(self.network.embed(batch)[:, None])
+        return list(self.network.embed(batch))
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Vectors of unit length whose inner products tell how near texts are to each other: ``[T, D]``.
@@ -197,8 +225,10 @@ class Pruner:
         return mean_of_runs(encoding.hidden[inside], starts)
 
 
-def _by_length(units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read) -> list[FloatArray]:
-    """Runs windows in groups of one padded length; gives the results in the windows' order.
+def _by_length(
+    units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read
+) -> Iterator[tuple[int, FloatArray]]:
+    """Runs windows in groups of one padded length; gives each window's number with its result.
 
     The length depends on a window alone: what else is run, or is in the cache already, cannot change its vectors
     by a rounding error.
@@ -207,12 +237,10 @@ def _by_length(units: UnitInputs, windows: Sequence[Window], query: IntArray, re
     for number, window in enumerate(windows):
         tokens = units.first_token[window.end] - units.first_token[window.start] + len(query) + SPECIAL_TOKENS
         groups.setdefault(math.ceil(tokens / _LENGTHS) * _LENGTHS, []).append(number)
-    results: dict[int, FloatArray] = {}
     for length, members in groups.items():
         for start in range(0, len(members), most := max(_TOKENS_AT_ONCE // length, 1)):
             group = members[start : start + most]
-            results |= zip(group, read(units, [windows[member] for member in group], query, length), strict=True)
-    return [results[number] for number in range(len(windows))]
+            yield from zip(group, read(units, [windows[member] for member in group], query, length), strict=True)
 
 
 def _texts(tokens: Sequence[IntArray]) -> tuple[UnitInputs, list[Window]]:

@@ -21,6 +21,8 @@ class Settings:
         relevance_tokens: The most tokens of a shot that the sentence encoder reads.
         relevance_weight: What a cosine of 1 adds to a shot's utility.
         evidence_weight: What the shot head's score is multiplied by; both weights were chosen on development questions.
+        denoiser_blocks: Convolutions of the denoiser, one after the other.
+        denoiser_kernel: Units that one of them sees; odd.
     """
 
     window_tokens: int
@@ -30,6 +32,13 @@ class Settings:
     relevance_tokens: int
     relevance_weight: float
     evidence_weight: float
+    denoiser_blocks: int
+    denoiser_kernel: int
+
+    @property
+    def denoiser_reach(self) -> int:
+        """How many units to either side of one the denoiser sees."""
+        return self.denoiser_blocks * (self.denoiser_kernel // 2)
 
     @classmethod
     def of(cls, config: Mapping[str, Any], folder: object) -> "Settings":

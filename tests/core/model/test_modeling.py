@@ -118,6 +118,16 @@ class TestDenoiser:
         assert not np.allclose(undecided, self.logits(pruner, [UNDECIDED] * 5, rate=0.1))
         assert not np.allclose(undecided, self.logits(pruner, [UNDECIDED] * 5, noise=0.2))
 
+    def test_a_long_text_is_denoised_in_pieces(self, pruner: Pruner, monkeypatch: pytest.MonkeyPatch) -> None:
+        text = " ".join(f"{word}{number}" for number in range(12) for word in ("apple", "box", "cat"))
+        offsets = split_units(text)
+        encoding = pruner.encode(text, offsets, [(0, len(offsets))])
+        states = np.arange(len(offsets)) % 3
+        whole = pruner.predictor(encoding, 0.4)(states, 0.5)
+        for size in (5, 12, len(offsets) - 1, len(offsets)):
+            monkeypatch.setattr("diffumask_core.model.pruner._UNITS_AT_ONCE", size)
+            np.testing.assert_allclose(pruner.predictor(encoding, 0.4)(states, 0.5), whole, atol=1e-5)
+
     def test_it_counts_the_other_units_of_a_word(self) -> None:
         twins = torch.tensor([[0, 1, 0, 2, 0]])
         flags = torch.tensor([[True, True, False, False, True]])
