@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -126,8 +127,9 @@ class EncoderPass:
             compressor.compress_batch(prompts, keep_rate=KEEP_RATE)
 
             def run() -> Mapping[str, float]:
-                for batch in recorder.batches:
-                    pruner.network.encode(batch)
+                with ThreadPoolExecutor(pruner.network.workers) as pool:
+                    for _ in pool.map(pruner.network.encode, recorder.batches):
+                        pass
                 return {}
 
             return run

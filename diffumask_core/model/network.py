@@ -22,12 +22,16 @@ class Network(Protocol):
         settings: How the model reads a text.
         width: D.
         compares: Whether there is a sentence encoder to compare shots with a query.
+        workers: How many batches of windows are best run at the same time, each in a thread of its own.
+        tokens_at_once: The padded tokens of a batch that are read fastest.
         fingerprint: Of the weights and the runtime: what two networks with the same compute is the same.
     """
 
     settings: Settings
     width: int
     compares: bool
+    workers: int
+    tokens_at_once: int
 
     @property
     def fingerprint(self) -> bytes: ...

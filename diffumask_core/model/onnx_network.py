@@ -4,6 +4,7 @@ The graphs lie beside the weights, in ``onnx/``; `export` makes them. Every row 
 window's vectors do not depend on what runs beside it.
 """
 
+import os
 from functools import cached_property
 from pathlib import Path
 
@@ -34,7 +35,13 @@ _WEIGHTS = {
 
 
 class OnnxNetwork:
-    """Runs the graphs of a folder with its weights; see `network.Network`. Many threads may use one."""
+    """Runs the graphs of a folder with its weights; see `network.Network`. Many threads may use one.
+
+    The encoders compute in the thread that calls them. Several batches side by side, each small enough for a core's
+    cache, take a fifth less time than one after the other with all cores on each.
+    """
+
+    tokens_at_once = 384
 
     def __init__(self, folder: Path, weights: Weights, settings: Settings, threads: int | None = None) -> None:
         """Makes the sessions.
@@ -47,9 +54,12 @@ class OnnxNetwork:
         """
         self.settings = settings
         self.compares = (folder / "relevance.onnx").is_file()
+        self.workers = threads or _cores()
         self._folder = folder
         self._sessions = {
-            name: _Session(folder / f"{name}.onnx", weights, prefixes, threads or 0)
+            name: _Session(
+                folder / f"{name}.onnx", weights, prefixes, 1 if name in ("encoder", "relevance") else self.workers
+            )
             for name, prefixes in _WEIGHTS.items()
             if name != "relevance" or self.compares
         }
@@ -89,6 +99,14 @@ class OnnxNetwork:
         evidence = self._sessions["evidence"].run(hidden=hidden[inside])
         pooled = np.concatenate([mean_of_runs(evidence, starts), largest_of_runs(evidence, starts)], 1)
         return self._sessions["utility"].run(pooled=pooled)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1
 
 
 class _Session:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,7 @@ from diffumask_core.prompt.units import split_units
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
-# Windows of like length run together up to so many tokens: the cores are kept busy, and memory flat on long texts.
-_TOKENS_AT_ONCE = 1536
+# Of a long text so many are denoised at once.
 _UNITS_AT_ONCE = 8192
 # Windows are padded to multiples of so many tokens.
 _LENGTHS = 16
@@ -53,6 +53,9 @@ class Encoding:
     units: UnitInputs
     query: IntArray
 
+
+_Batch = tuple[int, list[int]]
+"""A padded length, and the windows of it that are read together."""
 
 _Read = Callable[[UnitInputs, Sequence[Window], IntArray, int], list[FloatArray]]
 
@@ -106,7 +109,7 @@ class Pruner:
             read: From units, windows, query and padded length to an array for each window.
         """
         if self.cache is None:
-            yield from _by_length(units, windows, query, read)
+            yield from self._by_length(units, windows, query, read)
             return
         keys = [self._key(what, units, window, query) for window in windows]
         new: list[int] = []
@@ -115,9 +118,44 @@ class Pruner:
                 new.append(number)
             else:
                 yield number, found
-        for place, vectors in _by_length(units, [windows[number] for number in new], query, read):
+        for place, vectors in self._by_length(units, [windows[number] for number in new], query, read):
             self.cache.put(keys[new[place]], vectors)
             yield new[place], vectors
+
+    def _by_length(
+        self, units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read
+    ) -> Iterator[tuple[int, FloatArray]]:
+        """Runs windows in batches of one padded length; gives each window's number with its result.
+
+        The length depends on a window alone: what else is run, or is in the cache already, cannot change its vectors
+        by a rounding error.
+        """
+        of_length: dict[int, list[int]] = {}
+        for number, window in enumerate(windows):
+            tokens = units.first_token[window.end] - units.first_token[window.start] + len(query) + SPECIAL_TOKENS
+            of_length.setdefault(math.ceil(tokens / _LENGTHS) * _LENGTHS, []).append(number)
+        batches: list[_Batch] = []
+        for length, members in of_length.items():
+            most = max(self.network.tokens_at_once // length, 1)
+            batches += [(length, members[start : start + most]) for start in range(0, len(members), most)]
+        # The last ones to be done are small, so that no worker waits long for another.
+        batches.sort(key=lambda batch: batch[0] * len(batch[1]), reverse=True)
+
+        def run(batch: _Batch) -> list[FloatArray]:
+            length, members = batch
+            return read(units, [windows[member] for member in members], query, length)
+
+        for (_, members), vectors in zip(batches, self._map(run, batches), strict=True):
+            yield from zip(members, vectors, strict=True)
+
+    def _map(self, run: Callable[[_Batch], list[FloatArray]], batches: Sequence[_Batch]) -> Iterator[list[FloatArray]]:
+        """Runs batches, as many at the same time as is best; gives the results in the batches' order."""
+        workers = min(self.network.workers, len(batches))
+        if workers <= 1:
+            yield from map(run, batches)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            yield from pool.map(run, batches)
 
     def _key(self, what: str, units: UnitInputs, window: Window, query: IntArray) -> bytes:
         first = units.first_token[window.start : window.end + 1]
@@ -223,24 +261,6 @@ class Pruner:
         """The mean of each shot's unit vectors ``[S, D]``."""
         inside, starts = runs_of(shot_of_unit, shots)
         return mean_of_runs(encoding.hidden[inside], starts)
-
-
-def _by_length(
-    units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read
-) -> Iterator[tuple[int, FloatArray]]:
-    """Runs windows in groups of one padded length; gives each window's number with its result.
-
-    The length depends on a window alone: what else is run, or is in the cache already, cannot change its vectors
-    by a rounding error.
-    """
-    groups: dict[int, list[int]] = {}
-    for number, window in enumerate(windows):
-        tokens = units.first_token[window.end] - units.first_token[window.start] + len(query) + SPECIAL_TOKENS
-        groups.setdefault(math.ceil(tokens / _LENGTHS) * _LENGTHS, []).append(number)
-    for length, members in groups.items():
-        for start in range(0, len(members), most := max(_TOKENS_AT_ONCE // length, 1)):
-            group = members[start : start + most]
-            yield from zip(group, read(units, [windows[member] for member in group], query, length), strict=True)
 
 
 def _texts(tokens: Sequence[IntArray]) -> tuple[UnitInputs, list[Window]]:

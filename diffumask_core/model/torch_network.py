@@ -21,7 +21,10 @@ IntArray = npt.NDArray[np.int64]
 
 
 class TorchNetwork:
-    """Runs a `DiffuMaskModel`; see `network.Network`."""
+    """Runs a `DiffuMaskModel`; see `network.Network`. Torch itself keeps all cores busy with one batch."""
+
+    workers = 1
+    tokens_at_once = 1536
 
     def __init__(self, model: DiffuMaskModel) -> None:
         self.model = model

@@ -115,9 +115,10 @@ def test_onnx_is_for_the_cpu(folder: Path) -> None:
         Compressor.from_pretrained(folder, "cuda", runtime="onnx")
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2, 5])
 def test_threads_change_nothing(folder: Path, onnx: Pruner, threads: int) -> None:
-    text = ". ".join(TEXTS * 3)
+    # Long enough for more batches than threads.
+    text = ". ".join(TEXTS * 60)
     options: dict[str, Any] = {"keep_rate": 0.5, "tokenizer": len}
     result = Compressor.from_pretrained(folder, threads=threads).compress(text, **options)
     assert result == Compressor(onnx).compress(text, **options)
