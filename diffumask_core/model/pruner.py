@@ -134,9 +134,11 @@ class Pruner:
         for number, window in enumerate(windows):
             tokens = units.first_token[window.end] - units.first_token[window.start] + len(query) + SPECIAL_TOKENS
             of_length.setdefault(math.ceil(tokens / _LENGTHS) * _LENGTHS, []).append(number)
+        total = sum(length * len(members) for length, members in of_length.items())
+        at_once = min(self.network.tokens_at_once, total // self.network.workers)
         batches: list[_Batch] = []
         for length, members in of_length.items():
-            most = max(self.network.tokens_at_once // length, 1)
+            most = max(at_once // length, 1)
             batches += [(length, members[start : start + most]) for start in range(0, len(members), most)]
         # The last ones to be done are small, so that no worker waits long for another.
         batches.sort(key=lambda batch: batch[0] * len(batch[1]), reverse=True)
