@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import Exemplar, LabelRow, SolutionRow, exemplar_of, is_held_out
+from diffumask_core.errors import BudgetError
 from diffumask_core.evaluation import baselines
 from diffumask_core.evaluation.curves import Trial
 from diffumask_core.prompt.assemble import join_spans
 from diffumask_core.prompt.layout import Span
 from diffumask_core.prompt.prompt import Prompt
-from diffumask_core.result import CompressionResult
 from diffumask_core.tokens import TokenizerLike, get_counter
 
 KEEP_RATES = (0.6, 0.4, 0.25)
@@ -54,7 +54,11 @@ def with_compressor(compressor: Compressor, tokenizer: TokenizerLike, steps: int
     """Ours: the exemplar is one shot."""
 
     def compress(exemplar: Exemplar, budgets: Sequence[int]) -> Sequence[Sequence[Span]]:
-        return [result.spans for result in _at_budgets(compressor, exemplar, budgets, tokenizer, steps=steps)]
+        prompt = Prompt(shots=[exemplar.text])
+        result = compressor.compress(
+            prompt, target_tokens=budgets[0], tokenizer=tokenizer, steps=steps, on_overflow="best_effort"
+        )
+        return [result.at(target_tokens=tokens).spans for tokens in budgets]
 
     return compress
 
@@ -62,33 +66,16 @@ def with_compressor(compressor: Compressor, tokenizer: TokenizerLike, steps: int
 def with_oracle(compressor: Compressor, tokenizer: TokenizerLike) -> Compress:
     """The most that is possible: all that is required, and what always stays; nothing where that is too much."""
 
-    def compress(exemplar: Exemplar, budgets: Sequence[int]) -> Sequence[Sequence[Span]]:
-        results = _at_budgets(compressor, exemplar, budgets, tokenizer, protect=exemplar.required)
-        return [
-            result.spans if result.compressed_tokens <= tokens else []
-            for result, tokens in zip(results, budgets, strict=True)
-        ]
+    def at(exemplar: Exemplar, tokens: int) -> Sequence[Span]:
+        prompt = Prompt(shots=[exemplar.text])
+        try:
+            return compressor.compress(
+                prompt, target_tokens=tokens, tokenizer=tokenizer, protect=exemplar.required
+            ).spans
+        except BudgetError:
+            return []
 
-    return compress
-
-
-def _at_budgets(
-    compressor: Compressor,
-    exemplar: Exemplar,
-    budgets: Sequence[int],
-    tokenizer: TokenizerLike,
-    protect: Sequence[Span] = (),
-    steps: int = 1,
-) -> list[CompressionResult]:
-    result = compressor.compress(
-        Prompt(shots=[exemplar.text]),
-        target_tokens=budgets[0],
-        tokenizer=tokenizer,
-        on_overflow="best_effort",
-        protect=protect,
-        steps=steps,
-    )
-    return [result.at(target_tokens=tokens) for tokens in budgets]
+    return lambda exemplar, budgets: [at(exemplar, tokens) for tokens in budgets]
 
 
 def baseline_compressors(exemplars: Sequence[Exemplar], tokenizer: TokenizerLike) -> Mapping[str, Compress]:
