@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -18,7 +17,7 @@ from diffumask_core.evaluation.labels import MANY_STEPS
 from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.network import FloatArray, Network
 from diffumask_core.model.pretrained import Runtime, load_pruner
-from diffumask_core.model.pruner import Pruner
+from diffumask_core.model.pruner import Pruner, side_by_side
 from diffumask_core.options import DEFAULT_STEPS
 from diffumask_core.prompt.units import split_units
 
@@ -127,9 +126,8 @@ class EncoderPass:
             compressor.compress_batch(prompts, keep_rate=KEEP_RATE)
 
             def run() -> Mapping[str, float]:
-                with ThreadPoolExecutor(pruner.network.workers) as pool:
-                    for _ in pool.map(pruner.network.encode, recorder.batches):
-                        pass
+                for _ in side_by_side(pruner.network.encode, recorder.batches, pruner.network.workers):
+                    pass
                 return {}
 
             return run

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import Exemplar, LabelRow, SolutionRow, exemplar_of, is_held_out
-from diffumask_core.errors import BudgetError
 from diffumask_core.evaluation import baselines
 from diffumask_core.evaluation.curves import Trial
 from diffumask_core.prompt.assemble import join_spans
@@ -64,18 +63,16 @@ def with_compressor(compressor: Compressor, tokenizer: TokenizerLike, steps: int
 
 
 def with_oracle(compressor: Compressor, tokenizer: TokenizerLike) -> Compress:
-    """The most that is possible: all that is required, and what always stays; nothing where that is too much."""
+    """The most that is possible: all that is required, where with what always stays it fits, else nothing."""
 
-    def at(exemplar: Exemplar, tokens: int) -> Sequence[Span]:
-        prompt = Prompt(shots=[exemplar.text])
-        try:
-            return compressor.compress(
-                prompt, target_tokens=tokens, tokenizer=tokenizer, protect=exemplar.required
-            ).spans
-        except BudgetError:
-            return []
+    def compress(exemplar: Exemplar, budgets: Sequence[int]) -> Sequence[Sequence[Span]]:
+        # With the whole text kept nothing is encoded; what must stay is counted all the same.
+        whole = compressor.compress(
+            Prompt(shots=[exemplar.text]), keep_rate=1.0, tokenizer=tokenizer, protect=exemplar.required
+        )
+        return [exemplar.required if whole.protected_tokens <= tokens else [] for tokens in budgets]
 
-    return lambda exemplar, budgets: [at(exemplar, tokens) for tokens in budgets]
+    return compress
 
 
 def baseline_compressors(exemplars: Sequence[Exemplar], tokenizer: TokenizerLike) -> Mapping[str, Compress]:

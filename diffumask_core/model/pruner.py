@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +57,9 @@ class Encoding:
 
 _Batch = tuple[int, list[int]]
 """A padded length, and the windows of it that are read together."""
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _Read = Callable[[UnitInputs, Sequence[Window], IntArray, int], list[FloatArray]]
 
@@ -147,17 +151,8 @@ class Pruner:
             length, members = batch
             return read(units, [windows[member] for member in members], query, length)
 
-        for (_, members), vectors in zip(batches, self._map(run, batches), strict=True):
+        for (_, members), vectors in zip(batches, side_by_side(run, batches, self.network.workers), strict=True):
             yield from zip(members, vectors, strict=True)
-
-    def _map(self, run: Callable[[_Batch], list[FloatArray]], batches: Sequence[_Batch]) -> Iterator[list[FloatArray]]:
-        """Runs batches, as many at the same time as is best; gives the results in the batches' order."""
-        workers = min(self.network.workers, len(batches))
-        if workers <= 1:
-            yield from map(run, batches)
-            return
-        with ThreadPoolExecutor(workers) as pool:
-            yield from pool.map(run, batches)
 
     def _key(self, what: str, units: UnitInputs, window: Window, query: IntArray) -> bytes:
         first = units.first_token[window.start : window.end + 1]
@@ -263,6 +258,15 @@ class Pruner:
         """The mean of each shot's unit vectors ``[S, D]``."""
         inside, starts = runs_of(shot_of_unit, shots)
         return mean_of_runs(encoding.hidden[inside], starts)
+
+
+def side_by_side(run: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> Iterator[_Result]:
+    """Runs items, as many at the same time as there are workers; gives the results in the items' order."""
+    if min(workers, len(items)) <= 1:
+        yield from map(run, items)
+        return
+    with ThreadPoolExecutor(min(workers, len(items))) as pool:
+        yield from pool.map(run, items)
 
 
 def _texts(tokens: Sequence[IntArray]) -> tuple[UnitInputs, list[Window]]:
