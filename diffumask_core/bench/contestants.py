@@ -173,7 +173,7 @@ class Removal:
                 encodings.append(pruner.encode(prompt, offsets, [(0, len(offsets))]))
 
             def run() -> Mapping[str, float]:
-                tasks = [(pruner.predictor(encoding, KEEP_RATE), len(encoding.hidden)) for encoding in encodings]
+                tasks = [(pruner.predictor(encoding, KEEP_RATE), len(encoding.context)) for encoding in encodings]
                 return {"calls": sum(remove(predict, units, int(KEEP_RATE * units)) for predict, units in tasks)}
 
             return run

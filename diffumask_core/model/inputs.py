@@ -32,6 +32,7 @@ class UnitInputs:
         shapes: ``[N, SHAPE_FEATURES]``: what an uncased encoder cannot see.
         twins: ``[N]``, equal numbers below N for units of one block that are the same word but for case.
         words: ``[N]``, whether the unit holds a letter or a digit.
+        block_starts: ``[G]``, the first unit of each block that has any.
     """
 
     tokens: IntArray
@@ -39,6 +40,7 @@ class UnitInputs:
     shapes: FloatArray
     twins: IntArray
     words: npt.NDArray[np.bool_]
+    block_starts: IntArray
 
 
 @lru_cache(maxsize=65536)
@@ -71,11 +73,12 @@ def describe_units(
     """
     units = [text[start:end] for start, end in offsets.tolist()]
     count = len(units)
+    blocks = blocks or [(0, count)]
     numbers: dict[tuple[int, str], int] = {}
     twins = np.array(
         [
             numbers.setdefault((block, unit.lower()), len(numbers))
-            for block, (start, end) in enumerate(blocks or [(0, count)])
+            for block, (start, end) in enumerate(blocks)
             for unit in units[start:end]
         ],
         dtype=np.int64,
@@ -93,7 +96,8 @@ def describe_units(
         shapes[:, _SHAPE_OF_WORD + 2] = first[twins] < np.arange(count)
         shapes[:, _SHAPE_OF_WORD + 3] = last[twins] > np.arange(count)
     tokens, first_token = _tokenise(units, tokenizer)
-    return UnitInputs(tokens, first_token, shapes, twins, shapes[:, _SHAPE_OF_WORD - 1] > 0)
+    starts = np.array([start for start, end in blocks if start < end], dtype=np.int64)
+    return UnitInputs(tokens, first_token, shapes, twins, shapes[:, _SHAPE_OF_WORD - 1] > 0, starts)
 
 
 def query_tokens(query: str, tokenizer: Tokenizer, most: int) -> IntArray:

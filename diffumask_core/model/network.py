@@ -54,6 +54,10 @@ class Network(Protocol):
         """One step of the denoiser: the logit of "keep" of each unit ``[N]``; see `modeling.Denoiser`."""
         ...
 
-    def utilities(self, hidden: FloatArray, shot_of_unit: IntArray, shots: int) -> FloatArray:
-        """Each shot's utility ``[S]`` by the shot head, from ``[N, D]`` and ``[N]``, -1 for units outside shots."""
+    def evidence(self, hidden: FloatArray) -> FloatArray:
+        """What each unit says about the usefulness of its shot, by the shot head: ``[N, D]`` to ``[N, 2 W]``."""
+        ...
+
+    def utilities(self, evidence: FloatArray) -> FloatArray:
+        """Each shot's utility ``[S]``, from the mean and the largest evidence of its units ``[S, 4 W]``."""
         ...

@@ -14,7 +14,6 @@ import onnxruntime
 
 from diffumask_core.model.cache import cache_key
 from diffumask_core.model.inputs import WindowBatch
-from diffumask_core.model.pooling import largest_of_runs, mean_of_runs, runs_of
 from diffumask_core.model.settings import Settings
 from diffumask_core.model.weights import WEIGHTS_FILE, Weights
 
@@ -94,11 +93,11 @@ class OnnxNetwork:
             twins=twins,
         )
 
-    def utilities(self, hidden: FloatArray, shot_of_unit: IntArray, shots: int) -> FloatArray:
-        inside, starts = runs_of(shot_of_unit, shots)
-        evidence = self._sessions["evidence"].run(hidden=hidden[inside])
-        pooled = np.concatenate([mean_of_runs(evidence, starts), largest_of_runs(evidence, starts)], 1)
-        return self._sessions["utility"].run(pooled=pooled)
+    def evidence(self, hidden: FloatArray) -> FloatArray:
+        return self._sessions["evidence"].run(hidden=hidden)
+
+    def utilities(self, evidence: FloatArray) -> FloatArray:
+        return self._sessions["utility"].run(pooled=evidence)
 
 
 def _cores() -> int:

@@ -21,8 +21,8 @@ def runs_of(owners: IntArray, count: int) -> tuple[IntArray, IntArray]:
     return inside, np.searchsorted(owners[inside], np.arange(count + 1))
 
 
-def mean_of_runs(rows: FloatArray, starts: IntArray) -> FloatArray:
-    """Means of consecutive rows.
+def sum_of_runs(rows: FloatArray, starts: IntArray) -> FloatArray:
+    """Sums of consecutive rows.
 
     Args:
         rows: ``[L, D]``.
@@ -31,12 +31,16 @@ def mean_of_runs(rows: FloatArray, starts: IntArray) -> FloatArray:
     Returns:
         ``[G, D]``; zeros for an empty run.
     """
-    counts = np.diff(starts)
-    return _reduce(np.add, rows, starts) / np.maximum(counts, 1).astype(np.float32)[:, None]
+    return _reduce(np.add, rows, starts)
+
+
+def mean_of_runs(rows: FloatArray, starts: IntArray) -> FloatArray:
+    """Means of consecutive rows; shapes as in `sum_of_runs`."""
+    return sum_of_runs(rows, starts) / np.maximum(np.diff(starts), 1).astype(np.float32)[:, None]
 
 
 def largest_of_runs(rows: FloatArray, starts: IntArray) -> FloatArray:
-    """The largest of consecutive rows in each column; shapes as in `mean_of_runs`."""
+    """The largest of consecutive rows in each column; shapes as in `sum_of_runs`."""
     return _reduce(np.maximum, rows, starts)
 
 

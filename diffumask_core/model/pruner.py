@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from diffumask_core.diffusion.sampler import Predict
 from diffumask_core.errors import ModelError
+from diffumask_core.model.blocks import BlockTotals
 from diffumask_core.model.cache import EncodingCache, cache_key
 from diffumask_core.model.inputs import (
     SPECIAL_TOKENS,
@@ -31,7 +32,7 @@ from diffumask_core.prompt.units import split_units
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
-# Of a long text so many are denoised at once.
+# Of a long text about so many are read, and so many denoised, at once.
 _UNITS_AT_ONCE = 8192
 # Windows are padded to multiples of so many tokens.
 _LENGTHS = 16
@@ -40,19 +41,35 @@ _NONE: IntArray = np.zeros(0, dtype=np.int64)
 
 @dataclass(frozen=True)
 class Encoding:
-    """What the encoder made of a text of N units.
+    """What the encoder made of a text of N units in G blocks.
 
     Attributes:
-        hidden: ``[N, D]``.
-        context: ``[N, W + 2]``.
         units: The units as they were read.
         query: Token ids of the query; none where there is none.
+        context: ``[N, W + 2]``, what the denoiser is given at each step.
+        vectors: ``[G, D]``, the mean of the vectors of each block's units.
+        utilities: ``[G]``, what the shot head says of each block; zeros without a query.
     """
 
-    hidden: FloatArray
-    context: FloatArray
     units: UnitInputs
     query: IntArray
+    context: FloatArray
+    vectors: FloatArray
+    utilities: FloatArray
+
+    def of_shots(self, values: FloatArray, shot_of_unit: IntArray, shots: int) -> FloatArray:
+        """Takes the values of shots from those of blocks, ``[G, ...]`` to ``[S, ...]``; zeros for a shot without units.
+
+        Args:
+            values: A row a block.
+            shot_of_unit: ``[N]``, -1 for units outside shots. Each shot is a block.
+            shots: S.
+        """
+        numbers, first = np.unique(shot_of_unit, return_index=True)
+        block = np.searchsorted(self.units.block_starts, first, side="right") - 1
+        rows: FloatArray = np.zeros((shots, *values.shape[1:]), dtype=np.float32)
+        rows[numbers[numbers >= 0]] = values[block[numbers >= 0]]
+        return rows
 
 
 _Batch = tuple[int, list[int]]
@@ -93,12 +110,16 @@ class Pruner:
         units = describe_units(text, offsets, self.tokenizer, blocks)
         asked = query_tokens(query, self.tokenizer, settings.query_tokens)
         windows = windows_of(units, blocks, asked, settings)
-        hidden = np.empty((len(offsets), self.network.width), dtype=np.float32)
-        for number, vectors in self._once("unit vectors", units, windows, asked, self._read_windows):
-            hidden[windows[number].core_start : windows[number].core_end] = vectors
-        pieces = [slice(start, start + _UNITS_AT_ONCE) for start in range(0, len(hidden), _UNITS_AT_ONCE)]
-        context = [self.network.contextualise(hidden[piece], units.shapes[piece]) for piece in pieces]
-        return Encoding(hidden, np.concatenate(context), units, asked)
+        totals = BlockTotals(self.network, units, len(asked) > 0)
+        context: list[FloatArray] = []
+        for portion in _portions(windows):
+            start, end = portion[0].core_start, portion[-1].core_end
+            hidden = np.empty((end - start, self.network.width), dtype=np.float32)
+            for number, vectors in self._once("unit vectors", units, portion, asked, self._read_windows):
+                hidden[portion[number].core_start - start : portion[number].core_end - start] = vectors
+            context.append(self.network.contextualise(hidden, units.shapes[start:end]))
+            totals.add(start, hidden)
+        return Encoding(units, asked, np.concatenate(context), totals.vectors(), totals.utilities())
 
     def _once(
         self, what: str, units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read
@@ -202,11 +223,11 @@ class Pruner:
 
         Args:
             encoding: Of N units.
-            shot_of_unit: ``[N]``, -1 for units outside shots.
+            shot_of_unit: ``[N]``, -1 for units outside shots. Each shot is a block.
             shots: S.
         """
         settings = self.network.settings
-        scores = settings.evidence_weight * self.network.utilities(encoding.hidden, shot_of_unit, shots)
+        scores = settings.evidence_weight * encoding.of_shots(encoding.utilities, shot_of_unit, shots)
         if self.network.compares and len(encoding.query):
             scores = scores + settings.relevance_weight * self._nearness(encoding, shot_of_unit, shots)
         return scores
@@ -256,8 +277,7 @@ class Pruner:
 
     def shot_vectors(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The mean of each shot's unit vectors ``[S, D]``."""
-        inside, starts = runs_of(shot_of_unit, shots)
-        return mean_of_runs(encoding.hidden[inside], starts)
+        return encoding.of_shots(encoding.vectors, shot_of_unit, shots)
 
 
 def side_by_side(run: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> Iterator[_Result]:
@@ -273,6 +293,15 @@ def _texts(tokens: Sequence[IntArray]) -> tuple[UnitInputs, list[Window]]:
     """Texts as a unit each, to be read in a window each."""
     count = len(tokens)
     first_token = np.cumsum([0, *map(len, tokens)])
-    shapes = np.zeros((count, 0), dtype=np.float32)
-    units = UnitInputs(np.concatenate(tokens), first_token, shapes, np.arange(count), np.ones(count, dtype=bool))
+    numbers, shapes = np.arange(count), np.zeros((count, 0), dtype=np.float32)
+    units = UnitInputs(np.concatenate(tokens), first_token, shapes, numbers, np.ones(count, dtype=bool), numbers)
     return units, [Window(number, number + 1, number, number + 1) for number in range(count)]
+
+
+def _portions(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:
+    """Consecutive windows of some `_UNITS_AT_ONCE` units, so that the vectors of a long text are never all held."""
+    start = 0
+    for number, window in enumerate(windows):
+        if window.core_end - windows[start].core_start >= _UNITS_AT_ONCE or number == len(windows) - 1:
+            yield windows[start : number + 1]
+            start = number + 1

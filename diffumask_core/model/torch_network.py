@@ -92,9 +92,12 @@ class TorchNetwork:
         return _array(self.model.denoiser(vectors, now, level, rate, same, mask)[0])
 
     @torch.inference_mode()
-    def utilities(self, hidden: FloatArray, shot_of_unit: IntArray, shots: int) -> FloatArray:
-        vectors, owners = self._tensors(hidden[None], shot_of_unit[None])
-        return _array(self.model.shot_head(vectors, owners, shots)[0])
+    def evidence(self, hidden: FloatArray) -> FloatArray:
+        return _array(self.model.shot_head.evidence_of(*self._tensors(hidden)))
+
+    @torch.inference_mode()
+    def utilities(self, evidence: FloatArray) -> FloatArray:
+        return _array(self.model.shot_head.utility(*self._tensors(evidence)).squeeze(-1))
 
     def _tensors(self, *arrays: npt.NDArray[np.generic]) -> list[Tensor]:
         return [torch.from_numpy(array).to(self.model.device) for array in arrays]

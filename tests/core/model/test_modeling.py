@@ -1,5 +1,6 @@
 """The network."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from transformers import AutoConfig, AutoModel
 from diffumask_core import Compressor
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
 from diffumask_core.model.configuration import DiffuMaskConfig
-from diffumask_core.model.inputs import Frame, Window, batch_windows, describe_units
+from diffumask_core.model.inputs import Frame, Window, batch_windows, describe_units, windows_of
 from diffumask_core.model.modeling import Denoiser, DiffuMaskModel, pool_tokens
-from diffumask_core.model.pruner import Pruner
+from diffumask_core.model.pruner import Encoding, Pruner
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.prompt.units import split_units
 
@@ -93,7 +94,7 @@ class TestForward:
         offsets = split_units(LONG)
         blocks = [(0, len(offsets))]
         plain, asked = pruner.encode(LONG, offsets, blocks), pruner.encode(LONG, offsets, blocks, "How many boxes?")
-        assert not np.allclose(plain.hidden, asked.hidden)
+        assert not np.allclose(plain.vectors, asked.vectors)
 
     def test_of_a_long_query_the_end_is_seen(self, pruner: Pruner) -> None:
         offsets = split_units(LONG)
@@ -146,8 +147,45 @@ def test_shots_are_scored_apart(pruner: Pruner) -> None:
     first, last = len(split_units(SHORT)), len(offsets) - len(split_units(SHORT))
     owner = np.full(len(offsets), -1)
     owner[:first], owner[last:] = 0, 1
-    encoding = pruner.encode(text, offsets, [(0, first), (first, last), (last, len(offsets))])
-    scores, vectors = pruner.shot_scores(encoding, owner, 2), pruner.shot_vectors(encoding, owner, 2)
-    assert scores.shape == (2,)
-    np.testing.assert_allclose(vectors[0], encoding.hidden[:first].mean(0), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(pruner.shot_scores(encoding, 1 - owner.clip(-1), 3)[:2], scores[::-1], rtol=1e-4)
+    encoding = pruner.encode(text, offsets, [(0, first), (first, last), (last, len(offsets))], "how many boxes?")
+    scores, vectors = pruner.shot_scores(encoding, owner, 3), pruner.shot_vectors(encoding, owner, 3)
+    assert len(set(scores.tolist())) == 3
+    assert scores[2] == 0
+    assert vectors.tolist() == [*encoding.vectors[[0, 2]].tolist(), [0.0] * 16]
+
+
+def test_shots_are_scored_as_in_training(pruner: Pruner) -> None:
+    # A shot that is longer than those that share a window, and read in a window of its own.
+    text = " ".join(f"{LONG} {number}" for number in range(2))
+    offsets = split_units(text)
+    half = len(offsets) // 2
+    encoding = pruner.encode(text, offsets, [(0, half), (half, len(offsets))], "how many boxes?")
+    model, units = pruner.network.model, encoding.units
+    windows = windows_of(units, [(0, half), (half, len(offsets))], encoding.query, pruner.network.settings)
+    batch = batch_windows([(units, window, encoding.query) for window in windows], pruner.frame)
+    assert [(window.core_start, window.core_end) for window in windows] == [(0, half), (half, len(offsets))]
+    arrays = batch.input_ids, batch.token_types, batch.attention_mask, batch.unit_of_token
+    with torch.inference_mode():
+        hidden = model.encode(*map(torch.from_numpy, arrays), half)
+        expected = model.shot_head(hidden, torch.zeros(2, half, dtype=torch.int64), 1)[:, 0]
+    np.testing.assert_allclose(encoding.vectors, hidden.mean(1), atol=0.02)
+    np.testing.assert_allclose(encoding.utilities, expected, atol=0.02)
+
+
+@pytest.mark.parametrize("query", ["", "how many boxes?"])
+def test_a_long_text_is_read_in_portions(pruner: Pruner, monkeypatch: pytest.MonkeyPatch, query: str) -> None:
+    texts = [SHORT, LONG * 4, SHORT, LONG, SHORT] * 2
+    ends = np.cumsum([len(split_units(text)) for text in texts]).tolist()
+    text = " ".join(texts)
+
+    def encoded() -> Encoding:
+        return pruner.encode(text, split_units(text), list(pairwise([0, *ends])), query)
+
+    whole = encoded()
+    assert len(whole.vectors) == len(whole.utilities) == len(texts)
+    for size in (1, 30, 90):
+        monkeypatch.setattr("diffumask_core.model.pruner._UNITS_AT_ONCE", size)
+        portions = encoded()
+        np.testing.assert_allclose(portions.context, whole.context, atol=1e-5)
+        np.testing.assert_allclose(portions.vectors, whole.vectors, atol=1e-5)
+        np.testing.assert_allclose(portions.utilities, whole.utilities, atol=1e-5)
