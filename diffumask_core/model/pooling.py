@@ -45,9 +45,16 @@ def largest_of_runs(rows: FloatArray, starts: IntArray) -> FloatArray:
 
 
 def _reduce(function: np.ufunc, rows: FloatArray, starts: IntArray) -> FloatArray:
-    reduced = np.zeros((len(starts) - 1, rows.shape[1]), dtype=np.float32)
-    filled = np.diff(starts) > 0
-    if filled.any():
-        # An empty run has no rows between its neighbours, so they stay runs of their own without it.
-        reduced[filled] = function.reduceat(rows[: starts[-1]], starts[:-1][filled])
+    # `ufunc.reduceat` does the same, and takes five to fifteen times as long along the first axis.
+    counts = np.diff(starts)
+    reduced = np.zeros((len(counts), rows.shape[1]), dtype=np.float32)
+    longest = int(counts.max(initial=0))
+    if longest > len(counts):
+        for run in np.flatnonzero(counts).tolist():
+            reduced[run] = function.reduce(rows[starts[run] : starts[run + 1]])
+    elif longest:
+        reduced[counts > 0] = rows[starts[:-1][counts > 0]]
+        for place in range(1, longest):
+            longer = np.flatnonzero(counts > place)
+            reduced[longer] = function(reduced[longer], rows[starts[longer] + place])
     return reduced

@@ -111,15 +111,15 @@ class Pruner:
         asked = query_tokens(query, self.tokenizer, settings.query_tokens)
         windows = windows_of(units, blocks, asked, settings)
         totals = BlockTotals(self.network, units, len(asked) > 0)
-        context: list[FloatArray] = []
+        context = np.empty((len(offsets), self.network.context_width), dtype=np.float32)
         for portion in _portions(windows):
             start, end = portion[0].core_start, portion[-1].core_end
             hidden = np.empty((end - start, self.network.width), dtype=np.float32)
             for number, vectors in self._once("unit vectors", units, portion, asked, self._read_windows):
                 hidden[portion[number].core_start - start : portion[number].core_end - start] = vectors
-            context.append(self.network.contextualise(hidden, units.shapes[start:end]))
+            context[start:end] = self.network.contextualise(hidden, units.shapes[start:end])
             totals.add(start, hidden)
-        return Encoding(units, asked, np.concatenate(context), totals.vectors(), totals.utilities())
+        return Encoding(units, asked, context, totals.vectors(), totals.utilities())
 
     def _once(
         self, what: str, units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read

@@ -30,6 +30,7 @@ class TorchNetwork:
         self.model = model
         self.settings = Settings.of(model.config.to_dict(), "this model")
         self.width = int(model.encoder.config.hidden_size)
+        self.context_width = model.config.denoiser_width + 2
         self.compares = model.relevance is not None
 
     @classmethod

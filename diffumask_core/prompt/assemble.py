@@ -1,5 +1,7 @@
 """From a retention mask back to text."""
 
+from functools import lru_cache
+
 import regex
 from numpy import append, bool_, diff, flatnonzero, insert
 from numpy.typing import NDArray
@@ -8,10 +10,9 @@ from diffumask_core.prompt.document import Document
 from diffumask_core.prompt.layout import Span
 
 _BLANK_LINE = regex.compile(r"\n[^\S\n]*\r?\n")
-_OPENING = regex.compile(r"[\p{Ps}\p{Pi}]$")
-_CLOSING = regex.compile(r"^[\p{Pe}\p{Pf}.,;:!?…。、，]")
-_WORD_END = regex.compile(r"[\p{L}\p{M}\p{N}_]$")
-_WORD_START = regex.compile(r"^[\p{L}\p{M}\p{N}_]")
+_OPENING = regex.compile(r"[\p{Ps}\p{Pi}]")
+_CLOSING = regex.compile(r"[\p{Pe}\p{Pf}.,;:!?…。、，]")
+_OF_A_WORD = regex.compile(r"[\p{L}\p{M}\p{N}_]")
 
 
 def kept_spans(document: Document, mask: NDArray[bool_]) -> list[list[Span]]:
@@ -67,12 +68,17 @@ def _joint(text: str, before: Span, after: Span) -> str:
     if "\n" in dropped:
         return "\n\n" if _BLANK_LINE.search(dropped) else "\n"
     left, right = text[max(before[0], before[1] - 1) : before[1]], text[after[0] : after[0] + 1]
-    if _WORD_END.search(left) and _WORD_START.search(right):
+    if _is(_OF_A_WORD, left) and _is(_OF_A_WORD, right):
         return " "
     if not any(map(str.isspace, dropped)):
         return ""
-    if _CLOSING.search(right) and not dropped[-1].isspace():
+    if _is(_CLOSING, right) and not dropped[-1].isspace():
         return ""
-    if _OPENING.search(left) and not dropped[0].isspace():
+    if _is(_OPENING, left) and not dropped[0].isspace():
         return ""
     return " "
+
+
+@lru_cache(maxsize=4096)
+def _is(kind: regex.Pattern[str], character: str) -> bool:
+    return kind.match(character) is not None
