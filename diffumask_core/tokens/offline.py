@@ -4,7 +4,7 @@ tiktoken downloads a vocabulary when it first needs it. Here its definitions (pa
 addresses and hashes of the vocabularies) are used with a reader that only looks where a copy may lie.
 """
 
-import base64
+import binascii
 import hashlib
 import importlib.machinery
 import importlib.util
@@ -100,8 +100,9 @@ def _read_ranks(url: str, expected_hash: str) -> dict[bytes, int]:
         except OSError:
             continue
         if hashlib.sha256(data).hexdigest() == expected_hash:
-            pairs = (line.split() for line in data.splitlines() if line)
-            return {base64.b64decode(token): int(rank) for token, rank in pairs}
+            # In bulk: a vocabulary has 200,000 lines, and the first call waits for them.
+            fields = data.split()
+            return dict(zip(map(binascii.a2b_base64, fields[::2]), map(int, fields[1::2]), strict=True))
     raise VocabularyError(url)
 
 
