@@ -13,7 +13,7 @@ FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
 
 Predict = Callable[[IntArray, float], FloatArray]
-"""From the states ``[N]`` and the noise level to the logit of "keep" of each unit ``[N]``."""
+"""From the states ``[N]`` and the noise level to the logits of "keep" ``[N]``, at least of the undecided units."""
 
 
 @dataclass(frozen=True)

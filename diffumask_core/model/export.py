@@ -74,7 +74,7 @@ def _stages(model: DiffuMaskModel) -> dict[str, tuple[_Call, _Inputs]]:
                 "states": (torch.zeros(units, dtype=torch.int64), ("units",)),
                 "noise": (torch.ones(1), ("",)),
                 "keep_rate": (torch.ones(1), ("",)),
-                "twins": (torch.arange(units), ("units",)),
+                "of_twins": (torch.zeros(units, 2), ("units", "")),
             },
         ),
         "evidence": (lambda model, hidden: model.shot_head.evidence_of(hidden), {"hidden": vectors}),
@@ -89,11 +89,10 @@ def _stages(model: DiffuMaskModel) -> dict[str, tuple[_Call, _Inputs]]:
 
 
 def _denoise(
-    model: DiffuMaskModel, context: Tensor, states: Tensor, noise: Tensor, keep_rate: Tensor, twins: Tensor
+    model: DiffuMaskModel, context: Tensor, states: Tensor, noise: Tensor, keep_rate: Tensor, of_twins: Tensor
 ) -> Tensor:
     mask = torch.ones_like(states, dtype=torch.float32)[None]
-    logits: Tensor = model.denoiser(context[None], states[None], noise[None], keep_rate[None], twins[None], mask)
-    return logits[0]
+    return model.denoiser.score(context[None], states[None], noise[None], keep_rate[None], of_twins[None], mask)[0]
 
 
 class _Stage(nn.Module):

@@ -96,16 +96,30 @@ class Denoiser(nn.Module):
         Returns:
             ``[B, U]``.
         """
-        kept = self._of_twins(states == KEEP, twins)
-        waiting = self._of_twins((states == UNDECIDED) & (mask > 0), twins)
-        rate = keep_rate.expand_as(mask)
-        log_rate = rate.clamp(min=1e-3).log()
+        waiting = (states == UNDECIDED) & (mask > 0)
+        of_twins = torch.stack([self._of_twins(flag, twins) for flag in (states == KEEP, waiting)], -1)
+        return self.score(context, states, noise, keep_rate, of_twins, mask)
+
+    def score(
+        self, context: Tensor, states: Tensor, noise: Tensor, keep_rate: Tensor, of_twins: Tensor, mask: Tensor
+    ) -> Tensor:
+        """As `forward`, with what is decided about the twins of each unit in place of the twins.
+
+        Args:
+            context: As in `forward`, like the rest.
+            states: ``[B, U]``.
+            noise: ``[B, 1]``.
+            keep_rate: ``[B, 1]`` or ``[B, U]``.
+            of_twins: ``[B, U, 2]``, 1 where another unit of the same word is kept, and where one is undecided.
+            mask: ``[B, U]``.
+        """
+        log_rate = keep_rate.clamp(min=1e-3).log()
         vectors, marginals = context[..., :-2], context[..., -2:]
-        tightness = self.tightness(torch.stack([rate, log_rate], -1)).squeeze(-1).sigmoid()
+        tightness = self.tightness(torch.stack([keep_rate, log_rate], -1)).squeeze(-1).sigmoid()
         marginal = tightness * marginals[..., 0] + (1 - tightness) * marginals[..., 1]
-        condition = torch.stack([rate, log_rate, noise.expand_as(mask), noise.sqrt() * rate], -1)
+        condition = torch.stack([keep_rate, log_rate, noise.expand_as(keep_rate), noise.sqrt() * keep_rate], -1)
         x = vectors + self.marginals(marginals) + self.state(states) + self.condition(condition)
-        x = x + self.twin(torch.stack([kept, waiting], -1))
+        x = x + self.twin(of_twins)
         columns = mask.unsqueeze(-1)
         for block in self.blocks:
             x = block(x, columns)

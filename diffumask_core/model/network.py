@@ -51,9 +51,9 @@ class Network(Protocol):
         ...
 
     def denoise(
-        self, context: FloatArray, states: IntArray, noise: float, keep_rate: float, twins: IntArray
+        self, context: FloatArray, states: IntArray, noise: float, keep_rate: float, of_twins: FloatArray
     ) -> FloatArray:
-        """One step of the denoiser: the logit of "keep" of each unit ``[N]``; see `modeling.Denoiser`."""
+        """One step of the denoiser: the logit of "keep" of each unit ``[N]``; see `modeling.Denoiser.score`."""
         ...
 
     def evidence(self, hidden: FloatArray) -> FloatArray:

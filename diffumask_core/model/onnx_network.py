@@ -83,14 +83,14 @@ class OnnxNetwork:
         return self._sessions["context"].run(hidden=hidden, shapes=shapes)
 
     def denoise(
-        self, context: FloatArray, states: IntArray, noise: float, keep_rate: float, twins: IntArray
+        self, context: FloatArray, states: IntArray, noise: float, keep_rate: float, of_twins: FloatArray
     ) -> FloatArray:
         return self._sessions["denoiser"].run(
             context=context,
             states=states,
             noise=np.array([noise], dtype=np.float32),
             keep_rate=np.array([keep_rate], dtype=np.float32),
-            twins=twins,
+            of_twins=of_twins,
         )
 
     def evidence(self, hidden: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from diffumask_core.diffusion.sampler import Predict
+from diffumask_core.diffusion.states import KEEP, UNDECIDED
 from diffumask_core.errors import ModelError
 from diffumask_core.model.blocks import BlockTotals
 from diffumask_core.model.cache import EncodingCache, cache_key
@@ -31,6 +32,7 @@ from diffumask_core.prompt.units import split_units
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 # Of a long text about so many are read, and so many denoised, at once.
 _UNITS_AT_ONCE = 8192
@@ -197,24 +199,24 @@ class Pruner:
     def predictor(self, encoding: Encoding, keep_rate: float) -> Predict:
         """The denoiser as the sampler calls it, at one keep rate for the whole text.
 
-        A long text is denoised in pieces, with as much around each as the denoiser sees; the same word counts as a twin
-        within a piece.
+        It gives logits for the undecided units, or for all where nothing is undecided, and zeros for the others. Only
+        what the denoiser sees from there is read, and of a long text a piece after the other: the logits are the same.
         """
-        count, reach = len(encoding.context), self.network.settings.denoiser_reach
-        pieces = [
-            (slice(max(start - reach, 0), start + _UNITS_AT_ONCE + reach), min(start, reach))
-            for start in range(0, count, _UNITS_AT_ONCE)
-        ]
-        twins = [np.unique(encoding.units.twins[piece], return_inverse=True)[1] for piece, _ in pieces]
+        twins, reach = encoding.units.twins, self.network.settings.denoiser_reach
 
         def predict(states: IntArray, noise: float) -> FloatArray:
-            logits = [
-                self.network.denoise(encoding.context[piece], states[piece], noise, keep_rate, same)[
-                    before : before + _UNITS_AT_ONCE
-                ]
-                for (piece, before), same in zip(pieces, twins, strict=True)
-            ]
-            return np.concatenate(logits)
+            undecided = states == UNDECIDED
+            asked = undecided if undecided.any() else np.ones_like(undecided)
+            of_twins = np.stack([_of_twins(flag, twins) for flag in (states == KEEP, undecided)], 1)
+            seen = np.flatnonzero(_near(asked, reach))
+            logits = np.zeros(len(states), dtype=np.float32)
+            for start in range(0, len(seen), _UNITS_AT_ONCE):
+                before = min(start, reach)
+                piece = seen[start - before : start + _UNITS_AT_ONCE + reach]
+                scores = self.network.denoise(encoding.context[piece], states[piece], noise, keep_rate, of_twins[piece])
+                inner = slice(before, before + _UNITS_AT_ONCE)
+                logits[piece[inner]] = scores[inner]
+            return np.where(asked, logits, 0)
 
         return predict
 
@@ -290,6 +292,20 @@ def side_by_side(run: Callable[[_Item], _Result], items: Sequence[_Item], worker
         return
     with ThreadPoolExecutor(min(workers, len(items))) as pool:
         yield from pool.map(run, items)
+
+
+def _of_twins(flag: BoolArray, twins: IntArray) -> FloatArray:
+    """Whether another unit of the same word has the flag ``[N]``, as `modeling.Denoiser` learnt it."""
+    counts = np.bincount(twins, weights=flag)
+    others: FloatArray = np.minimum(counts[twins] - flag, 1).astype(np.float32)
+    return others
+
+
+def _near(units: BoolArray, reach: int) -> BoolArray:
+    """The units ``[N]`` that are no further from one of these than the reach."""
+    before, place = np.concatenate([[0], np.cumsum(units)]), np.arange(len(units))
+    near: BoolArray = before[np.minimum(place + reach + 1, len(units))] > before[np.maximum(place - reach, 0)]
+    return near
 
 
 def _as_units(texts: Sequence[IntArray]) -> tuple[UnitInputs, list[Window]]:

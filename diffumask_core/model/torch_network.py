@@ -85,12 +85,12 @@ class TorchNetwork:
 
     @torch.inference_mode()
     def denoise(
-        self, context: FloatArray, states: IntArray, noise: float, keep_rate: float, twins: IntArray
+        self, context: FloatArray, states: IntArray, noise: float, keep_rate: float, of_twins: FloatArray
     ) -> FloatArray:
-        vectors, now, same = self._tensors(context[None], states[None], twins[None])
+        vectors, now, twins = self._tensors(context[None], states[None], of_twins[None])
         level, rate = (torch.full((1, 1), value, device=self.model.device) for value in (noise, keep_rate))
         mask = torch.ones(now.shape, device=self.model.device)
-        return _array(self.model.denoiser(vectors, now, level, rate, same, mask)[0])
+        return _array(self.model.denoiser.score(vectors, now, level, rate, twins, mask)[0])
 
     @torch.inference_mode()
     def evidence(self, hidden: FloatArray) -> FloatArray:

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import distilbert, roberta, tiny_model
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
 from diffumask_core import Compressor
-from diffumask_core.diffusion.states import KEEP, UNDECIDED
+from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
 from diffumask_core.model.configuration import DiffuMaskConfig
 from diffumask_core.model.inputs import Frame, Window, batch_windows, describe_units, windows_of
 from diffumask_core.model.modeling import Denoiser, DiffuMaskModel, pool_tokens
@@ -115,12 +117,27 @@ class TestDenoiser:
     def test_it_sees_the_states_the_rate_and_the_noise(self, pruner: Pruner) -> None:
         undecided = self.logits(pruner, [UNDECIDED] * 5)
         assert undecided.shape == (5,)
-        assert not np.allclose(undecided, self.logits(pruner, [KEEP] + [UNDECIDED] * 4))
+        assert not np.allclose(undecided[1:], self.logits(pruner, [KEEP] + [UNDECIDED] * 4)[1:])
         assert not np.allclose(undecided, self.logits(pruner, [UNDECIDED] * 5, rate=0.1))
         assert not np.allclose(undecided, self.logits(pruner, [UNDECIDED] * 5, noise=0.2))
 
+    @given(states=st.lists(st.sampled_from([KEEP, DROP, UNDECIDED]), min_size=60, max_size=60))
+    def test_of_the_units_it_is_asked_for_it_says_what_it_says_of_all(self, pruner: Pruner, states: list[int]) -> None:
+        text = " ".join(["the owner", "the visitor", "the box"] * 10)
+        encoding = pruner.encode(text, split_units(text), [(0, 60)])
+        given_states = np.array(states)
+        now, context, twins = (
+            torch.from_numpy(array)[None] for array in (given_states, encoding.context, encoding.units.twins)
+        )
+        level, rate = torch.full((1, 1), 0.5), torch.full((1, 1), 0.4)
+        with torch.inference_mode():
+            whole = pruner.network.model.denoiser(context, now, level, rate, twins, torch.ones(1, 60))[0].numpy()
+        asked = given_states == UNDECIDED if UNDECIDED in states else np.ones(60, dtype=bool)
+        logits = pruner.predictor(encoding, 0.4)(given_states, 0.5)
+        np.testing.assert_allclose(logits, np.where(asked, whole, 0), atol=1e-5)
+
     def test_a_long_text_is_denoised_in_pieces(self, pruner: Pruner, monkeypatch: pytest.MonkeyPatch) -> None:
-        text = " ".join(f"{word}{number}" for number in range(12) for word in ("apple", "box", "cat"))
+        text = " ".join(f"{word}{number}" for number in range(12) for word in ("the apple", "the box", "cat"))
         offsets = split_units(text)
         encoding = pruner.encode(text, offsets, [(0, len(offsets))])
         states = np.arange(len(offsets)) % 3
