@@ -23,8 +23,8 @@ class BlockTotals:
         self._starts = units.block_starts
         self._counts = np.diff(units.block_starts, append=len(units.words)).astype(np.float32)[:, None]
         self._hidden: FloatArray = np.zeros((len(self._starts), network.width), dtype=np.float32)
-        self._evidence: FloatArray = np.zeros((0, 0), dtype=np.float32)
-        self._strongest: FloatArray = np.zeros((0, 0), dtype=np.float32)
+        self._evidence: FloatArray = np.zeros((len(self._starts), network.evidence_width), dtype=np.float32)
+        self._strongest: FloatArray = np.full_like(self._evidence, -np.inf)
 
     def add(self, start: int, hidden: FloatArray) -> None:
         """Adds the vectors of a portion's units ``[P, D]``, of which the first is unit `start`."""
@@ -37,9 +37,6 @@ class BlockTotals:
         if not self._asked:
             return
         evidence = self._network.evidence(hidden)
-        if not len(self._evidence):
-            self._evidence = np.zeros((len(self._starts), evidence.shape[1]), dtype=np.float32)
-            self._strongest = np.full_like(self._evidence, -np.inf)
         self._evidence[blocks] += sum_of_runs(evidence, edges)
         self._strongest[blocks] = np.maximum(self._strongest[blocks], largest_of_runs(evidence, edges))
 

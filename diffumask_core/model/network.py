@@ -22,6 +22,7 @@ class Network(Protocol):
         settings: How the model reads a text.
         width: D.
         context_width: W + 2, of what the denoiser is given of a unit.
+        evidence_width: 2 W, of what the shot head is.
         compares: Whether there is a sentence encoder to compare shots with a query.
         workers: How many batches of windows are best run at the same time, each in a thread of its own.
         tokens_at_once: The padded tokens of a batch that are read fastest.
@@ -31,6 +32,7 @@ class Network(Protocol):
     settings: Settings
     width: int
     context_width: int
+    evidence_width: int
     compares: bool
     workers: int
     tokens_at_once: int

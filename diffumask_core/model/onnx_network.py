@@ -62,7 +62,9 @@ class OnnxNetwork:
             for name, prefixes in _WEIGHTS.items()
             if name != "relevance" or self.compares
         }
-        self.width, self.context_width = (self._sessions[name].width for name in ("encoder", "context"))
+        self.width, self.context_width, self.evidence_width = (
+            self._sessions[name].width for name in ("encoder", "context", "evidence")
+        )
 
     @cached_property
     def fingerprint(self) -> bytes:

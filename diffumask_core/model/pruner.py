@@ -237,8 +237,8 @@ class Pruner:
     def _nearness(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The cosine between the query and each shot: ``[S]``.
 
-        Of a shot the words with a content are read: that finds what answers a question as well as all of its words do,
-        in two thirds of the time.
+        Of a shot only the words with a content are read, which finds what answers a question as well as all of its
+        words do, in less time.
         """
         units = encoding.units
         inside, starts = runs_of(shot_of_unit, shots)

@@ -31,6 +31,7 @@ class TorchNetwork:
         self.settings = Settings.of(model.config.to_dict(), "this model")
         self.width = int(model.encoder.config.hidden_size)
         self.context_width = model.config.denoiser_width + 2
+        self.evidence_width = 2 * model.config.denoiser_width
         self.compares = model.relevance is not None
 
     @classmethod
