@@ -25,7 +25,7 @@ _FUNCTION_WORDS = """
     your his its our their am is are was were be been being do does did have has had will would can could should may
     might must also
 """
-_IS_FUNCTION_WORD = frozenset(_FUNCTION_WORDS.split())
+_WITHOUT_CONTENT = frozenset(_FUNCTION_WORDS.split())
 _SHAPE_OF_WORD = 8
 SHAPE_FEATURES = _SHAPE_OF_WORD + 4
 
@@ -108,7 +108,7 @@ def describe_units(
         shapes[:, _SHAPE_OF_WORD + 3] = last[twins] > np.arange(count)
     tokens, first_token = _tokenise(units, tokenizer)
     words = shapes[:, _SHAPE_OF_WORD - 1] > 0
-    content = words & np.array([unit not in _IS_FUNCTION_WORD for unit in lower], dtype=bool)
+    content = words & np.array([unit not in _WITHOUT_CONTENT for unit in lower], dtype=bool)
     starts = np.array([start for start, end in blocks if start < end], dtype=np.int64)
     return UnitInputs(tokens, first_token, shapes, twins, words, content, starts)
 
