@@ -4,7 +4,6 @@ import subprocess
 import sys
 from importlib import resources
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -101,16 +100,12 @@ def test_what_is_computed_beside_a_window_changes_nothing(onnx: Pruner) -> None:
 def test_the_bundled_model_decides_alike_on_both() -> None:
     text = (resources.files("diffumask_core") / "assets" / "demo" / "few_shot.txt").read_text("utf-8")
     compressors = [Compressor(load_pruner(runtime=runtime)) for runtime in ("onnx", "torch")]
-    shared = []
     for rate in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
         kept: list[set[int]] = []
         for compressor in compressors:
             spans = compressor.compress(text, keep_rate=rate).spans
             kept.append({character for start, end in spans for character in range(start, end)})
-        shared.append(len(kept[0] & kept[1]) / max(map(len, kept)))
-    # Where it is a near thing whether one more shot stays, rounding may decide it.
-    assert median(shared) > 0.97
-    assert min(shared) > 0.7
+        assert len(kept[0] & kept[1]) > 0.97 * max(map(len, kept))
 
 
 def test_a_folder_without_graphs_runs_on_torch(model_folder: Path) -> None:
