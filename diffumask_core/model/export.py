@@ -26,8 +26,8 @@ from diffumask_core.model.weights import LARGEST, SCALE, WEIGHTS_FILE, is_packed
 _OPSET = 20
 _MICROSOFT = "com.microsoft"
 _ZERO = 128  # of unsigned 8-bit numbers that stand for signed ones
-# Products that are not rounded: half of what rounding does to a cosine comes from the attention of the sentence encoder,
-# and a cosine can decide whether a shot stays.
+# Products that are not rounded: half of what rounding does to a cosine comes from the sentence encoder's attention, and
+# a cosine can decide whether a shot stays.
 _IN_FULL = re.compile(r"relevance\..*\.attention\.self\.(query|key|value)\.weight")
 
 
