@@ -7,7 +7,6 @@ et al., "SmoothQuant", 2023).
 """
 
 import logging
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
@@ -26,9 +25,6 @@ from diffumask_core.model.weights import LARGEST, SCALE, WEIGHTS_FILE, is_packed
 _OPSET = 20
 _MICROSOFT = "com.microsoft"
 _ZERO = 128  # of unsigned 8-bit numbers that stand for signed ones
-# Products that are not rounded: half of what rounding does to a cosine comes from the sentence encoder's attention, and
-# a cosine can decide whether a shot stays.
-_IN_FULL = re.compile(r"relevance\..*\.attention\.self\.(query|key|value)\.weight")
 
 
 def export_folder(folder: Path) -> None:
@@ -170,10 +166,7 @@ def _in_8_bits(graph: onnx.GraphProto, parameters: Set[str]) -> None:
     transposed = {
         node.output[0]: node.input[0]
         for node in graph.node
-        if node.op_type == "Transpose"
-        and node.input[0] in packed
-        and list(node.attribute[0].ints) == [1, 0]
-        and not _IN_FULL.fullmatch(node.input[0])
+        if node.op_type == "Transpose" and node.input[0] in packed and list(node.attribute[0].ints) == [1, 0]
     }
     nodes: list[onnx.NodeProto] = []
     rounded: set[str] = set()
@@ -184,10 +177,6 @@ def _in_8_bits(graph: onnx.GraphProto, parameters: Set[str]) -> None:
                 rounded.add(source)
                 nodes += _round_tokens(source)
             nodes += _product(source, matrix, transposed[matrix] + SCALE, node.output[0])
-        elif node.op_type == "Transpose" and _IN_FULL.fullmatch(node.input[0]):
-            nodes += _unpack(node.input[0])
-            node.input[0] += ":full"
-            nodes.append(node)
         elif node.op_type == "Gather" and node.input[0] in packed:
             weight, numbers = node.input
             nodes += _look_up(weight, numbers, node.output[0])
@@ -226,15 +215,6 @@ def _product(source: str, matrix: str, scale: str, output: str) -> list[onnx.Nod
     return [
         helper.make_node("MatMulIntegerToFloat", inputs, [f"{output}:scaled"], domain=_MICROSOFT),
         helper.make_node("Mul", [f"{output}:scaled", f"{source}:scale"], [output]),
-    ]
-
-
-def _unpack(weight: str) -> list[onnx.NodeProto]:
-    """A packed matrix in 32 bits, which ONNX Runtime makes of it once."""
-    return [
-        helper.make_node("Cast", [weight], [f"{weight}:rounded"], to=TensorProto.FLOAT),
-        helper.make_node("Unsqueeze", [weight + SCALE, "last_axis"], [f"{weight}:scales"]),
-        helper.make_node("Mul", [f"{weight}:rounded", f"{weight}:scales"], [f"{weight}:full"]),
     ]
 
 

@@ -18,14 +18,6 @@ FloatArray = npt.NDArray[np.float32]
 
 # A unit of many tokens (a long URL, a base64 blob) is recognised by its beginning.
 _MOST_TOKENS_OF_A_UNIT = 16
-# English words that say little of what a text is about. Negations are none of them.
-_FUNCTION_WORDS = """
-    a an the of to in on at by for from with as into about than over under between through during before after and or
-    but if so then that which who whom whose this these those there here i you he she it we they me him her us them my
-    your his its our their am is are was were be been being do does did have has had will would can could should may
-    might must also
-"""
-_WITHOUT_CONTENT = frozenset(_FUNCTION_WORDS.split())
 _SHAPE_OF_WORD = 8
 SHAPE_FEATURES = _SHAPE_OF_WORD + 4
 
@@ -40,7 +32,6 @@ class UnitInputs:
         shapes: ``[N, SHAPE_FEATURES]``: what an uncased encoder cannot see.
         twins: ``[N]``, equal numbers below N for units of one block that are the same word but for case.
         words: ``[N]``, whether the unit holds a letter or a digit.
-        content: ``[N]``, whether it is a word that says what a text is about, no function word.
         block_starts: ``[G]``, the first unit of each block that has any.
     """
 
@@ -49,7 +40,6 @@ class UnitInputs:
     shapes: FloatArray
     twins: IntArray
     words: npt.NDArray[np.bool_]
-    content: npt.NDArray[np.bool_]
     block_starts: IntArray
 
 
@@ -82,15 +72,14 @@ def describe_units(
             shot says may be gone with that shot. By default all is one block.
     """
     units = [text[start:end] for start, end in offsets.tolist()]
-    lower = [unit.lower() for unit in units]
     count = len(units)
     blocks = blocks or [(0, count)]
     numbers: dict[tuple[int, str], int] = {}
     twins = np.array(
         [
-            numbers.setdefault((block, unit), len(numbers))
+            numbers.setdefault((block, unit.lower()), len(numbers))
             for block, (start, end) in enumerate(blocks)
-            for unit in lower[start:end]
+            for unit in units[start:end]
         ],
         dtype=np.int64,
     )
@@ -107,10 +96,8 @@ def describe_units(
         shapes[:, _SHAPE_OF_WORD + 2] = first[twins] < np.arange(count)
         shapes[:, _SHAPE_OF_WORD + 3] = last[twins] > np.arange(count)
     tokens, first_token = _tokenise(units, tokenizer)
-    words = shapes[:, _SHAPE_OF_WORD - 1] > 0
-    content = words & np.array([unit not in _WITHOUT_CONTENT for unit in lower], dtype=bool)
     starts = np.array([start for start, end in blocks if start < end], dtype=np.int64)
-    return UnitInputs(tokens, first_token, shapes, twins, words, content, starts)
+    return UnitInputs(tokens, first_token, shapes, twins, shapes[:, _SHAPE_OF_WORD - 1] > 0, starts)
 
 
 def query_tokens(query: str, tokenizer: Tokenizer, most: int) -> IntArray:

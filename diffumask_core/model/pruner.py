@@ -235,31 +235,23 @@ class Pruner:
         return scores
 
     def _nearness(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
-        """The cosine between the query and each shot: ``[S]``.
-
-        Of a shot only the words with a content are read, which finds what answers a question as well as all of its
-        words do, in less time.
-        """
-        units = encoding.units
+        """The cosine between the query and each shot: ``[S]``."""
+        units, most = encoding.units, self.network.settings.relevance_tokens
         inside, starts = runs_of(shot_of_unit, shots)
-        token_has_content = np.repeat(units.content, np.diff(units.first_token))
-        texts = []
-        for shot in range(shots):
-            first, last = units.first_token[inside[starts[shot]]], units.first_token[inside[starts[shot + 1] - 1] + 1]
-            tokens, has_content = units.tokens[first:last], token_has_content[first:last]
-            texts.append(tokens[has_content] if has_content.any() else tokens)
-        vectors = self._embed([*texts, encoding.query])
-        nearness: FloatArray = vectors[:-1] @ vectors[-1]
+        first, last = inside[starts[:-1]], inside[starts[1:] - 1] + 1
+        read = np.searchsorted(units.first_token, units.first_token[first] + most, side="right") - 1
+        windows = [
+            Window(start, end, start, end)
+            for start, end in zip(first.tolist(), np.minimum(last, np.maximum(read, first + 1)).tolist(), strict=True)
+        ]
+        nearness: FloatArray = self._embed(units, windows) @ self._embed(*_texts([encoding.query]))[0]
         return nearness
 
-    def _embed(self, texts: Sequence[IntArray]) -> FloatArray:
-        """Vectors of unit length of token ids ``[T, D]``, zeros where there are none."""
-        filled = [number for number, tokens in enumerate(texts) if len(tokens)]
-        vectors = np.zeros((len(texts), self.network.width), dtype=np.float32)
-        if filled:
-            read = [texts[number][: self.network.settings.relevance_tokens] for number in filled]
-            for number, vector in self._once("text vector", *_as_units(read), _NONE, self._embed_windows):
-                vectors[filled[number]] = vector
+    def _embed(self, units: UnitInputs, windows: Sequence[Window]) -> FloatArray:
+        """Vectors of unit length of some windows ``[B, D]``."""
+        vectors = np.empty((len(windows), self.network.width), dtype=np.float32)
+        for number, vector in self._once("text vector", units, windows, _NONE, self._embed_windows):
+            vectors[number] = vector
         return vectors
 
     def _embed_windows(
@@ -278,7 +270,12 @@ class Pruner:
         """
         if not self.network.compares:
             raise ModelError("This model has no sentence encoder to compare texts with: use the bundled one.")
-        return self._embed([describe_units(text, split_units(text), self.tokenizer).tokens for text in texts])
+        most = self.network.settings.relevance_tokens
+        tokens = [describe_units(text, split_units(text), self.tokenizer).tokens[:most] for text in texts]
+        vectors = np.zeros((len(texts), self.network.width), dtype=np.float32)
+        if filled := [number for number, some in enumerate(tokens) if len(some)]:
+            vectors[filled] = self._embed(*_texts([tokens[number] for number in filled]))
+        return vectors
 
     def shot_vectors(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The mean of each shot's unit vectors ``[S, D]``."""
@@ -308,13 +305,13 @@ def _near(units: BoolArray, reach: int) -> BoolArray:
     return near
 
 
-def _as_units(texts: Sequence[IntArray]) -> tuple[UnitInputs, list[Window]]:
-    """Texts of token ids as a unit each, to be read in a window each."""
-    numbers, filled = np.arange(len(texts)), np.ones(len(texts), dtype=bool)
-    first_token = np.cumsum([0, *map(len, texts)])
-    shapes = np.zeros((len(texts), 0), dtype=np.float32)
-    units = UnitInputs(np.concatenate(texts), first_token, shapes, numbers, filled, filled, numbers)
-    return units, [Window(number, number + 1, number, number + 1) for number in range(len(texts))]
+def _texts(tokens: Sequence[IntArray]) -> tuple[UnitInputs, list[Window]]:
+    """Texts as a unit each, to be read in a window each."""
+    count = len(tokens)
+    first_token = np.cumsum([0, *map(len, tokens)])
+    numbers, shapes = np.arange(count), np.zeros((count, 0), dtype=np.float32)
+    units = UnitInputs(np.concatenate(tokens), first_token, shapes, numbers, np.ones(count, dtype=bool), numbers)
+    return units, [Window(number, number + 1, number, number + 1) for number in range(count)]
 
 
 def _portions(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:
