@@ -165,8 +165,9 @@ class Pruner:
         at_once = min(self.network.tokens_at_once, total // self.network.workers)
         batches: list[_Batch] = []
         for length, members in of_length.items():
-            most = max(at_once // length, 1)
-            batches += [(length, members[start : start + most]) for start in range(0, len(members), most)]
+            parts = math.ceil(len(members) / max(at_once // length, 1))
+            # All of about the same size, so that the workers are done at about the same time.
+            batches += [(length, members[part::parts]) for part in range(parts)]
         # The last ones to be done are small, so that no worker waits long for another.
         batches.sort(key=lambda batch: batch[0] * len(batch[1]), reverse=True)
 
@@ -236,22 +237,22 @@ class Pruner:
 
     def _nearness(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The cosine between the query and each shot: ``[S]``."""
-        units, most = encoding.units, self.network.settings.relevance_tokens
+        units = encoding.units
         inside, starts = runs_of(shot_of_unit, shots)
-        first, last = inside[starts[:-1]], inside[starts[1:] - 1] + 1
-        read = np.searchsorted(units.first_token, units.first_token[first] + most, side="right") - 1
-        windows = [
-            Window(start, end, start, end)
-            for start, end in zip(first.tolist(), np.minimum(last, np.maximum(read, first + 1)).tolist(), strict=True)
-        ]
-        nearness: FloatArray = self._embed(units, windows) @ self._embed(*_texts([encoding.query]))[0]
+        first, last = units.first_token[inside[starts[:-1]]], units.first_token[inside[starts[1:] - 1] + 1]
+        texts = [units.tokens[start:end] for start, end in zip(first, last, strict=True)]
+        vectors = self._embed([*texts, encoding.query])
+        nearness: FloatArray = vectors[:-1] @ vectors[-1]
         return nearness
 
-    def _embed(self, units: UnitInputs, windows: Sequence[Window]) -> FloatArray:
-        """Vectors of unit length of some windows ``[B, D]``."""
-        vectors = np.empty((len(windows), self.network.width), dtype=np.float32)
-        for number, vector in self._once("text vector", units, windows, _NONE, self._embed_windows):
-            vectors[number] = vector
+    def _embed(self, texts: Sequence[IntArray]) -> FloatArray:
+        """Vectors of unit length of token ids ``[T, D]``, zeros where there are none."""
+        filled = [number for number, tokens in enumerate(texts) if len(tokens)]
+        vectors = np.zeros((len(texts), self.network.width), dtype=np.float32)
+        if filled:
+            read = [texts[number][: self.network.settings.relevance_tokens] for number in filled]
+            for number, vector in self._once("text vector", *_as_units(read), _NONE, self._embed_windows):
+                vectors[filled[number]] = vector
         return vectors
 
     def _embed_windows(
@@ -270,12 +271,7 @@ class Pruner:
         """
         if not self.network.compares:
             raise ModelError("This model has no sentence encoder to compare texts with: use the bundled one.")
-        most = self.network.settings.relevance_tokens
-        tokens = [describe_units(text, split_units(text), self.tokenizer).tokens[:most] for text in texts]
-        vectors = np.zeros((len(texts), self.network.width), dtype=np.float32)
-        if filled := [number for number, some in enumerate(tokens) if len(some)]:
-            vectors[filled] = self._embed(*_texts([tokens[number] for number in filled]))
-        return vectors
+        return self._embed([describe_units(text, split_units(text), self.tokenizer).tokens for text in texts])
 
     def shot_vectors(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The mean of each shot's unit vectors ``[S, D]``."""
@@ -305,13 +301,13 @@ def _near(units: BoolArray, reach: int) -> BoolArray:
     return near
 
 
-def _texts(tokens: Sequence[IntArray]) -> tuple[UnitInputs, list[Window]]:
-    """Texts as a unit each, to be read in a window each."""
-    count = len(tokens)
-    first_token = np.cumsum([0, *map(len, tokens)])
-    numbers, shapes = np.arange(count), np.zeros((count, 0), dtype=np.float32)
-    units = UnitInputs(np.concatenate(tokens), first_token, shapes, numbers, np.ones(count, dtype=bool), numbers)
-    return units, [Window(number, number + 1, number, number + 1) for number in range(count)]
+def _as_units(texts: Sequence[IntArray]) -> tuple[UnitInputs, list[Window]]:
+    """Texts of token ids as a unit each, to be read in a window each."""
+    numbers = np.arange(len(texts))
+    first_token = np.cumsum([0, *map(len, texts)])
+    shapes, words = np.zeros((len(texts), 0), dtype=np.float32), np.ones(len(texts), dtype=bool)
+    units = UnitInputs(np.concatenate(texts), first_token, shapes, numbers, words, numbers)
+    return units, [Window(number, number + 1, number, number + 1) for number in numbers.tolist()]
 
 
 def _portions(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:
