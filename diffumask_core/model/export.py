@@ -1,47 +1,57 @@
-"""From the torch network to the graphs that ONNX Runtime runs on a CPU; the weights stay in the weights file.
-
-The products with the encoder's matrices are done in 8 bits. What goes into one is rounded to 8 bits with a scale for
-each token, not for the whole batch as ONNX Runtime's own quantisation has it: a window's vectors then do not depend
-on what is computed beside it, and outliers in one token do not blur the others (per-token quantisation, as in Xiao
-et al., "SmoothQuant", 2023).
-"""
+"""From the torch network to the graphs that ONNX Runtime runs on a CPU; the weights stay in the weights file."""
 
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.onnx_network import GRAPHS
+from diffumask_core.model.pretrained import read_tokenizer
+from diffumask_core.model.quantise import MICROSOFT, in_8_bits, learn_smoothing, normalised_inputs
 from diffumask_core.model.torch_network import TorchNetwork
-from diffumask_core.model.weights import LARGEST, SCALE, WEIGHTS_FILE, is_packed
+from diffumask_core.model.weights import SCALE, SMOOTHING, WEIGHTS_FILE, read_weights, smoothing_key
 
 _OPSET = 20
-_MICROSOFT = "com.microsoft"
-_ZERO = 128  # of unsigned 8-bit numbers that stand for signed ones
 
 
-def export_folder(folder: Path) -> None:
+def export_folder(folder: Path, texts: Sequence[str]) -> None:
     """Adds the graphs to a pretrained folder, a small file for each; see `onnx_network` for what they compute.
+
+    Args:
+        folder: The folder. Its weights are rounded anew, to fit the range of what they are multiplied with.
+        texts: Some hundred of the kind that the model is for, or a few long ones, which show that range. Without any
+            it is not relied on, which takes longer and blurs more.
 
     Raises:
         ModelError: The weights do not fit the configuration.
     """
-    model = TorchNetwork.load(folder, "cpu").model
-    graphs = folder / GRAPHS
-    graphs.mkdir(exist_ok=True)
+    network = TorchNetwork.load(folder, "cpu")
+    model = network.model
     # Attention written out in full becomes plain products, which ONNX Runtime knows how to fuse.
     for encoder in (model.encoder, model.relevance):
         if encoder is not None:
             encoder.set_attn_implementation("eager")
-    for name, (call, inputs) in _stages(model).items():
-        onnx.save(_graph(model, call, inputs), graphs / f"{name}.onnx")
+    # Buffers, such as the positions' numbers, are no weights: they stay in the graph.
+    shapes = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
+    exported = {name: _exported(model, call, inputs) for name, (call, inputs) in _stages(model).items()}
+    normalised = [weight for one in exported.values() for weight in normalised_inputs(one.graph, shapes)]
+    smoothing = learn_smoothing(network, read_tokenizer(folder / "tokenizer.json"), texts, normalised)
+    save_file(model.packed_weights(smoothing), folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    key = smoothing_key(read_weights(folder / WEIGHTS_FILE))
+    (folder / GRAPHS).mkdir(exist_ok=True)
+    for name, one in exported.items():
+        in_8_bits(one.graph, shapes, smoothing)
+        _take_out_weights(one.graph, shapes.keys())
+        one.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
+        helper.set_model_props(one, {SMOOTHING: key})
+        onnx.save(one, folder / GRAPHS / f"{name}.onnx")
 
 
 _Call = Callable[..., Tensor]
@@ -107,7 +117,7 @@ class _Stage(nn.Module):
         return self.call(self.model, *inputs)
 
 
-def _graph(model: DiffuMaskModel, call: _Call, inputs: _Inputs) -> onnx.ModelProto:
+def _exported(model: DiffuMaskModel, call: _Call, inputs: _Inputs) -> onnx.ModelProto:
     axes = {name: torch.export.Dim(name) for _, names in inputs.values() for name in names if name}
     shapes = tuple({axis: axes[name] for axis, name in enumerate(names) if name} for _, names in inputs.values())
     logger = logging.getLogger("torch.onnx")
@@ -133,11 +143,6 @@ def _graph(model: DiffuMaskModel, call: _Call, inputs: _Inputs) -> onnx.ModelPro
     assert program is not None
     exported = program.model_proto
     _strip(exported)
-    # Buffers, such as the positions' numbers, are no weights: they stay in the graph.
-    parameters = {name for name, _ in model.named_parameters()}
-    _in_8_bits(exported.graph, parameters)
-    _take_out_weights(exported.graph, parameters)
-    exported.opset_import.append(helper.make_opsetid(_MICROSOFT, 1))
     return exported
 
 
@@ -158,74 +163,6 @@ def _strip(exported: onnx.ModelProto) -> None:
     for field in ("value_info", "metadata_props", "doc_string"):
         graph.ClearField(field)
     exported.ClearField("metadata_props")
-
-
-def _in_8_bits(graph: onnx.GraphProto, parameters: Set[str]) -> None:
-    """Does the products with packed matrices, and looks packed embeddings up, in 8 bits."""
-    packed = {weight.name for weight in graph.initializer if is_packed(weight.name, tuple(weight.dims))} & parameters
-    transposed = {
-        node.output[0]: node.input[0]
-        for node in graph.node
-        if node.op_type == "Transpose" and node.input[0] in packed and list(node.attribute[0].ints) == [1, 0]
-    }
-    nodes: list[onnx.NodeProto] = []
-    rounded: set[str] = set()
-    for node in graph.node:
-        if node.op_type == "MatMul" and node.input[1] in transposed:
-            source, matrix = node.input
-            if source not in rounded:
-                rounded.add(source)
-                nodes += _round_tokens(source)
-            nodes += _product(source, matrix, transposed[matrix] + SCALE, node.output[0])
-        elif node.op_type == "Gather" and node.input[0] in packed:
-            weight, numbers = node.input
-            nodes += _look_up(weight, numbers, node.output[0])
-        else:
-            nodes.append(node)
-    del graph.node[:]
-    graph.node.extend(nodes)
-    for weight in list(graph.initializer):
-        if weight.name in packed:
-            weight.data_type = TensorProto.INT8
-            scale = TensorProto(name=weight.name + SCALE, data_type=TensorProto.FLOAT, dims=weight.dims[:1])
-            graph.initializer.append(scale)
-    graph.initializer.extend(
-        [
-            numpy_helper.from_array(np.array(_ZERO, dtype=np.uint8), "zero"),
-            numpy_helper.from_array(np.array(1 / LARGEST, dtype=np.float32), "step"),
-            numpy_helper.from_array(np.array(1e-9, dtype=np.float32), "least"),
-            numpy_helper.from_array(np.array([-1], dtype=np.int64), "last_axis"),
-        ]
-    )
-
-
-def _round_tokens(source: str) -> list[onnx.NodeProto]:
-    """Each token's vector over its largest entry, in 8 bits."""
-    return [
-        helper.make_node("Abs", [source], [f"{source}:sizes"]),
-        helper.make_node("ReduceMax", [f"{source}:sizes", "last_axis"], [f"{source}:largest"], keepdims=1),
-        helper.make_node("Max", [f"{source}:largest", "least"], [f"{source}:scale"]),
-        helper.make_node("Div", [source, f"{source}:scale"], [f"{source}:scaled"]),
-        helper.make_node("QuantizeLinear", [f"{source}:scaled", "step", "zero"], [f"{source}:rounded"]),
-    ]
-
-
-def _product(source: str, matrix: str, scale: str, output: str) -> list[onnx.NodeProto]:
-    inputs = [f"{source}:rounded", matrix, "step", scale, "zero"]
-    return [
-        helper.make_node("MatMulIntegerToFloat", inputs, [f"{output}:scaled"], domain=_MICROSOFT),
-        helper.make_node("Mul", [f"{output}:scaled", f"{source}:scale"], [output]),
-    ]
-
-
-def _look_up(weight: str, numbers: str, output: str) -> list[onnx.NodeProto]:
-    return [
-        helper.make_node("Gather", [weight, numbers], [f"{output}:rounded"]),
-        helper.make_node("Cast", [f"{output}:rounded"], [f"{output}:scaled"], to=TensorProto.FLOAT),
-        helper.make_node("Gather", [weight + SCALE, numbers], [f"{output}:scale"]),
-        helper.make_node("Unsqueeze", [f"{output}:scale", "last_axis"], [f"{output}:scales"]),
-        helper.make_node("Mul", [f"{output}:scaled", f"{output}:scales"], [output]),
-    ]
 
 
 def _take_out_weights(graph: onnx.GraphProto, parameters: Set[str]) -> None:

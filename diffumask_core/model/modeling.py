@@ -10,10 +10,13 @@
 Shapes: B windows or texts, L tokens, U units, S shots, D encoder width, W denoiser width.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from huggingface_hub import snapshot_download
 from safetensors.numpy import load_file
@@ -243,10 +246,10 @@ class DiffuMaskModel(PreTrainedModel):
         weights = {name: torch.from_numpy(value) for name, value in unpack(load_file(folder / WEIGHTS_FILE)).items()}
         return super().from_pretrained(None, *args, config=config, state_dict=weights, **kwargs)
 
-    def packed_weights(self) -> dict[str, Tensor]:
-        """The weights as `pretrained.save_folder` stores them."""
+    def packed_weights(self, smoothing: Mapping[str, npt.NDArray[np.float32]] | None = None) -> dict[str, Tensor]:
+        """The weights as they are stored; see `weights.pack`."""
         weights = {name: value.float().cpu().numpy() for name, value in self.state_dict().items()}
-        return {name: torch.from_numpy(value) for name, value in pack(weights).items()}
+        return {name: torch.from_numpy(value) for name, value in pack(weights, smoothing).items()}
 
     def read(self, input_ids: Tensor, token_types: Tensor, attention_mask: Tensor) -> Tensor:
         """Runs the encoder: token arrays ``[B, L]`` to the vectors of tokens ``[B, L, D]``."""

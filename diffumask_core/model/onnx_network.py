@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from diffumask_core.errors import ModelError
 from diffumask_core.model.cache import cache_key
 from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.settings import Settings
-from diffumask_core.model.weights import WEIGHTS_FILE, Weights
+from diffumask_core.model.weights import SMOOTHING, WEIGHTS_FILE, Weights, smoothing_key
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -50,6 +51,9 @@ class OnnxNetwork:
             weights: Packed, see `weights`.
             settings: How the model reads a text.
             threads: How many threads compute at once; by default one for each core.
+
+        Raises:
+            ModelError: The graphs were made for other weights.
         """
         self.settings = settings
         self.compares = (folder / "relevance.onnx").is_file()
@@ -62,6 +66,12 @@ class OnnxNetwork:
             for name, prefixes in _WEIGHTS.items()
             if name != "relevance" or self.compares
         }
+        made_for = {session.smoothing_key for session in self._sessions.values()}
+        if made_for != {smoothing_key(weights)}:
+            raise ModelError(
+                f"The graphs in {folder} were made for other weights than are beside them: make them again with "
+                "diffumask_core.model.export.export_folder."
+            )
         self.width, self.context_width, self.evidence_width = (
             self._sessions[name].width for name in ("encoder", "context", "evidence")
         )
@@ -124,7 +134,8 @@ class _Session:
         self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         # Threads that wait for work sleep: an application has other things to do on these cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        names = [name for name in weights if name.startswith(prefixes)]
+        # The graphs themselves have the factors for smoothing.
+        names = [name for name in weights if name.startswith(prefixes) and not name.endswith(SMOOTHING)]
         # ONNX Runtime reads them where they lie, so they are kept as long as the session.
         self._weights = [
             weight if weight.dtype == np.int8 else weight.astype(np.float32)
@@ -140,6 +151,10 @@ class _Session:
             disabled_optimizers=["BiasGeluFusion"],
         )
         self._inputs = {node.name for node in self._session.get_inputs()}
+
+    @property
+    def smoothing_key(self) -> str:
+        return str(self._session.get_modelmeta().custom_metadata_map.get(SMOOTHING))
 
     @property
     def width(self) -> int:

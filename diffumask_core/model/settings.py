@@ -6,7 +6,7 @@ from typing import Any
 
 from diffumask_core.errors import ModelError
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 
 @dataclass(frozen=True)

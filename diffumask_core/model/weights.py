@@ -1,7 +1,9 @@
 """The weights file: the encoders' matrices in 8 bits, everything else in 16.
 
 A matrix ``[out, in]`` is stored as signed 8-bit integers with one scale for each of its rows, so that both runtimes
-compute with the very same weights: the CPU's integer units directly, torch after multiplying them out.
+compute with the very same weights: the CPU's integer units directly, torch after multiplying them out. Where the range
+of what goes into it is known, each of its columns is divided by a factor that its input is multiplied with: all inputs
+are then within 1, and none of them much smaller than the others (Xiao et al., "SmoothQuant", 2023).
 """
 
 from collections.abc import Mapping
@@ -11,9 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file
 
+from diffumask_core.model.cache import cache_key
+
 Weights = dict[str, npt.NDArray[np.generic]]
 SCALE = ".scale"
 """What the name of a matrix's scales ends in."""
+SMOOTHING = ".smoothing"
+"""What the name of the factors of its inputs ends in."""
 
 LARGEST = 127
 WEIGHTS_FILE = "model.safetensors"
@@ -24,11 +30,21 @@ def is_packed(name: str, shape: tuple[int, ...]) -> bool:
     return name.startswith(("encoder.", "relevance.")) and len(shape) == 2
 
 
-def pack(weights: Mapping[str, npt.NDArray[np.floating]]) -> Weights:
-    """Weights as they are stored."""
+def pack(
+    weights: Mapping[str, npt.NDArray[np.floating]], smoothing: Mapping[str, npt.NDArray[np.float32]] | None = None
+) -> Weights:
+    """Weights as they are stored.
+
+    Args:
+        weights: By name.
+        smoothing: Of some of the matrices the factors ``[in]`` of their inputs.
+    """
     packed: Weights = {}
     for name, value in weights.items():
         if is_packed(name, value.shape):
+            if smoothing and name in smoothing:
+                packed[name + SMOOTHING] = smoothing[name]
+                value = value / smoothing[name]
             scale = np.abs(value).max(1) / LARGEST
             scale = np.where(scale > 0, scale, 1).astype(np.float32)
             packed[name] = np.rint(value / scale[:, None]).astype(np.int8)
@@ -42,11 +58,20 @@ def unpack(stored: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, npt.NDArr
     """Stored weights as the numbers that they stand for."""
     weights: dict[str, npt.NDArray[np.float32]] = {}
     for name, value in stored.items():
-        if not name.endswith(SCALE):
-            scale = stored.get(name + SCALE)
+        if not name.endswith((SCALE, SMOOTHING)):
             numbers = value.astype(np.float32)
-            weights[name] = numbers if scale is None else numbers * scale.astype(np.float32)[:, None]
+            if name + SCALE in stored:
+                numbers *= stored[name + SCALE].astype(np.float32)[:, None]
+            if name + SMOOTHING in stored:
+                numbers *= stored[name + SMOOTHING].astype(np.float32)
+            weights[name] = numbers
     return weights
+
+
+def smoothing_key(stored: Mapping[str, npt.NDArray[np.generic]]) -> str:
+    """What tells stored weights with other factors from these: graphs have the factors built in."""
+    names = sorted(name for name in stored if name.endswith(SMOOTHING))
+    return cache_key(*(part for name in names for part in (name.encode(), stored[name].tobytes()))).hex()
 
 
 def read_weights(file: Path) -> Weights:

@@ -14,6 +14,7 @@ from diffumask_core.datasets import (
     is_held_out,
     read_rows,
 )
+from diffumask_core.demo import demo_prompt
 from diffumask_core.errors import DataError
 from diffumask_core.evaluation.labels import MANY_STEPS, evaluate_labels, pruner_selection
 from diffumask_core.model.export import export_folder
@@ -23,6 +24,9 @@ from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.training.encoder import fresh_model
 from diffumask_core.training.trainer import TrainingData, TrainingOptions, train
+
+_TYPICAL = 200
+"""Texts that show the range of what is rounded; where there are fewer, the demo's prompt is read too."""
 
 
 def train_from_files(
@@ -72,7 +76,8 @@ def train_from_files(
         # What has been trained before needs smaller steps.
         options = replace(options, encoder_rate=options.encoder_rate / 2, head_rate=options.head_rate / 2)
     train(model, tokenizer, data, out, options, evaluate, start_counts=start_from is not None)
-    export_folder(out)
+    texts = [row.text for row in data.labels[:: max(len(data.labels) // _TYPICAL, 1)]]
+    export_folder(out, texts if len(texts) >= _TYPICAL else [*texts, demo_prompt()])
 
 
 def training_data(

@@ -1,5 +1,6 @@
 """The two runtimes: ONNX Runtime in 8-bit integers, and torch."""
 
+import shutil
 import subprocess
 import sys
 from importlib import resources
@@ -8,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import distilbert, roberta, tiny_model
+from conftest import distilbert, roberta, tiny_encoder, tiny_model
 from tokenizers import Tokenizer
+from torch import no_grad
 
 from diffumask_core import Compressor, InputError, ModelError
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
@@ -33,7 +35,7 @@ def folder(pruner: Pruner, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPa
     """The tiny model, exported."""
     folder = tmp_path_factory.mktemp("exported")
     save_folder(pruner.network.model, tokenizer, folder)
-    export_folder(folder)
+    export_folder(folder, TEXTS)
     return folder
 
 
@@ -80,7 +82,7 @@ def test_both_compute_the_same_but_for_rounding(onnx: Pruner, torch: Pruner) -> 
 @pytest.mark.parametrize("encoder", [roberta, distilbert])
 def test_any_encoder_can_be_exported(encoder: Any, tokenizer: Tokenizer, tmp_path: Path) -> None:
     save_folder(tiny_model(encoder(tokenizer)), tokenizer, tmp_path)
-    export_folder(tmp_path)
+    export_folder(tmp_path, TEXTS)
     text = TEXTS[0]
     offsets = split_units(text)
     ours, theirs = (
@@ -88,6 +90,39 @@ def test_any_encoder_can_be_exported(encoder: Any, tokenizer: Tokenizer, tmp_pat
         for runtime in ("onnx", "torch")
     )
     assert relative_error(ours, theirs) < 0.05
+
+
+def test_a_channel_much_larger_than_the_others_does_not_blur_them(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    model = tiny_model(tiny_encoder(tokenizer))
+    large = 3
+    with no_grad():
+        model.encoder.embeddings.LayerNorm.weight[large] = 50
+        attention = model.encoder.encoder.layer[0].attention
+        for product in (attention.self.query, attention.self.key, attention.self.value):
+            product.weight[:, large] = 0
+        # What attention adds counts for more than what it is added to.
+        attention.output.dense.weight *= 1000
+    offsets = split_units(TEXTS[0])
+    errors = []
+    # Without a text there is nothing to learn a channel's range from.
+    for name, texts in (("known", TEXTS), ("unknown", [])):
+        save_folder(model, tokenizer, tmp_path / name)
+        export_folder(tmp_path / name, texts)
+        ours, theirs = (
+            load_pruner(tmp_path / name, runtime=runtime).encode(TEXTS[0], offsets, [(0, len(offsets))]).vectors
+            for runtime in ("onnx", "torch")
+        )
+        errors.append(relative_error(ours, theirs))
+    assert errors[0] < errors[1] / 3
+
+
+def test_graphs_of_other_weights_are_refused(
+    folder: Path, tmp_path: Path, pruner: Pruner, tokenizer: Tokenizer
+) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    save_folder(pruner.network.model, tokenizer, tmp_path)
+    with pytest.raises(ModelError, match="made for other weights than are beside them"):
+        load_pruner(tmp_path)
 
 
 def test_what_is_computed_beside_a_window_changes_nothing(onnx: Pruner) -> None:

@@ -1,0 +1,225 @@
+"""Products in 8 bits: a graph's products with packed matrices (see `weights`) as the CPU's integer units do them.
+
+What goes into a product is rounded without regard to the other tokens of the batch, unlike in ONNX Runtime's own
+dynamic quantisation: a window's vectors then do not depend on what is computed beside it, and outliers in one token do
+not blur the others. Normalised vectors have the same range whatever the text is, so their scale is fixed, once each of
+their channels has been multiplied with a factor that tames those that are much larger than the others. All else is
+rounded with a scale for each token. Both are in Xiao et al., "SmoothQuant" (2023).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from diffumask_core.model.pruner import Pruner
+from diffumask_core.model.torch_network import TorchNetwork
+from diffumask_core.model.weights import LARGEST, SCALE, is_packed
+from diffumask_core.prompt.units import split_units
+
+FloatArray = npt.NDArray[np.float32]
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shapes of the model's weights, by their names."""
+
+MICROSOFT = "com.microsoft"
+_TAMING = 0.75
+"""The share of the difference between channels, in powers, that is moved from them to the matrix's columns."""
+_HEADROOM = 1.1
+"""How much larger than all that was seen a normalised vector may be before it is cut off."""
+
+
+def _is_packed(name: str, shapes: Shapes) -> bool:
+    return name in shapes and is_packed(name, shapes[name])
+
+
+class _Product(NamedTuple):
+    """A product with a packed matrix in a graph."""
+
+    weight: str
+    """The matrix as the model names it."""
+    matrix: str
+    """The matrix as the graph names it when it has been transposed."""
+    source: str
+    """What is multiplied with it."""
+    made_by: str
+    """The operation that the source comes from."""
+    bias: str
+    """What is added, if anything."""
+    output: str
+    """What comes out when it has been added."""
+
+
+def _products(graph: onnx.GraphProto, shapes: Shapes) -> dict[str, _Product]:
+    """The products by the names of what comes out before a bias is added."""
+    makers = {output: node for node in graph.node for output in node.output}
+    biases = {
+        node.input[0]: (node.input[1], node.output[0])
+        for node in graph.node
+        if node.op_type == "Add" and len(shapes.get(node.input[1], ())) == 1
+    }
+    products = {}
+    for node in graph.node:
+        matrix = makers.get(node.input[1]) if node.op_type == "MatMul" else None
+        if matrix is not None and matrix.op_type == "Transpose" and _is_packed(matrix.input[0], shapes):
+            maker = makers.get(node.input[0])
+            while maker is not None and maker.op_type == "Identity":
+                maker = makers.get(maker.input[0])
+            made_by = "" if maker is None else maker.op_type
+            bias, whole = biases.get(node.output[0], ("", node.output[0]))
+            products[node.output[0]] = _Product(matrix.input[0], matrix.output[0], node.input[0], made_by, bias, whole)
+    return products
+
+
+def normalised_inputs(graph: onnx.GraphProto, shapes: Shapes) -> list[str]:
+    """The packed matrices that normalised vectors are multiplied with."""
+    products = _products(graph, shapes).values()
+    return [product.weight for product in products if product.made_by == "LayerNormalization"]
+
+
+def learn_smoothing(
+    network: TorchNetwork, tokenizer: Tokenizer, texts: Iterable[str], weights: Iterable[str]
+) -> dict[str, FloatArray]:
+    """The factors ``[in]`` of what goes into some matrices, by what does when texts are read, with a query and without.
+
+    Args:
+        network: What the matrices are of.
+        tokenizer: Of the network.
+        texts: Any number; without any there are no factors.
+        weights: The matrices, by their names in the model.
+    """
+    pruner = Pruner(network, tokenizer)
+    largest: dict[str, Tensor] = {}
+
+    def note(weight: str, inputs: Tensor) -> None:
+        channels = inputs.float().abs().flatten(0, -2).amax(0)
+        largest[weight] = torch.maximum(largest.get(weight, channels), channels)
+
+    hooks = [
+        network.model.get_submodule(weight.removesuffix(".weight")).register_forward_pre_hook(
+            lambda _, inputs, weight=weight: note(weight, *inputs)
+        )
+        for weight in weights
+    ]
+    for text in texts:
+        if len(offsets := split_units(text)):
+            for query in ("", text):
+                encoding = pruner.encode(text, offsets, [(0, len(offsets))], query)
+                pruner.shot_scores(encoding, np.zeros(len(offsets), dtype=np.int64), 1)
+    for hook in hooks:
+        hook.remove()
+    smoothing = {}
+    for weight, channels in largest.items():
+        tamed = channels.clamp(min=1e-4) ** _TAMING
+        smoothing[weight] = (1 / (tamed * (channels / tamed).max() * _HEADROOM)).numpy()
+    return smoothing
+
+
+class _Range(NamedTuple):
+    """How a token's vector over its largest entry becomes unsigned 8-bit numbers."""
+
+    name: str
+    zero: int
+    """The number that stands for 0."""
+    one: int
+    """By how much more the largest entry is."""
+    least: float
+    """What is divided by if the largest entry is smaller."""
+
+
+_SIGNED = _Range("", 128, LARGEST, 1e-9)
+# GELU is never below -0.17: with the few numbers that it needs below 0 there are twice as many above.
+_OF_GELU = _Range("_of_gelu", 16, 239, 2.54)
+
+
+def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, FloatArray]) -> None:
+    """Changes a graph so that it multiplies with packed matrices, and looks packed embeddings up, in 8 bits.
+
+    Args:
+        graph: As exported.
+        shapes: Of the model's weights.
+        smoothing: Of some of the packed matrices the factors of what goes into them.
+    """
+    products = _products(graph, shapes)
+    nodes: list[onnx.NodeProto] = []
+    done: set[str] = set()
+    for node in graph.node:
+        output = node.output[0]
+        if output in done:  # a bias that a product has added
+            continue
+        if (product := products.get(output)) is not None:
+            source, factors = product.source, smoothing.get(product.weight)
+            kind = _OF_GELU if product.made_by == "Gelu" else _SIGNED
+            if source not in done:
+                done.add(source)
+                nodes += _round_tokens(source, kind) if factors is None else _round_smooth(source)
+                if factors is not None:
+                    graph.initializer.append(numpy_helper.from_array(factors, f"{source}:factors"))
+            if factors is None:
+                nodes.append(_product(product, kind, f"{output}:scaled"))
+                nodes.append(helper.make_node("Mul", [f"{output}:scaled", f"{source}:scale"], [output]))
+            else:
+                done.add(product.output)
+                nodes.append(_product(product, _SIGNED, product.output, product.bias))
+        elif node.op_type == "Gather" and _is_packed(node.input[0], shapes):
+            nodes += _look_up(node.input[0], node.input[1], output)
+        else:
+            nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for weight in list(graph.initializer):
+        if _is_packed(weight.name, shapes):
+            weight.data_type = TensorProto.INT8
+            scale = TensorProto(name=weight.name + SCALE, data_type=TensorProto.FLOAT, dims=weight.dims[:1])
+            graph.initializer.append(scale)
+    for kind in (_SIGNED, _OF_GELU):
+        for name, value in (
+            ("zero", np.uint8(kind.zero)),
+            ("step", np.float32(1 / kind.one)),
+            ("least", np.float32(kind.least)),
+        ):
+            graph.initializer.append(numpy_helper.from_array(np.array(value), name + kind.name))
+    graph.initializer.append(numpy_helper.from_array(np.array([-1], dtype=np.int64), "last_axis"))
+
+
+def _round_tokens(source: str, kind: _Range) -> list[onnx.NodeProto]:
+    """Each token's vector over its largest entry, in 8 bits."""
+    sizes = f"{source}:sizes" if kind == _SIGNED else source
+    nodes = [
+        helper.make_node("ReduceMax", [sizes, "last_axis"], [f"{source}:largest"], keepdims=1),
+        helper.make_node("Max", [f"{source}:largest", "least" + kind.name], [f"{source}:scale"]),
+        helper.make_node("Div", [source, f"{source}:scale"], [f"{source}:scaled"]),
+        _round(source, kind),
+    ]
+    return nodes if kind != _SIGNED else [helper.make_node("Abs", [source], [sizes]), *nodes]
+
+
+def _round_smooth(source: str) -> list[onnx.NodeProto]:
+    """Each channel times its factor, in 8 bits."""
+    return [helper.make_node("Mul", [source, f"{source}:factors"], [f"{source}:scaled"]), _round(source, _SIGNED)]
+
+
+def _round(source: str, kind: _Range) -> onnx.NodeProto:
+    inputs = [f"{source}:scaled", "step" + kind.name, "zero" + kind.name]
+    return helper.make_node("QuantizeLinear", inputs, [f"{source}:rounded"])
+
+
+def _product(product: _Product, kind: _Range, output: str, bias: str = "") -> onnx.NodeProto:
+    rounded, scale = f"{product.source}:rounded", product.weight + SCALE
+    inputs = [rounded, product.matrix, "step" + kind.name, scale, "zero" + kind.name, "", bias]
+    return helper.make_node("MatMulIntegerToFloat", inputs, [output], domain=MICROSOFT)
+
+
+def _look_up(weight: str, numbers: str, output: str) -> list[onnx.NodeProto]:
+    return [
+        helper.make_node("Gather", [weight, numbers], [f"{output}:rounded"]),
+        helper.make_node("Cast", [f"{output}:rounded"], [f"{output}:scaled"], to=TensorProto.FLOAT),
+        helper.make_node("Gather", [weight + SCALE, numbers], [f"{output}:scale"]),
+        helper.make_node("Unsqueeze", [f"{output}:scale", "last_axis"], [f"{output}:scales"]),
+        helper.make_node("Mul", [f"{output}:scaled", f"{output}:scales"], [output]),
+    ]
