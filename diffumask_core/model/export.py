@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from diffumask_core.model.modeling import DiffuMaskModel
-from diffumask_core.model.onnx_network import GRAPHS
+from diffumask_core.model.onnx_network import GRAPHS, LARGEST_PRODUCT
 from diffumask_core.model.pretrained import read_tokenizer
-from diffumask_core.model.quantise import MICROSOFT, in_8_bits, learn_smoothing, normalised_inputs
+from diffumask_core.model.quantise import MICROSOFT, in_8_bits, largest_product, learn_smoothing, normalised_inputs
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.model.weights import SCALE, SMOOTHING, WEIGHTS_FILE, read_weights, smoothing_key
 
@@ -52,6 +52,7 @@ def export_folder(folder: Path, texts: Sequence[str]) -> None:
         one.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
         helper.set_model_props(one, {SMOOTHING: key})
         onnx.save(one, folder / GRAPHS / f"{name}.onnx")
+    onnx.save(largest_product(), folder / GRAPHS / LARGEST_PRODUCT)
 
 
 _Call = Callable[..., Tensor]

@@ -16,13 +16,15 @@ from diffumask_core.errors import ModelError
 from diffumask_core.model.cache import cache_key
 from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.settings import Settings
-from diffumask_core.model.weights import SMOOTHING, WEIGHTS_FILE, Weights, smoothing_key
+from diffumask_core.model.weights import LARGEST, SMOOTHING, WEIGHTS_FILE, Weights, smoothing_key
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 GRAPHS = "onnx"
 """The folder of the graphs in that of the model."""
+LARGEST_PRODUCT = "largest_product.onnx"
+"""The graph that shows whether sums of products in 8 bits are cut off at 16 bits on this processor."""
 # The weights of each graph, by the beginnings of their names.
 _WEIGHTS = {
     "encoder": ("encoder.",),
@@ -59,9 +61,14 @@ class OnnxNetwork:
         self.compares = (folder / "relevance.onnx").is_file()
         self.workers = threads or _cores()
         self._folder = folder
+        cuts_off = _cuts_off(folder / LARGEST_PRODUCT)
         self._sessions = {
             name: _Session(
-                folder / f"{name}.onnx", weights, prefixes, 1 if name in ("encoder", "relevance") else self.workers
+                folder / f"{name}.onnx",
+                weights,
+                prefixes,
+                threads=1 if name in ("encoder", "relevance") else self.workers,
+                cuts_off=cuts_off,
             )
             for name, prefixes in _WEIGHTS.items()
             if name != "relevance" or self.compares
@@ -120,12 +127,26 @@ def _cores() -> int:
         return os.cpu_count() or 1
 
 
+def _cuts_off(graph: Path) -> bool:
+    """Whether this processor's products in 8 bits are wrong where they are large: x86 ones without VNNI."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph.read_bytes(), options, providers=["CPUExecutionProvider"])
+    numbers = np.full(session.get_inputs()[0].shape, 255, dtype=np.uint8)
+    return bool((session.run(None, {"numbers": numbers})[0] != numbers.size * 255 * LARGEST).any())
+
+
 class _Session:
     """A graph with its weights, ready to run."""
 
-    def __init__(self, graph: Path, weights: Weights, prefixes: tuple[str, ...], threads: int) -> None:
+    def __init__(
+        self, graph: Path, weights: Weights, prefixes: tuple[str, ...], *, threads: int, cuts_off: bool
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        if cuts_off:
+            # Other products, which are slower and exact.
+            options.add_session_config_entry("session.x64quantprecision", "1")
         options.log_severity_level = 3
         # Plans are kept for every new length of a batch, and save no time.
         options.enable_mem_pattern = False

@@ -120,6 +120,28 @@ def learn_smoothing(
     return smoothing
 
 
+def largest_product() -> onnx.ModelProto:
+    """A graph that multiplies with the largest numbers of 8 bits: see `onnx_network.LARGEST_PRODUCT`."""
+    name, length = "numbers", 64
+    numbers = helper.make_tensor_value_info(name, TensorProto.UINT8, [1, length])
+    product = helper.make_tensor_value_info("product", TensorProto.FLOAT, [1, length])
+    constants = {"matrix": np.full((length, length), LARGEST, np.int8), "one": np.float32(1), "zero": np.uint8(0)}
+    graph = helper.make_graph(
+        [
+            helper.make_node(
+                "MatMulIntegerToFloat", [name, "matrix", "one", "one", "zero"], ["product"], domain=MICROSOFT
+            )
+        ],
+        "largest_product",
+        [numbers],
+        [product],
+        [numpy_helper.from_array(np.asarray(value), constant) for constant, value in constants.items()],
+    )
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 20), helper.make_opsetid(MICROSOFT, 1)], ir_version=10
+    )
+
+
 class _Range(NamedTuple):
     """How a token's vector over its largest entry becomes unsigned 8-bit numbers."""
 

@@ -15,6 +15,7 @@ from torch import no_grad
 
 from diffumask_core import Compressor, InputError, ModelError
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
+from diffumask_core.model import onnx_network
 from diffumask_core.model.export import export_folder
 from diffumask_core.model.inputs import Window as Span
 from diffumask_core.model.inputs import WindowBatch, batch_windows, describe_units
@@ -114,6 +115,14 @@ def test_a_channel_much_larger_than_the_others_does_not_blur_them(tokenizer: Tok
         )
         errors.append(relative_error(ours, theirs))
     assert errors[0] < errors[1] / 3
+
+
+def test_where_large_products_are_cut_off_others_are_used(
+    folder: Path, onnx: Pruner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_network, "_cuts_off", lambda graph: True)
+    batch = windows(onnx, TEXTS)
+    np.testing.assert_allclose(load_pruner(folder).network.encode(batch), onnx.network.encode(batch), atol=1e-5)
 
 
 def test_graphs_of_other_weights_are_refused(
