@@ -8,17 +8,21 @@ from pathlib import Path
 import onnx
 import torch
 from onnx import TensorProto, helper
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.onnx_network import GRAPHS, LARGEST_PRODUCT
 from diffumask_core.model.pretrained import read_tokenizer
-from diffumask_core.model.quantise import MICROSOFT, in_8_bits, largest_product, learn_smoothing, normalised_inputs
+from diffumask_core.model.quantise import (
+    MICROSOFT,
+    OPSET,
+    in_8_bits,
+    largest_product,
+    learn_smoothing,
+    normalised_inputs,
+)
 from diffumask_core.model.torch_network import TorchNetwork
-from diffumask_core.model.weights import SCALE, SMOOTHING, WEIGHTS_FILE, read_weights, smoothing_key
-
-_OPSET = 20
+from diffumask_core.model.weights import SCALE, SMOOTHING, WEIGHTS_FILE, save_weights, smoothing_key
 
 
 def export_folder(folder: Path, texts: Sequence[str]) -> None:
@@ -43,14 +47,14 @@ def export_folder(folder: Path, texts: Sequence[str]) -> None:
     exported = {name: _exported(model, call, inputs) for name, (call, inputs) in _stages(model).items()}
     normalised = [weight for one in exported.values() for weight in normalised_inputs(one.graph, shapes)]
     smoothing = learn_smoothing(network, read_tokenizer(folder / "tokenizer.json"), texts, normalised)
-    save_file(model.packed_weights(smoothing), folder / WEIGHTS_FILE, metadata={"format": "pt"})
-    key = smoothing_key(read_weights(folder / WEIGHTS_FILE))
+    weights = model.packed_weights(smoothing)
+    save_weights(weights, folder / WEIGHTS_FILE)
     (folder / GRAPHS).mkdir(exist_ok=True)
     for name, one in exported.items():
         in_8_bits(one.graph, shapes, smoothing)
         _take_out_weights(one.graph, shapes.keys())
         one.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
-        helper.set_model_props(one, {SMOOTHING: key})
+        helper.set_model_props(one, {SMOOTHING: smoothing_key(weights)})
         onnx.save(one, folder / GRAPHS / f"{name}.onnx")
     onnx.save(largest_product(), folder / GRAPHS / LARGEST_PRODUCT)
 
@@ -133,7 +137,7 @@ def _exported(model: DiffuMaskModel, call: _Call, inputs: _Inputs) -> onnx.Model
                 input_names=list(inputs),
                 output_names=["output"],
                 dynamic_shapes=(shapes,),
-                opset_version=_OPSET,
+                opset_version=OPSET,
                 dynamo=True,
                 # The optimiser would fold weights into constants without a name.
                 optimize=False,

@@ -27,7 +27,7 @@ from transformers.utils.generic import ModelOutput
 
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
 from diffumask_core.model.configuration import DiffuMaskConfig
-from diffumask_core.model.weights import WEIGHTS_FILE, pack, unpack
+from diffumask_core.model.weights import WEIGHTS_FILE, Weights, pack, unpack
 
 
 def pool_tokens(hidden: Tensor, unit_of_token: Tensor, units: int) -> Tensor:
@@ -246,10 +246,9 @@ class DiffuMaskModel(PreTrainedModel):
         weights = {name: torch.from_numpy(value) for name, value in unpack(load_file(folder / WEIGHTS_FILE)).items()}
         return super().from_pretrained(None, *args, config=config, state_dict=weights, **kwargs)
 
-    def packed_weights(self, smoothing: Mapping[str, npt.NDArray[np.float32]] | None = None) -> dict[str, Tensor]:
+    def packed_weights(self, smoothing: Mapping[str, npt.NDArray[np.float32]] | None = None) -> Weights:
         """The weights as they are stored; see `weights.pack`."""
-        weights = {name: value.float().cpu().numpy() for name, value in self.state_dict().items()}
-        return {name: torch.from_numpy(value) for name, value in pack(weights, smoothing).items()}
+        return pack({name: value.float().cpu().numpy() for name, value in self.state_dict().items()}, smoothing)
 
     def read(self, input_ids: Tensor, token_types: Tensor, attention_mask: Tensor) -> Tensor:
         """Runs the encoder: token arrays ``[B, L]`` to the vectors of tokens ``[B, L, D]``."""

@@ -15,7 +15,7 @@ from diffumask_core.model.network import Network
 from diffumask_core.model.onnx_network import GRAPHS, OnnxNetwork
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.settings import Settings
-from diffumask_core.model.weights import WEIGHTS_FILE, read_weights
+from diffumask_core.model.weights import WEIGHTS_FILE, read_weights, save_weights
 
 if TYPE_CHECKING:
     from diffumask_core.model.modeling import DiffuMaskModel
@@ -90,7 +90,9 @@ def save_folder(model: "DiffuMaskModel", tokenizer: Tokenizer, folder: Path) -> 
     Any `DiffuMaskModel.save_pretrained` folder can be loaded too; this one is a quarter of its size. For ONNX Runtime
     it needs the graphs too: see `export.export_folder`.
     """
-    model.save_pretrained(folder, state_dict=model.packed_weights())
+    folder.mkdir(parents=True, exist_ok=True)
+    model.config.save_pretrained(folder)
+    save_weights(model.packed_weights(), folder / WEIGHTS_FILE)
     tokenizer.save(str(folder / "tokenizer.json"))
 
 

@@ -27,7 +27,7 @@ FloatArray = npt.NDArray[np.float32]
 Shapes = Mapping[str, tuple[int, ...]]
 """The shapes of the model's weights, by their names."""
 
-MICROSOFT = "com.microsoft"
+MICROSOFT, OPSET = "com.microsoft", 20
 _TAMING = 0.75
 """The share of the difference between channels, in powers, that is moved from them to the matrix's columns."""
 _HEADROOM = 1.1
@@ -122,24 +122,18 @@ def learn_smoothing(
 
 def largest_product() -> onnx.ModelProto:
     """A graph that multiplies with the largest numbers of 8 bits: see `onnx_network.LARGEST_PRODUCT`."""
-    name, length = "numbers", 64
-    numbers = helper.make_tensor_value_info(name, TensorProto.UINT8, [1, length])
-    product = helper.make_tensor_value_info("product", TensorProto.FLOAT, [1, length])
+    length = 64
     constants = {"matrix": np.full((length, length), LARGEST, np.int8), "one": np.float32(1), "zero": np.uint8(0)}
+    inputs = ["numbers", "matrix", "one", "one", "zero"]
     graph = helper.make_graph(
-        [
-            helper.make_node(
-                "MatMulIntegerToFloat", [name, "matrix", "one", "one", "zero"], ["product"], domain=MICROSOFT
-            )
-        ],
+        [helper.make_node("MatMulIntegerToFloat", inputs, ["product"], domain=MICROSOFT)],
         "largest_product",
-        [numbers],
-        [product],
-        [numpy_helper.from_array(np.asarray(value), constant) for constant, value in constants.items()],
+        [helper.make_tensor_value_info("numbers", TensorProto.UINT8, [1, length])],
+        [helper.make_tensor_value_info("product", TensorProto.FLOAT, [1, length])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
-    return helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 20), helper.make_opsetid(MICROSOFT, 1)], ir_version=10
-    )
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
 class _Range(NamedTuple):
@@ -169,16 +163,17 @@ def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, Fl
     """
     products = _products(graph, shapes)
     nodes: list[onnx.NodeProto] = []
-    done: set[str] = set()
+    rounded: set[str] = set()
+    with_bias: set[str] = set()
     for node in graph.node:
         output = node.output[0]
-        if output in done:  # a bias that a product has added
+        if output in with_bias:  # an addition that a product has done
             continue
         if (product := products.get(output)) is not None:
             source, factors = product.source, smoothing.get(product.weight)
             kind = _OF_GELU if product.made_by == "Gelu" else _SIGNED
-            if source not in done:
-                done.add(source)
+            if source not in rounded:
+                rounded.add(source)
                 nodes += _round_tokens(source, kind) if factors is None else _round_smooth(source)
                 if factors is not None:
                     graph.initializer.append(numpy_helper.from_array(factors, f"{source}:factors"))
@@ -186,7 +181,7 @@ def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, Fl
                 nodes.append(_product(product, kind, f"{output}:scaled"))
                 nodes.append(helper.make_node("Mul", [f"{output}:scaled", f"{source}:scale"], [output]))
             else:
-                done.add(product.output)
+                with_bias.add(product.output)
                 nodes.append(_product(product, _SIGNED, product.output, product.bias))
         elif node.op_type == "Gather" and _is_packed(node.input[0], shapes):
             nodes += _look_up(node.input[0], node.input[1], output)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from diffumask_core.model.cache import cache_key
 
@@ -80,3 +80,8 @@ def read_weights(file: Path) -> Weights:
     if any(name.endswith(SCALE) for name in stored):
         return stored
     return pack({name: value.astype(np.float32) for name, value in stored.items()})
+
+
+def save_weights(packed: Weights, file: Path) -> None:
+    """Writes packed weights."""
+    save_file(packed, file, metadata={"format": "pt"})

@@ -232,8 +232,7 @@ class _Keeper:
 def _rounded(model: DiffuMaskModel) -> Iterator[None]:
     """Within it the model has its weights as they are saved."""
     own = {name: value.clone() for name, value in model.state_dict().items()}
-    packed = {name: value.numpy() for name, value in model.packed_weights().items()}
-    model.load_state_dict({name: torch.from_numpy(value) for name, value in unpack(packed).items()})
+    model.load_state_dict({name: torch.from_numpy(value) for name, value in unpack(model.packed_weights()).items()})
     try:
         yield
     finally:
