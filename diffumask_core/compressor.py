@@ -28,11 +28,12 @@ from diffumask_core.options import CompressionOptions, Options
 from diffumask_core.prompt.assemble import join_spans, kept_spans
 from diffumask_core.prompt.document import Document
 from diffumask_core.prompt.json_values import find_json
-from diffumask_core.prompt.layout import Layout, Span, clip_spans
+from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.messages import messages_layout, rebuild
 from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.prompt.prompt import Prompt
 from diffumask_core.prompt.protect import protected_spans, user_spans
+from diffumask_core.prompt.spans import Span, clip_spans
 from diffumask_core.readers import Reader
 from diffumask_core.result import CompressionResult, ShotResult
 from diffumask_core.scoring.fit import fit_budget

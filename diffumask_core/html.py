@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.spans import Span
 
 if TYPE_CHECKING:
     from diffumask_core.result import ShotResult

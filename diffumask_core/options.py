@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Literal, TypedDict
 
 from diffumask_core.errors import InputError
-from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.spans import Span
 from diffumask_core.tokens import TokenizerLike
 
 # What measures best with the bundled model (see the model card): more steps make decisions that agree with each other,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from diffumask_core.html import render_html
-from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.spans import Span
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from diffumask_core.datasets.rows import SolutionRow
-from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.spans import Span
 
 _CALCULATION = re.compile(r"<<([^<>]*)>>")
 _TERM = re.compile(r"\d[\d,]*\.?\d*|\.\d+|[-+*/=%]")

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from diffumask_core.errors import DataError
-from diffumask_core.prompt.layout import Span
 from diffumask_core.prompt.prompt import Prompt, Shot
+from diffumask_core.prompt.spans import Span
 
 
 class _Row(BaseModel):

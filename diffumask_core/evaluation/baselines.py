@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from diffumask_core.diffusion.sampler import Predict
 from diffumask_core.diffusion.states import DROP, KEEP
-from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.spans import Span
 from diffumask_core.prompt.units import split_units
 
 IntArray = npt.NDArray[np.int64]

@@ -18,9 +18,9 @@ from diffumask_core.evaluation.baselines import (
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.prompt.assemble import kept_text
 from diffumask_core.prompt.document import Document
-from diffumask_core.prompt.layout import Span
 from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.prompt.prompt import Prompt
+from diffumask_core.prompt.spans import Span
 from diffumask_core.scoring.fit import fit_budget
 from diffumask_core.tokens import TokenCounter
 

@@ -18,7 +18,7 @@ from diffumask_core.labeling.strategies import STRATEGIES
 from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.prompt.assemble import kept_spans
-from diffumask_core.prompt.layout import Span, clip_spans
+from diffumask_core.prompt.spans import Span, clip_spans
 from diffumask_core.readers.cache import ReplyCache
 from diffumask_core.readers.protocol import Question, Reader
 

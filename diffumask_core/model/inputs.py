@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from diffumask_core.model.settings import Settings
-from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.spans import Span
 from diffumask_core.prompt.units import split_units
 
 IntArray = npt.NDArray[np.int64]

@@ -27,7 +27,7 @@ from diffumask_core.model.inputs import (
 )
 from diffumask_core.model.network import Network
 from diffumask_core.model.pooling import mean_of_runs, runs_of
-from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.spans import Span
 from diffumask_core.prompt.units import split_units
 
 FloatArray = npt.NDArray[np.float32]

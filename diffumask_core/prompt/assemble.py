@@ -7,7 +7,7 @@ from numpy import append, bool_, diff, flatnonzero, insert
 from numpy.typing import NDArray
 
 from diffumask_core.prompt.document import Document
-from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.spans import Span
 
 _BLANK_LINE = regex.compile(r"\n[^\S\n]*\r?\n")
 _OPENING = regex.compile(r"[\p{Ps}\p{Pi}]")

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from diffumask_core.prompt.json_values import JsonIndex, json_units
-from diffumask_core.prompt.layout import Layout, Span, merge_spans
+from diffumask_core.prompt.layout import Layout
+from diffumask_core.prompt.spans import Span, merge_spans
 from diffumask_core.prompt.units import split_units
 
 BoolArray = npt.NDArray[np.bool_]

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from diffumask_core.prompt.layout import JsonNode, Span
+from diffumask_core.prompt.layout import JsonNode
+from diffumask_core.prompt.spans import Span
 from diffumask_core.prompt.units import split_units
 
 _MIN_WORDS = 8

@@ -4,13 +4,9 @@ Everything that reads a prompt (the parser, a `Prompt`, a list of messages) ends
 decides and assembles starts from one.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
 
-Span = tuple[int, int]
-"""Half-open character offsets ``[start, end)`` into `Layout.text`."""
+from diffumask_core.prompt.spans import Span, shift_span
 
 
 @dataclass(frozen=True)
@@ -85,9 +81,9 @@ def shift_shot(shot: ShotSpan, by: int) -> ShotSpan:
     """The same shot, so many characters later."""
     return replace(
         shot,
-        span=_shift(shot.span, by),
-        kept=tuple(_shift(span, by) for span in shot.kept),
-        answer=shot.answer and _shift(shot.answer, by),
+        span=shift_span(shot.span, by),
+        kept=tuple(shift_span(span, by) for span in shot.kept),
+        answer=shot.answer and shift_span(shot.answer, by),
     )
 
 
@@ -95,32 +91,7 @@ def shift_layout(layout: Layout, by: int) -> Layout:
     """The instructions, shots and query of a layout, so many characters later."""
     return replace(
         layout,
-        instructions=layout.instructions and _shift(layout.instructions, by),
+        instructions=layout.instructions and shift_span(layout.instructions, by),
         shots=tuple(shift_shot(shot, by) for shot in layout.shots),
-        query=layout.query and _shift(layout.query, by),
+        query=layout.query and shift_span(layout.query, by),
     )
-
-
-def _shift(span: Span, by: int) -> Span:
-    return span[0] + by, span[1] + by
-
-
-def clip_spans(spans: Sequence[Span], within: Span) -> list[Span]:
-    """The parts of sorted spans that lie within one."""
-    first, last = within
-    begin = max(bisect_right(spans, first, key=itemgetter(0)) - 1, 0)
-    near = spans[begin : bisect_left(spans, last, key=itemgetter(0))]
-    return [(max(start, first), min(end, last)) for start, end in near if start < last and end > first]
-
-
-def merge_spans(spans: Sequence[Span]) -> list[Span]:
-    """Sorts spans and joins those that touch or overlap; empty ones vanish."""
-    merged: list[Span] = []
-    for start, end in sorted(spans):
-        if start >= end:
-            continue
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
-    return merged

@@ -8,8 +8,9 @@ from typing import Any
 
 from diffumask_core.errors import InputError
 from diffumask_core.prompt.json_values import find_json
-from diffumask_core.prompt.layout import JsonNode, Layout, ShotSpan, Span, merge_spans, shift_layout, shift_shot
+from diffumask_core.prompt.layout import JsonNode, Layout, ShotSpan, shift_layout, shift_shot
 from diffumask_core.prompt.parse import describe_shot, parse_layout
+from diffumask_core.prompt.spans import Span, merge_spans
 from diffumask_core.prompt.units import split_units
 
 _SYSTEM_ROLES = ("system", "developer")

@@ -13,8 +13,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from diffumask_core.prompt.layout import Layout, ShotSpan, Span, merge_spans
+from diffumask_core.prompt.layout import Layout, ShotSpan
 from diffumask_core.prompt.protect import fenced_spans
+from diffumask_core.prompt.spans import Span, merge_spans
 
 
 def _words(text: str) -> frozenset[str]:

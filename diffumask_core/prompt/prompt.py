@@ -7,8 +7,9 @@ from functools import cached_property
 from numbers import Real
 
 from diffumask_core.errors import InputError
-from diffumask_core.prompt.layout import Layout, ShotSpan, Span, merge_spans, shift_shot
+from diffumask_core.prompt.layout import Layout, ShotSpan, shift_shot
 from diffumask_core.prompt.parse import describe_shot
+from diffumask_core.prompt.spans import Span, merge_spans
 
 _SEPARATOR = "\n\n"
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from diffumask_core.errors import InputError
-from diffumask_core.prompt.layout import Span, merge_spans
+from diffumask_core.prompt.spans import Span, merge_spans
 
 _log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from diffumask_core.model.inputs import (
     windows_of,
 )
 from diffumask_core.model.settings import Settings
-from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.spans import Span
 from diffumask_core.prompt.units import split_units
 
 BoolArray = npt.NDArray[np.bool_]

@@ -16,7 +16,7 @@ from diffumask_core.evaluation.gsm8k import (
     with_oracle,
 )
 from diffumask_core.prompt.assemble import join_spans
-from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.spans import Span
 
 
 def words(text: str) -> int:

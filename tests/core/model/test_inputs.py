@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from diffumask_core.model.inputs import Frame, UnitInputs, Window, batch_windows, describe_units, plan_windows
-from diffumask_core.prompt.layout import Span
+from diffumask_core.prompt.spans import Span
 from diffumask_core.prompt.units import split_units
 
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffumask_core.errors import InputError
-from diffumask_core.prompt.layout import Span
 from diffumask_core.prompt.messages import MessagesLayout, messages_layout, rebuild
+from diffumask_core.prompt.spans import Span
 
 Message = dict[str, Any]
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffumask_core.prompt.layout import Layout, Span
+from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.parse import describe_shot, parse_layout
+from diffumask_core.prompt.spans import Span
 
 
 def cut(layout: Layout, span: Span | None) -> str | None:

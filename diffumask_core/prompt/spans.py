@@ -1,0 +1,34 @@
+"""Spans of a text, and what is done with them everywhere."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from operator import itemgetter
+
+Span = tuple[int, int]
+"""Half-open character offsets ``[start, end)`` into a text."""
+
+
+def shift_span(span: Span, by: int) -> Span:
+    """The same span, so many characters later."""
+    return span[0] + by, span[1] + by
+
+
+def clip_spans(spans: Sequence[Span], within: Span) -> list[Span]:
+    """The parts of sorted spans that lie within one."""
+    first, last = within
+    begin = max(bisect_right(spans, first, key=itemgetter(0)) - 1, 0)
+    near = spans[begin : bisect_left(spans, last, key=itemgetter(0))]
+    return [(max(start, first), min(end, last)) for start, end in near if start < last and end > first]
+
+
+def merge_spans(spans: Sequence[Span]) -> list[Span]:
+    """Sorts spans and joins those that touch or overlap; empty ones vanish."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if start >= end:
+            continue
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
