@@ -14,7 +14,9 @@ from diffumask_core.errors import (
 )
 from diffumask_core.model.cache import CacheInfo, EncodingCache
 from diffumask_core.prompt.prompt import Prompt, Shot
-from diffumask_core.result import CompressionResult, ShotResult
+from diffumask_core.rendering.marks import Mark
+from diffumask_core.rendering.shot_result import ShotResult
+from diffumask_core.result import CompressionResult
 
 __all__ = [
     "BudgetError",
@@ -27,6 +29,7 @@ __all__ = [
     "EncodingCache",
     "Example",
     "InputError",
+    "Mark",
     "ModelError",
     "Prompt",
     "ReaderBudgetError",

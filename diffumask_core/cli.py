@@ -2,17 +2,19 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from diffumask_core.errors import DiffuMaskError, InputError
-from diffumask_core.options import DEFAULT_STEPS
+from diffumask_core.options import DEFAULT_STEPS, CompressionOptions, described
 
 if TYPE_CHECKING:
     from diffumask_core.readers.cost import Cost
@@ -60,18 +62,53 @@ class EngineName(StrEnum):
     ray = "ray"
 
 
+class Grain(StrEnum):
+    """What is kept or dropped whole."""
+
+    auto = "auto"
+    words = "words"
+
+
+class Overflow(StrEnum):
+    """What happens when the protected text alone is too long."""
+
+    raises = "raise"
+    best_effort = "best_effort"
+
+
+_NAMES = CompressionOptions.__annotations__
+# An option as errors name it: with an underscore, or with the sign behind it in an example such as steps=1.
+_OPTION = re.compile(rf"\b(?:({'|'.join(name for name in _NAMES if '_' in name)})\b(=?)|({'|'.join(_NAMES)})(=))")
+
+
+def _as_flag(option: re.Match[str]) -> str:
+    """An option of the library as the command line has it."""
+    name, sign = option[1] or option[3], option[2] or option[4]
+    return f"--{name.replace('_', '-')}{' ' * len(sign or '')}"
+
+
 @contextmanager
 def _errors_told() -> Iterator[None]:
     """Bad input ends with a line on standard error and exit code 2, not with a traceback."""
     try:
         yield
     except DiffuMaskError as error:
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {_OPTION.sub(_as_flag, str(error))}", err=True)
         raise typer.Exit(2) from None
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"diffumask {version('diffumask')}")
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Shortens prompts before an LLM reads them, and keeps the answers right."""
     logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
 
@@ -81,22 +118,41 @@ ModelOption = Annotated[
 ]
 StepsOption = Annotated[int, typer.Option(help="The most denoising steps.")]
 TokenizerOption = Annotated[str, typer.Option(help="What counts tokens: a model's name or a tokenizer folder.")]
+_DETAILS = "Details"
 _CORPUS = "A corpus"
 
 
 @app.command()
 def compress(
     file: Annotated[str, typer.Argument(help="A text file; - for standard input.")] = "-",
-    keep_rate: Annotated[
-        float | None, typer.Option(help="Of the tokens that may go, the share to keep at most.")
-    ] = None,
-    target_tokens: Annotated[int | None, typer.Option(help="The most tokens of the output.")] = None,
-    query: Annotated[str, typer.Option(help="What the text is read for.")] = "",
+    keep_rate: Annotated[float | None, typer.Option(help=described("keep_rate"))] = None,
+    target_tokens: Annotated[int | None, typer.Option(help=described("target_tokens"))] = None,
+    query: Annotated[str, typer.Option(help=described("query"))] = "",
     protect: Annotated[
         list[str] | None, typer.Option(help="A text that must come out unchanged; can be given several times.")
     ] = None,
     tokenizer: TokenizerOption = "gpt-4o",
     steps: StepsOption = DEFAULT_STEPS,
+    min_shots: Annotated[int, typer.Option(help=described("min_shots"), rich_help_panel=_DETAILS)] = 0,
+    compress_instructions: Annotated[
+        bool, typer.Option("--compress-instructions", help=described("compress_instructions"), rich_help_panel=_DETAILS)
+    ] = False,
+    compress_query: Annotated[
+        bool, typer.Option("--compress-query", help=described("compress_query"), rich_help_panel=_DETAILS)
+    ] = False,
+    shot_level: Annotated[
+        bool, typer.Option("--shot-level/--no-shot-level", help=described("shot_level"), rich_help_panel=_DETAILS)
+    ] = True,
+    token_level: Annotated[
+        bool, typer.Option("--token-level/--no-token-level", help=described("token_level"), rich_help_panel=_DETAILS)
+    ] = True,
+    grain: Annotated[Grain, typer.Option(help=described("grain"), rich_help_panel=_DETAILS)] = Grain.auto,
+    marks: Annotated[
+        bool, typer.Option("--marks/--no-marks", help=described("marks"), rich_help_panel=_DETAILS)
+    ] = True,
+    on_overflow: Annotated[
+        Overflow, typer.Option(help=described("on_overflow"), rich_help_panel=_DETAILS)
+    ] = Overflow.raises,
     model: ModelOption = None,
     output: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.text,
     corpus: Annotated[
@@ -137,6 +193,14 @@ def compress(
         "protect": protect or [],
         "tokenizer": tokenizer,
         "steps": steps,
+        "min_shots": min_shots,
+        "compress_instructions": compress_instructions,
+        "compress_query": compress_query,
+        "shot_level": shot_level,
+        "token_level": token_level,
+        "grain": grain.value,
+        "marks": marks,
+        "on_overflow": on_overflow.value,
     }
     with _errors_told():
         if corpus or folder:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import cleandoc
 from numbers import Integral, Real
 from typing import Literal, TypedDict
 
@@ -29,6 +30,8 @@ class CompressionOptions(TypedDict, total=False):
     compress_query: bool
     shot_level: bool
     token_level: bool
+    grain: Literal["auto", "words"]
+    marks: bool
     on_overflow: Literal["raise", "best_effort"]
 
 
@@ -50,6 +53,9 @@ class Options:
         shot_level: Whether shots may be dropped whole, and their utility shares the budget.
         token_level: Whether words are scored. Without it whole shots go, the least useful first, and what is still
             too long is cut at its end.
+        grain: What is kept or dropped whole: the least that makes sense in each region, such as a line of code or a row of
+            a table (``"auto"``), or words everywhere (``"words"``).
+        marks: Whether a mark such as ``[… 12 lines left out]`` stands where lines, rows or records went.
         on_overflow: What to do when the protected text alone is longer than the budget: ``"raise"`` a `BudgetError`
             or give the protected text back (``"best_effort"``).
     """
@@ -65,6 +71,8 @@ class Options:
     compress_query: bool = False
     shot_level: bool = True
     token_level: bool = True
+    grain: Literal["auto", "words"] = "auto"
+    marks: bool = True
     on_overflow: Literal["raise", "best_effort"] = "raise"
 
     def __post_init__(self) -> None:
@@ -80,10 +88,21 @@ class Options:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < least):
                 raise InputError(f"{name}={value!r} is not possible: pass a whole number of at least {least}.")
+        if self.grain not in ("auto", "words"):
+            raise InputError(f'grain={self.grain!r} is unknown: pass "auto" or "words".')
         if self.on_overflow not in ("raise", "best_effort"):
             raise InputError(f'on_overflow={self.on_overflow!r} is unknown: pass "raise" or "best_effort".')
         if not isinstance(self.query, str):
             raise InputError(f"query={self.query!r} is not a string: pass the question as text.")
+
+
+def described(option: str) -> str:
+    """What an option means, from the docstring of `Options`: the adapters and the command line say the same."""
+    attributes = cleandoc(Options.__doc__ or "").partition("Attributes:\n")[2]
+    found = re.search(rf"^    {option}: (.+(?:\n {{8}}.+)*)", attributes, re.MULTILINE)
+    if found is None:
+        raise KeyError(option)
+    return re.sub(r"\s+", " ", found[1])
 
 
 def _is_number(value: object) -> bool:

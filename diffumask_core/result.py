@@ -2,32 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from diffumask_core.html import render_html
 from diffumask_core.prompt.spans import Span
+from diffumask_core.regions.region import Region
+from diffumask_core.rendering.html import render_html
+from diffumask_core.rendering.marks import Mark
+from diffumask_core.rendering.shot_result import ShotResult
 
-
-@dataclass(frozen=True)
-class ShotResult:
-    """What became of a shot.
-
-    Attributes:
-        span: Where it is in the source.
-        score: Its utility for the query, with what a retriever thought of it; higher is better. 0 for all where there
-            is neither, or nothing had to go.
-        fate: ``"kept"`` whole, ``"shortened"``, or ``"dropped"`` whole.
-        original_tokens: Its tokens in the source.
-        compressed_tokens: The tokens that are left of it.
-        text: What is left of it.
-    """
-
-    span: Span
-    score: float
-    fate: Literal["kept", "shortened", "dropped"]
-    original_tokens: int
-    compressed_tokens: int
-    text: str
+_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -43,6 +26,8 @@ class CompressionResult:
         compressed_tokens: Tokens of the text; at most `budget`.
         protected_tokens: Tokens of what may not go.
         counter: The token counter that counted.
+        marks: What stands in the text in place of lines, rows and records that were left out, in order.
+        regions: The stretches of the source that are not prose, outermost, in order.
         shots: Each shot's score and fate, in order.
         timings: Seconds by stage.
         messages: The shortened messages, where messages were compressed; their texts together have
@@ -57,6 +42,8 @@ class CompressionResult:
     compressed_tokens: int
     protected_tokens: int
     counter: str
+    marks: list[Mark] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
     shots: list[ShotResult] = field(default_factory=list)
     timings: Mapping[str, float] = field(default_factory=dict, compare=False)
     messages: list[dict[str, Any]] | None = None
@@ -81,7 +68,7 @@ class CompressionResult:
             target_tokens: As in `Compressor.compress`.
         """
         if self._again is None:
-            msg = "This result was not made by a Compressor, so there are no scores to decide from: compress again."
+            msg = "This result was unpickled or made by hand, so there are no scores to decide from: compress again."
             raise ValueError(msg)
         return self._again(keep_rate=keep_rate, target_tokens=target_tokens)
 
@@ -96,6 +83,8 @@ class CompressionResult:
             "protected_tokens": self.protected_tokens,
             "keep_rate": round(self.keep_rate, 4),
             "counter": self.counter,
+            "marks": [{**vars(mark), "span": list(mark.span)} for mark in self.marks],
+            "regions": [{"kind": region.kind, "span": list(region.span)} for region in self.regions],
             "shots": [{**vars(shot), "span": list(shot.span)} for shot in self.shots],
             "timings": {stage: round(seconds, 4) for stage, seconds in self.timings.items()},
         }
@@ -108,6 +97,7 @@ class CompressionResult:
         return render_html(
             text=self.source,
             spans=self.spans,
+            marks=self.marks,
             shots=self.shots,
             original_tokens=self.original_tokens,
             compressed_tokens=self.compressed_tokens,
@@ -117,6 +107,15 @@ class CompressionResult:
             counter=self.counter,
             timings=self.timings,
         )
+
+    def __repr__(self) -> str:
+        shots = f", {len(self.shots)} shots" if self.shots else ""
+        start = self.text if len(self.text) <= _SHOWN else f"{self.text[:_SHOWN]}…"
+        return f"<CompressionResult {self.original_tokens} -> {self.compressed_tokens} tokens{shots}: {start!r}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Scores and the model stay in the process that made them.
+        return {**vars(self), "_again": None}
 
     def _repr_html_(self) -> str:
         return self.to_html()

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from diffumask_core import CompressionResult, Compressor, InputError, Prompt, Shot
-from diffumask_core.options import DEFAULT_STEPS, CompressionOptions, Options
+from diffumask_core.options import DEFAULT_STEPS, CompressionOptions, Options, described
 from diffumask_core.tokens import get_counter
 
 logger = logging.getLogger("diffumask")
@@ -38,24 +38,24 @@ class CompressionSettings(BaseModel):
     model: str | None = Field(default=None, description="A folder with a model; the bundled one by default.")
     keep_rate: float | None = Field(
         default=None,
-        description="Of the tokens that may go, the share that may stay; where there is no target_tokens "
-        f"either, what `compressor` was calibrated to, or {_DEFAULT_KEEP_RATE}.",
+        description=f"{described('keep_rate')} Where there is no target_tokens either, what `compressor` was calibrated "
+        f"to, or {_DEFAULT_KEEP_RATE}.",
     )
-    target_tokens: int | None = Field(default=None, description="The most tokens of the whole output.")
+    target_tokens: int | None = Field(default=None, description=described("target_tokens"))
     protect: list[str] = Field(default_factory=list, description="Strings that come out unchanged.")
     protect_patterns: list[str] = Field(
         default_factory=list, description="Regular expressions whose matches come out unchanged."
     )
-    tokenizer: Any = Field(
-        default="gpt-4o", description="What counts the tokens: a model's name, a tokenizer or a function."
-    )
-    steps: int = Field(default=DEFAULT_STEPS, description="The most denoising steps.")
-    min_shots: int = Field(default=0, description="How many shots stay at least.")
-    shot_level: bool = Field(default=True, description="Whether shots may be dropped whole.")
-    token_level: bool = Field(default=True, description="Whether words are scored and dropped one by one.")
-    on_overflow: Literal["raise", "best_effort"] = Field(
-        default="best_effort", description="What to do when the protected text alone is longer than the budget."
-    )
+    tokenizer: Any = Field(default="gpt-4o", description=described("tokenizer"))
+    steps: int = Field(default=DEFAULT_STEPS, description=described("steps"))
+    min_shots: int = Field(default=0, description=described("min_shots"))
+    compress_instructions: bool = Field(default=False, description=described("compress_instructions"))
+    compress_query: bool = Field(default=False, description=described("compress_query"))
+    shot_level: bool = Field(default=True, description=described("shot_level"))
+    token_level: bool = Field(default=True, description=described("token_level"))
+    grain: Literal["auto", "words"] = Field(default="auto", description=described("grain"))
+    marks: bool = Field(default=True, description=described("marks"))
+    on_overflow: Literal["raise", "best_effort"] = Field(default="best_effort", description=described("on_overflow"))
     compressor: Compressor | None = Field(
         default=None, exclude=True, repr=False, description="A loaded compressor, in place of `model`."
     )

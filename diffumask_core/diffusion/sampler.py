@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from diffumask_core.diffusion.schedules import LinearSchedule, NoiseSchedule
+from diffumask_core.diffusion.schedules import LinearSchedule
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
 
 FloatArray = npt.NDArray[np.floating]
@@ -57,9 +57,7 @@ def sample_mask(
     *,
     steps: int,
     marginals: FloatArray | None = None,
-    schedule: NoiseSchedule | None = None,
     confidence: float = 2.0,
-    remask: float = 0.0,
 ) -> Sample:
     """Denoises the undecided units under a budget.
 
@@ -74,12 +72,9 @@ def sample_mask(
         states: ``[N]``, of `diffusion.states`; units that are not undecided stay as they are.
         steps: The most steps; 1 thresholds the marginal probabilities.
         marginals: What ``predict`` gives for ``states`` and noise 1, where that is known already.
-        schedule: The share of units undecided over time.
         confidence: The distance from the threshold from which on a decision is not put off.
-        remask: The share of the decisions, the least certain first, that are taken back once when all is decided
-            and made again with the others known. 0 for never.
     """
-    schedule = schedule or LinearSchedule()
+    schedule = LinearSchedule()
     states = states.copy()
     free = states == UNDECIDED
     margins = np.where(states == KEEP, np.inf, -np.inf)
@@ -108,11 +103,4 @@ def sample_mask(
 
     for step in range(1, steps + 1):
         decide(schedule.noise(1 - step / steps))
-    if remask and steps > 1 and total:
-        decided = np.flatnonzero(free)
-        doubtful = decided[np.argsort(np.abs(margins[decided]), kind="stable")[: int(remask * total)]]
-        if len(doubtful):
-            rest += float(costs[doubtful[states[doubtful] == KEEP]].sum())
-            states[doubtful] = UNDECIDED
-            decide(0.0)
     return Sample(states == KEEP, margins, taken)

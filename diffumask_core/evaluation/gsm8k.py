@@ -6,9 +6,9 @@ from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import Exemplar, LabelRow, SolutionRow, exemplar_of, is_held_out
 from diffumask_core.evaluation import baselines
 from diffumask_core.evaluation.curves import Trial
-from diffumask_core.prompt.assemble import join_spans
 from diffumask_core.prompt.prompt import Prompt
 from diffumask_core.prompt.spans import Span
+from diffumask_core.rendering.join import join_spans
 from diffumask_core.tokens import TokenizerLike, get_counter
 
 KEEP_RATES = (0.6, 0.4, 0.25)

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ from diffumask_core.datasets import LabelRow, covered_units
 from diffumask_core.diffusion.sampler import sample_mask
 from diffumask_core.diffusion.states import UNDECIDED
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -83,7 +82,7 @@ def evaluate_labels(rows: Sequence[LabelRow], select: Select) -> LabelFigures:
     """Compares what ``select`` keeps with the annotation, both levels of each row."""
     figures = LabelFigures()
     for row in rows:
-        offsets = split_units(row.text)
+        offsets = split_words(row.text)
         words = np.array([any(map(str.isalnum, row.text[start:end])) for start, end in offsets.tolist()], dtype=bool)
         names = [row.text[start:end].lower() for start, end in offsets[words].tolist()]
         annotated = [covered_units(offsets, spans, len(row.text)) for spans in (row.light, row.tight)]
@@ -113,13 +112,12 @@ def _runs(kept: BoolArray) -> set[tuple[int, int]]:
     return set(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def pruner_selection(pruner: Pruner, steps: int, **options: Any) -> Select:
+def pruner_selection(pruner: Pruner, steps: int) -> Select:
     """What the pruner keeps in so many steps.
 
     Args:
         pruner: The model.
         steps: Denoising steps.
-        **options: Of `diffusion.sampler.sample_mask`.
     """
 
     def select(
@@ -133,7 +131,7 @@ def pruner_selection(pruner: Pruner, steps: int, **options: Any) -> Select:
         for truth in annotated:
             predict = pruner.predictor(encoding, float(truth.mean()))
             budget = float((truth & words).sum())
-            masks.append(sample_mask(predict, words.astype(np.float64), budget, states, steps=steps, **options).mask)
+            masks.append(sample_mask(predict, words.astype(np.float64), budget, states, steps=steps).mask)
         return masks
 
     return select

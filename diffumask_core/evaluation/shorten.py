@@ -1,5 +1,6 @@
 """One prompt cut to the same budgets in several ways: ours, and what one would do without it."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -16,12 +17,14 @@ from diffumask_core.evaluation.baselines import (
     shared_rare_words,
 )
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.prompt.assemble import kept_text
-from diffumask_core.prompt.document import Document
+from diffumask_core.options import Options
+from diffumask_core.pipeline import read_prompt
 from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.prompt.prompt import Prompt
 from diffumask_core.prompt.spans import Span
-from diffumask_core.scoring.fit import fit_budget
+from diffumask_core.rendering.join import kept_text
+from diffumask_core.scoring.reading import Reading
+from diffumask_core.scoring.worth import pool_words
 from diffumask_core.tokens import TokenCounter
 
 BoolArray = npt.NDArray[np.bool_]
@@ -60,14 +63,14 @@ def shorten(
     results = [first.at(keep_rate=rate) for rate in keep_rates]
     budgets = [result.budget for result in results]
     layout = prompt.layout if isinstance(prompt, Prompt) else parse_layout(prompt)
-    document = Document.of(layout, [])
-    units = [layout.text[start:end] for start, end in document.offsets.tolist()]
+    reading = read_prompt(layout, Options(keep_rate=1.0, query=query, tokenizer=counter, marks=False))
+    units = [reading.text((start, end)) for start, end in reading.units.spans.tolist()]
     rankings = {
         "random": random_scores(units),
-        "idf": idf_scores(_block_texts(document))(units),
-        "sequential": _survival(document, pruner, query),
+        "idf": idf_scores(_block_texts(reading))(units),
+        "sequential": _survival(reading, pruner),
     }
-    order = _shot_order(document, query)
+    order = _shot_order(reading)
 
     def beginning(spans: Sequence[Span]) -> str:
         return layout.text[: spans[-1][1]] if spans else ""
@@ -77,82 +80,83 @@ def shorten(
 
     return {
         OURS: [result.text for result in results],
-        **{
-            name: [_keep_words(document, scores, counter, budget) for budget in budgets]
-            for name, scores in rankings.items()
-        },
+        **{name: [_keep_words(reading, scores, budget) for budget in budgets] for name, scores in rankings.items()},
         "lead": [lead(budget) for budget in budgets],
-        "whole shots": [_keep_shots(document, order, counter, budget) for budget in budgets],
+        "whole shots": [_keep_shots(reading, order, budget) for budget in budgets],
     }
 
 
-def _keep_words(document: Document, scores: FloatArray, counter: TokenCounter, budget: int) -> str:
+def _keep_words(reading: Reading, scores: FloatArray, budget: int) -> str:
     """The units with the highest scores; a shot of which none is kept goes with its markers and label."""
-    free = np.flatnonzero(document.free)
+    units = reading.units
+    free = np.flatnonzero(units.free)
     ranked = free[np.argsort(-scores[free], kind="stable")]
 
-    def close(mask: BoolArray) -> BoolArray:
-        return document.close(mask, document.shots_of(mask))
+    def left(number: int) -> str:
+        mask = reading.nothing
+        mask[ranked[:number]] = True
+        return kept_text(units, units.close(mask, units.shots_of(mask)))
 
-    return _fitted(document, close, ranked, counter, budget)
+    return _most(left, len(ranked), reading, budget)
 
 
-def _keep_shots(document: Document, order: IntArray, counter: TokenCounter, budget: int) -> str:
+def _keep_shots(reading: Reading, order: IntArray, budget: int) -> str:
     """Whole shots in that order, each that still fits; text outside shots comes first and is cut at its end."""
-    outside = np.flatnonzero((document.shot_of_unit < 0) & ~document.protected)
-    alive = document.pinned.copy()
+    units = reading.units
+    outside = np.flatnonzero((units.shot < 0) & ~units.protected)
+    alive = units.pinned.copy()
 
-    def close(mask: BoolArray) -> BoolArray:
-        return document.close(mask | (document.shot_of_unit >= 0), alive)
+    def left(number: int) -> str:
+        mask = units.shot >= 0
+        mask[outside[:number]] = True
+        return kept_text(units, units.close(mask, alive))
 
-    everything = np.ones(len(document.offsets), dtype=bool)
     for shot in order:
         before, alive[shot] = alive[shot], True
-        if counter.count(kept_text(document, close(everything))) > budget:
+        if reading.counter.count(left(len(outside))) > budget:
             alive[shot] = before
-    return _fitted(document, close, outside, counter, budget)
+    return _most(left, len(outside), reading, budget)
 
 
-def _fitted(
-    document: Document, close: Callable[[BoolArray], BoolArray], ranked: IntArray, counter: TokenCounter, budget: int
-) -> str:
-    size = len(document.offsets)
-    kept = fit_budget(lambda mask: counter.count(kept_text(document, close(mask))), ranked, len(ranked), budget, size)
-    return kept_text(document, close(kept))
+def _most(left: Callable[[int], str], most: int, reading: Reading, budget: int) -> str:
+    """The text with as many of the ranked units as fit the budget."""
+    fitting = bisect_right(range(most + 1), budget, key=lambda number: reading.counter.count(left(number)))
+    return left(max(fitting - 1, 0))
 
 
-def _block_texts(document: Document) -> list[str]:
+def _block_texts(reading: Reading) -> list[str]:
     """The text of each shot and of what is between shots."""
-    text, offsets = document.layout.text, document.offsets
-    return [text[offsets[first, 0] : offsets[last - 1, 1]] for first, last in document.blocks()]
+    words = reading.units.words
+    return [reading.text((words[first, 0], words[last - 1, 1])) for first, last in reading.units.blocks()]
 
 
-def _survival(document: Document, pruner: Pruner, query: str) -> FloatArray:
+def _survival(reading: Reading, pruner: Pruner) -> FloatArray:
     """How late each unit ``[N]`` goes when the denoiser takes them away one by one, as a share of its shot.
 
     Each shot is a run of its own: over a whole prompt of many shots the calls would take hours.
     """
-    scores = np.ones(len(document.offsets))
-    free = document.free
-    for (first, last), text in zip(document.blocks(), _block_texts(document), strict=True):
+    units = reading.units
+    scores = np.ones(len(units.words))
+    free = np.repeat(units.free, np.diff(units.first_word))
+    for (first, last), text in zip(units.blocks(), _block_texts(reading), strict=True):
         if not (inside := np.flatnonzero(free[first:last])).size:
             continue
-        offsets = document.offsets[first:last] - document.offsets[first, 0]
-        predict = pruner.predictor(pruner.encode(text, offsets, [(0, last - first)], query), _SEQUENTIAL_RATE)
+        words = units.words[first:last] - units.words[first, 0]
+        predict = pruner.predictor(pruner.encode(text, words, [(0, last - first)], reading.query), _SEQUENTIAL_RATE)
         gone = remove_one_by_one(predict, inside, last - first)
         scores[first + np.array(gone)] = np.arange(len(gone)) / len(gone)
-    return scores
+    return pool_words(scores, units)
 
 
-def _shot_order(document: Document, query: str) -> IntArray:
+def _shot_order(reading: Reading) -> IntArray:
     """Shots from the one to keep longest: by the rare words that it shares with the query, or the labels in turn."""
-    text, shots = document.layout.text, document.layout.shots
-    if query:
-        return np.argsort(-shared_rare_words(query, [text[slice(*shot.span)] for shot in shots]), kind="stable")
+    shots = reading.units.layout.shots
+    if reading.query:
+        return np.argsort(-shared_rare_words(reading.query, [reading.text(shot.span) for shot in shots]), kind="stable")
     seen: Counter[str] = Counter()
     turns = []
     for shot in shots:
-        label = text[slice(*shot.answer)] if shot.answer else ""
+        label = reading.text(shot.answer) if shot.answer else ""
         turns.append(seen[label])
         seen[label] += 1
     return np.argsort(turns, kind="stable")

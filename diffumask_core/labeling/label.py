@@ -17,10 +17,10 @@ from diffumask_core.labeling.space import BoolArray, Guide, SearchSpace, read_gu
 from diffumask_core.labeling.strategies import STRATEGIES
 from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.prompt.assemble import kept_spans
 from diffumask_core.prompt.spans import Span, clip_spans
 from diffumask_core.readers.cache import ReplyCache
 from diffumask_core.readers.protocol import Question, Reader
+from diffumask_core.rendering.join import render_segments
 
 # About what the annotators kept at the light level.
 _LIGHT = 0.55
@@ -151,22 +151,22 @@ def _labelled(prompt: PromptRow, guide: Guide, found: MaskSearch) -> Labelled:
 
 def _row(prompt: PromptRow, guide: Guide, found: MaskSearch) -> LabelRow | None:
     """The shots of which something is left, with what is left of them; None where nothing is."""
-    document = found.space.document
-    layout = document.layout
-    alive = document.shots_of(found.best)
+    prompt_units = found.space.units
+    layout = prompt_units.layout
+    alive = prompt_units.shots_of(found.best)
     parts = [shot.span for shot, stays in zip(layout.shots, alive, strict=True) if stays]
     if not layout.shots:
         parts = [(0, len(layout.text))]
     if not parts:
         return None
-    inside = np.append(alive, not layout.shots)[document.shot_of_unit]
+    inside = np.append(alive, not layout.shots)[prompt_units.shot]
     light = _light(found, guide, inside)
     text = "\n\n".join(layout.text[start:end] for start, end in parts)
     return LabelRow(
         id=prompt.id,
         kind=prompt.kind,
         text=text,
-        light=_spans(found.space, document.close(light, alive), parts),
+        light=_spans(found.space, prompt_units.close(light, alive), parts),
         tight=_spans(found.space, found.best, parts),
         source=prompt.source,
         split=prompt.split,
@@ -184,7 +184,8 @@ def _light(found: MaskSearch, guide: Guide, inside: BoolArray) -> BoolArray:
 
 def _spans(space: SearchSpace, mask: BoolArray, parts: Sequence[Span]) -> list[Span]:
     """What a mask keeps, as offsets into the parts joined by blank lines."""
-    [kept] = kept_spans(space.document, mask)
+    [left] = render_segments(space.units, mask, [])
+    kept = left.spans if left else []
     spans: list[Span] = []
     begin = 0
     for first, last in parts:

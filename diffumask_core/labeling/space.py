@@ -1,6 +1,6 @@
 """What is searched: a few-shot prompt as units that can go, and what the bundled model thinks of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -8,12 +8,13 @@ import numpy.typing as npt
 from diffumask_core.diffusion.states import UNDECIDED
 from diffumask_core.errors import InputError
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.prompt.assemble import kept_text
-from diffumask_core.prompt.document import Document
-from diffumask_core.prompt.json_values import find_json
+from diffumask_core.options import Options
+from diffumask_core.pipeline import read_prompt
 from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.prompt.prompt import Prompt
-from diffumask_core.scoring.shots import rank_shots
+from diffumask_core.rendering.join import kept_text
+from diffumask_core.scoring.scores import score
+from diffumask_core.scoring.worth import pool_words
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -30,7 +31,8 @@ class SearchSpace:
     Instructions stay. A shot's markers and answer stay as long as one of its other units does, and go with the last.
 
     Attributes:
-        document: The prompt.
+        reading: The prompt as the product reads it.
+        units: The units of the prompt.
         free: ``[N]``, the units that are decided one by one.
         everything: ``[N]``, the mask that keeps all.
     """
@@ -42,8 +44,10 @@ class SearchSpace:
             InputError: There is nothing in it that may go.
         """
         layout = prompt.layout if isinstance(prompt, Prompt) else parse_layout(prompt)
-        self.document = Document.of(replace(layout, json=find_json(layout.text)), [])
-        self.free = self.document.free
+        # The searched prompt is read as the product reads it; marks would tell the reader what was tried.
+        self.reading = read_prompt(layout, Options(keep_rate=1.0, marks=False))
+        self.units = self.reading.units
+        self.free = self.units.free
         self.everything: BoolArray = np.ones(len(self.free), dtype=bool)
         if not self.free.any():
             raise InputError(f"There is nothing in the prompt {layout.text[:60]!r} that may go: give it shots.")
@@ -54,25 +58,25 @@ class SearchSpace:
         """What is left of a mask when these units go too."""
         left = mask & self.free
         left[units] = False
-        return self.document.close(left, self.document.shots_of(left) | self._stays)
+        return self.units.close(left, self.units.shots_of(left) | self._stays)
 
     def text(self, mask: BoolArray) -> str:
         """What a reader is given of the prompt."""
-        return kept_text(self.document, mask)
+        return kept_text(self.units, mask)
 
     def share(self, mask: BoolArray) -> float:
         """Of the units that may go, the share that a mask keeps."""
-        return float(mask[~self.document.protected].mean())
+        return float(mask[~self.units.protected].mean())
 
     def shots(self, mask: BoolArray) -> list[IntArray]:
         """The free units that a mask keeps of each shot: S arrays, empty for those that are gone."""
-        shot_of_unit = np.where(mask & self.free, self.document.shot_of_unit, -1)
-        return [np.flatnonzero(shot_of_unit == shot) for shot in range(len(self.document.layout.shots))]
+        shot_of_unit = np.where(mask & self.free, self.units.shot, -1)
+        return [np.flatnonzero(shot_of_unit == shot) for shot in range(len(self.units.layout.shots))]
 
     def clauses(self, mask: BoolArray) -> list[IntArray]:
         """The free units that a mask keeps, cut between shots and after marks that end a clause."""
         kept = np.flatnonzero(mask & self.free)
-        text, offsets, shot_of_unit = self.document.layout.text, self.document.offsets, self.document.shot_of_unit
+        text, offsets, shot_of_unit = self.units.layout.text, self.units.spans, self.units.shot
         ends = np.array([text[start:end] in _CLAUSE_END for start, end in offsets[kept].tolist()], dtype=bool)
         cuts = np.flatnonzero(ends[:-1] | (np.diff(shot_of_unit[kept]) != 0)) + 1
         return [clause for clause in np.split(kept, cuts) if len(clause)]
@@ -97,10 +101,6 @@ class Guide:
 
 def read_guide(space: SearchSpace, pruner: Pruner) -> Guide:
     """Scores units by the pruner, and ranks shots by how little others say the same and bring the same label."""
-    document = space.document
-    text, shots = document.layout.text, document.layout.shots
-    encoding = pruner.encode(text, document.offsets, document.blocks())
-    units = pruner.predictor(encoding, _TIGHT)(np.full(len(document.offsets), UNDECIDED), 1.0)
-    vectors = pruner.shot_vectors(encoding, document.shot_of_unit, len(shots))
-    answers = [text[slice(*shot.answer)] if shot.answer else None for shot in shots]
-    return Guide(units, rank_shots(np.zeros(len(shots)), vectors, answers))
+    scores = score(space.reading, pruner)
+    words = pruner.predictor(scores.encoding, _TIGHT)(np.full(len(space.units.words), UNDECIDED), 1.0)
+    return Guide(pool_words(words, space.units), scores.order)

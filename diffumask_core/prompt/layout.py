@@ -7,6 +7,7 @@ decides and assembles starts from one.
 from dataclasses import dataclass, field, replace
 
 from diffumask_core.prompt.spans import Span, shift_span
+from diffumask_core.regions.region import Region
 
 
 @dataclass(frozen=True)
@@ -31,46 +32,36 @@ class ShotSpan:
 
 
 @dataclass(frozen=True)
-class JsonNode:
-    """A JSON value in the text, or a member of an object.
-
-    Attributes:
-        span: The value, from its first to its last character; for a member from its key to the end of its value.
-        value: The value alone (equal to `span` unless this is a member of an object).
-        children: Members or elements, in order. Empty for scalars and empty containers.
-        words: For a string worth shortening: the span between its quotes. Everything else goes whole.
-    """
-
-    span: Span
-    value: Span
-    children: tuple["JsonNode", ...] = ()
-    words: Span | None = None
-
-
-@dataclass(frozen=True)
 class Layout:
     """A prompt's text and its structure.
 
     Attributes:
         text: The whole prompt.
-        instructions: The text before the first shot, when there are shots.
+        instructions: What says what is to be done: the text before the first shot, paragraphs that give a task.
         shots: In order, not overlapping.
         query: The question that the prompt ends in.
         query_stays: Whether the query is protected.
         protected: Spans that come out unchanged, whatever happens to the shot that they are in.
-        json: JSON values (objects and arrays) in the text, outermost, in order; they stay valid JSON.
+        regions: Stretches of a kind of their own, such as code or a table, in order; all else is prose.
+        task_within: A stretch whose instructions and query are not known yet: they are looked for in its paragraphs.
         segments: The parts of the text that are sent, and so counted, apart from each other (one for a plain text;
             one for each message text). White space between segments is not counted.
+        recency: Of a turn that is not over yet the results of tools, each with its rank: 0 for the newest batch, 1 for the
+            batch before the assistant's last step, and so on.
+        every_segment: Whether something is left of each segment as long as its shot stays.
     """
 
     text: str
-    instructions: Span | None = None
+    instructions: tuple[Span, ...] = ()
     shots: tuple[ShotSpan, ...] = ()
     query: Span | None = None
     query_stays: bool = True
     protected: tuple[Span, ...] = ()
-    json: tuple[JsonNode, ...] = ()
+    regions: tuple[Region, ...] = ()
+    task_within: Span | None = None
     segments: tuple[Span, ...] = field(default=())
+    recency: tuple[tuple[Span, int], ...] = ()
+    every_segment: bool = False
 
     def __post_init__(self) -> None:
         if not self.segments:
@@ -91,7 +82,7 @@ def shift_layout(layout: Layout, by: int) -> Layout:
     """The instructions, shots and query of a layout, so many characters later."""
     return replace(
         layout,
-        instructions=layout.instructions and shift_span(layout.instructions, by),
+        instructions=tuple(shift_span(span, by) for span in layout.instructions),
         shots=tuple(shift_shot(shot, by) for shot in layout.shots),
         query=layout.query and shift_span(layout.query, by),
     )

@@ -7,11 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 from diffumask_core.errors import InputError
-from diffumask_core.prompt.json_values import find_json
-from diffumask_core.prompt.layout import JsonNode, Layout, ShotSpan, shift_layout, shift_shot
+from diffumask_core.prompt.layout import Layout, ShotSpan, shift_layout, shift_shot
 from diffumask_core.prompt.parse import describe_shot, parse_layout
 from diffumask_core.prompt.spans import Span, merge_spans
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 _SYSTEM_ROLES = ("system", "developer")
 _BETWEEN = "\n\n"
@@ -129,22 +128,19 @@ def messages_layout(
         if is_prompt:
             shots += inner.shots
             turns += [()] * len(inner.shots)
-            protected += [inner.instructions] if inner.instructions and not compress_instructions else []
-    json: list[JsonNode] = []
+            protected += inner.instructions if not compress_instructions else ()
     in_shots = {index for turn in turns for index in turn}
     for place, span in zip(places, segments, strict=True):
         is_instruction = roles[place.message] in _SYSTEM_ROLES and not compress_instructions
         if is_instruction or place.message in keep or (place.in_call and place.message not in in_shots):
             protected.append(span)
-        elif not place.in_call:
-            json.extend(find_json(text, *span))
     layout = Layout(
         text=text,
         shots=tuple(shots),
         query=asked,
         query_stays=query_stays,
         protected=tuple(protected),
-        json=tuple(json),
+        every_segment=True,
         segments=tuple(segments),
     )
     return MessagesLayout(layout, tuple(places), tuple(turns))
@@ -254,7 +250,7 @@ def _answer(text: str, reply: Sequence[Span]) -> tuple[Sequence[Span], Span | No
     if len(reply) != 1:
         return [], None
     start, end = reply[0]
-    if 1 <= len(split_units(text, start, end)) <= _MAX_LABEL_UNITS:
+    if 1 <= len(split_words(text, start, end)) <= _MAX_LABEL_UNITS:
         return [reply[0]], reply[0]
     described = shift_shot(describe_shot(text[start:end]), start)
     return described.kept, described.answer

@@ -128,4 +128,4 @@ class Prompt:
             part, described = (Shot(shot) if isinstance(shot, str) else shot).render()
             shots.append(shift_shot(described, add(part)[0]))
         query = add(self.query) if self.query else None
-        return Layout(text, instructions, tuple(shots), query)
+        return Layout(text, (instructions,) if instructions else (), tuple(shots), query)

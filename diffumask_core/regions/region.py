@@ -40,7 +40,7 @@ class Series:
         items: The items in order: lines, rows, records. Each is made of whole units.
         noun: What a mark calls one of them, such as ``"line"``.
         form: How a mark is written: as a line of its own, or as an element of the list that the items are in.
-        quote: What stands around a mark that is an element.
+        quote: What stands around a mark: the quote of a string where the items are values of JSON, else nothing.
         alike: For each item a value that near-equal items share, None for an item that is like no other; empty where
             no item repeats another. Of items that share a value one is enough.
     """
@@ -48,7 +48,7 @@ class Series:
     items: tuple[Span, ...]
     noun: str = "line"
     form: Literal["line", "element"] = "line"
-    quote: str = '"'
+    quote: str = ""
     alike: tuple[str | None, ...] = ()
 
 
@@ -64,6 +64,8 @@ class Region:
         scaffold: Units that follow from others.
         series: Items of which some may go.
         inner: Regions inside this one, in order. A unit of this one holds none of them.
+        complete: Units that say how much there is of something, such as a count beside a list, each with the span of
+            that: where a part of the span has gone and no mark says so, the unit goes before any scaffold is decided.
         escaped: Whether it is between the quotes of a string: then a line break is written as an escape.
     """
 
@@ -73,6 +75,7 @@ class Region:
     scaffold: tuple[Scaffold, ...] = ()
     series: tuple[Series, ...] = ()
     inner: tuple["Region", ...] = ()
+    complete: tuple[tuple[Span, Span], ...] = ()
     escaped: bool = False
 
     def walk(self) -> Iterator["Region"]:
@@ -100,6 +103,7 @@ class Region:
             ),
             series=tuple(replace(each, items=tuple(map(at, each.items))) for each in self.series),
             inner=tuple(region.moved(place) for region in self.inner),
+            complete=tuple((at(unit), at(whole)) for unit, whole in self.complete),
         )
 
 

@@ -1,10 +1,16 @@
-"""The shot level: how much each shot is worth, and how many of them a budget can carry."""
+"""The shot level: how many shots a budget can carry, and which."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from diffumask_core.diffusion.sampler import budget_threshold
+from diffumask_core.options import Options
+from diffumask_core.scoring.budget import Budget
+from diffumask_core.scoring.reading import Reading
+from diffumask_core.scoring.scores import Scores
+from diffumask_core.scoring.worth import Worth
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
@@ -12,12 +18,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 # A shot of which less than this share of its words is left tells an LLM little: about the tight level of the labels.
 READABLE_SHARE = 0.3
-# What similarity to a better shot costs, and what bringing a label that no better shot has is worth.
-_REDUNDANCY_WEIGHT = 1.0
-_COVERAGE_BONUS = 1.0
-# What a retriever's score one standard deviation above the mean adds to a utility.
-_RETRIEVAL_WEIGHT = 2.0
-_LEAST_SPREAD = 0.02  # of the largest score
+# About three words: with fewer a text does not tell what its label means.
+_LEAST_TOKENS = 5.0
 
 
 @dataclass(frozen=True)
@@ -28,76 +30,25 @@ class ShotCosts:
     free: FloatArray
 
 
-def retrieval_utilities(scores: Sequence[float | None]) -> npt.NDArray[np.float32]:
-    """What a retriever's scores add to utilities: standardised, since every retriever has a scale of its own.
-
-    Args:
-        scores: ``[S]``; a shot without a score counts as one with the mean.
-
-    Returns:
-        ``[S]``; zeros where the scores do not differ, and little where they hardly do.
-    """
-    known = np.array([score for score in scores if score is not None], dtype=np.float64)
-    if not known.any():
-        return np.zeros(len(scores), dtype=np.float32)
-    # Scores that are as good as equal are not driven apart.
-    spread = max(known.std(), _LEAST_SPREAD * abs(known).max())
-    standard = np.array([0.0 if score is None else (score - known.mean()) / spread for score in scores])
-    return (_RETRIEVAL_WEIGHT * standard).astype(np.float32)
-
-
-def rank_shots(utilities: FloatArray, vectors: FloatArray, answers: Sequence[str | None]) -> IntArray:
-    """Orders shots from the one to keep longest to the one to drop first.
-
-    Greedy, in the manner of maximal marginal relevance (Carbonell and Goldstein, 1998): at each place the shot with
-    the highest utility, less its similarity to the better ones, and more if its label is not among theirs.
-
-    Args:
-        utilities: ``[S]``.
-        vectors: ``[S, D]``, one vector a shot.
-        answers: ``[S]``, labels; None where a shot has none. They count only where some of them are the same, as in
-            classification; where every exemplar has an answer of its own there is nothing to cover.
-
-    Returns:
-        ``[S]``, shot numbers.
-    """
-    count = len(utilities)
-    if not count:
-        return np.zeros(0, dtype=np.int64)
-    directions = vectors - vectors.mean(0)
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True).clip(1e-6)
-    distinct = {answer for answer in answers if answer is not None}
-    are_labels = len(distinct) < sum(answer is not None for answer in answers)
-    value = utilities.astype(np.float64).copy()
-    if are_labels:
-        value += [_COVERAGE_BONUS * (answer is not None) for answer in answers]
-    nearest = np.zeros(count)
-    covered: set[str | None] = {None}
-    order: list[int] = []
-    left = np.ones(count, dtype=bool)
-    for _ in range(count):
-        best = int(np.where(left, value - _REDUNDANCY_WEIGHT * nearest, -np.inf).argmax())
-        order.append(best)
-        left[best] = False
-        nearest = np.maximum(nearest, directions @ directions[best])
-        if are_labels and answers[best] not in covered:
-            covered.add(answers[best])
-            value[[number for number, answer in enumerate(answers) if answer == answers[best]]] -= _COVERAGE_BONUS
-    return np.array(order, dtype=np.int64)
-
-
-def choose_shots(
-    order: IntArray, costs: ShotCosts, budget: float, other_free: float, pinned: BoolArray, share: float
+def shots_within(
+    order: IntArray,
+    costs: ShotCosts,
+    budget: float,
+    other_free: float,
+    pinned: BoolArray,
+    share: float,
+    labels: int = 0,
 ) -> BoolArray:
     """Keeps as many shots, best first, as a budget can carry at a readable share of their words.
 
     Args:
-        order: ``[S]``, from `rank_shots`.
+        order: ``[S]``, from `ranking.rank_shots`.
         costs: Of all shots.
         budget: Tokens for the shots and the other text that can be shortened.
         other_free: Tokens of that other text, which takes its share first.
         pinned: ``[S]``, shots that may not go.
         share: The readable share.
+        labels: How many of the first shots bring a label each. They stay as far as some words of each can be carried.
 
     Returns:
         ``[S]``, whether each shot stays.
@@ -105,6 +56,8 @@ def choose_shots(
     ranked = np.concatenate([order[pinned[order]], order[~pinned[order]]])
     needed = np.cumsum(costs.fixed[ranked] + share * costs.free[ranked]) + share * other_free
     count = int(np.searchsorted(needed, budget, side="right"))
+    least = np.cumsum(costs.fixed[ranked] + np.minimum(costs.free[ranked], _LEAST_TOKENS))
+    count = max(count, min(labels, int(np.searchsorted(least, budget, side="right"))))
     # The first shot comes along when its fixed part fits: part of a shot is better than none.
     if count == 0 and len(ranked) and costs.fixed[ranked[0]] < budget:
         count = 1
@@ -113,15 +66,74 @@ def choose_shots(
     return alive
 
 
-def unit_bias(utilities: FloatArray, shot_of_unit: IntArray) -> FloatArray:
-    """What the utility of its shot adds to the logit of each unit: 0 in the best shot and outside shots.
-
-    Utilities are on the scale of logits (see ``relevance_weight`` and ``evidence_weight`` of the configuration).
+def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Budget, options: Options) -> BoolArray:
+    """``[S]``, the shots that stay at a budget.
 
     Args:
-        utilities: ``[S]``.
-        shot_of_unit: ``[N]``, -1 outside shots.
+        reading: The prompt of S shots.
+        scores: What the model made of it.
+        pinned: ``[S]``, shots that may not go.
+        budget: The budget.
+        options: With the level of words or without.
     """
-    if not len(utilities):
-        return np.zeros(len(shot_of_unit))
-    return np.append(utilities - utilities.max(), 0.0)[shot_of_unit]
+    units, costs, order = reading.units, reading.costs, scores.order
+    if not len(order):
+        return pinned
+    in_shots = units.shot >= 0
+
+    def per_shot(which: BoolArray) -> FloatArray:
+        return np.bincount(units.shot[which], costs[which], minlength=len(order)).astype(np.float64)
+
+    shot_costs = ShotCosts(per_shot(in_shots & ~units.free), per_shot(in_shots & units.free))
+    other = float(costs[units.free & ~in_shots].sum())
+    room = budget.limit - float(costs[units.protected].sum())
+    share = READABLE_SHARE if options.token_level else 1.0
+    alive = shots_within(order, shot_costs, room, other, pinned, share, scores.labels)
+    # Costs of units are estimates: shots go until what stays with them fits.
+    for shot in order[::-1]:
+        if reading.room(budget.limit, alive) >= 0:
+            break
+        alive[shot] = pinned[shot]
+    return alive
+
+
+def with_best(pinned: BoolArray, order: IntArray, count: int) -> BoolArray:
+    """The pinned shots ``[S]`` and so many of the best."""
+    more = pinned.copy()
+    more[order[:count]] = True
+    return more
+
+
+def without_starved(
+    reading: Reading, scores: Scores, worth: Worth, alive: BoolArray, pinned: BoolArray, budget: Budget
+) -> BoolArray:
+    """The shots that stay, without those of which one step would leave too little to read.
+
+    The tokens of such a shot had better go to others.
+
+    Args:
+        reading: The prompt of S shots.
+        scores: What the model made of it.
+        worth: What units are worth when these shots stay.
+        alive: ``[S]``, the shots that stay so far.
+        pinned: ``[S]``, shots that may not go.
+        budget: The budget.
+    """
+    units, costs = reading.units, reading.costs
+    if not worth.free.any():
+        return alive
+    above = worth.free & (
+        worth.marginals > budget_threshold(worth.marginals[worth.free], costs[worth.free], worth.room)
+    )
+    in_shot = worth.free & (units.shot >= 0)
+    total = np.bincount(units.shot[in_shot], costs[in_shot], minlength=len(alive))
+    kept = np.bincount(units.shot[in_shot & above], costs[in_shot & above], minlength=len(alive))
+    starved = (total > 0) & (kept < READABLE_SHARE * total) & alive & ~with_best(pinned, scores.order, scores.labels)
+    # Never so many that the rest could not fill the budget: the best of them stay.
+    for shot in scores.order[starved[scores.order]]:
+        rest = alive & ~starved
+        if costs[units.free & units.in_shots(rest)].sum() >= reading.room(budget.limit, rest):
+            break
+        starved[shot] = False
+    # Some tokenizers count more tokens in less text.
+    return alive & ~starved if reading.room(budget.limit, alive & ~starved) >= 0 else alive

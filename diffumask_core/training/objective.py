@@ -7,7 +7,7 @@ from torch import Tensor
 
 from diffumask_core.diffusion.forward_process import absorb, mix_decisions, roll_out
 from diffumask_core.diffusion.losses import anti_mask_penalty, mask_loss, ranking_loss, required_loss, size_penalty
-from diffumask_core.diffusion.schedules import LinearSchedule, NoiseSchedule
+from diffumask_core.diffusion.schedules import LinearSchedule
 from diffumask_core.diffusion.states import UNDECIDED
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.training.examples import Batch
@@ -29,7 +29,7 @@ class Objective:
         required: Weight of units that a tight budget must keep.
     """
 
-    schedule: NoiseSchedule = field(default_factory=LinearSchedule)
+    schedule: LinearSchedule = field(default_factory=LinearSchedule)
     own_states: float = 0.5
     trust: float = 0.5
     anti_mask: float = 1.0

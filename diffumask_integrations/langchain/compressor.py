@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
 from diffumask_core import CompressionResult, InputError
 from diffumask_integrations.extras import needs_extra
@@ -51,15 +51,6 @@ class DiffuMaskCompressor(CompressionSettings, RunnableSerializable[LanguageMode
 
     # That of a Runnable would let a misspelt field pass.
     model_config = ConfigDict(extra="forbid")
-
-    compress_instructions: bool = Field(
-        default=False, description="Whether instructions, and in messages those of the system, may be shortened too."
-    )
-    compress_query: bool = Field(
-        default=False,
-        description="Whether what the prompt ends in may be shortened too; in messages the last human one, apart from "
-        "a question that it ends in.",
-    )
 
     @classmethod
     def is_lc_serializable(cls) -> bool:

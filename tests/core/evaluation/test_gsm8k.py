@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from diffumask_core.prompt.assemble import join_spans
 
 from diffumask_core import Compressor
 from diffumask_core.datasets import Exemplar, LabelRow, SolutionRow, exemplar_of, is_held_out
@@ -15,7 +16,6 @@ from diffumask_core.evaluation.gsm8k import (
     with_compressor,
     with_oracle,
 )
-from diffumask_core.prompt.assemble import join_spans
 from diffumask_core.prompt.spans import Span
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-
 from diffumask_core.prompt.assemble import join_spans, kept_spans
 from diffumask_core.prompt.document import Document
 from diffumask_core.prompt.json_values import find_json
+
 from diffumask_core.prompt.layout import Layout, ShotSpan
 from diffumask_core.prompt.spans import Span
 

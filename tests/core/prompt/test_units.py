@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 
 def units(text: str) -> list[str]:
-    return [text[start:end] for start, end in split_units(text).tolist()]
+    return [text[start:end] for start, end in split_words(text).tolist()]
 
 
 @pytest.mark.parametrize(
@@ -38,12 +38,12 @@ def test_units_are_words_numbers_and_marks(text: str, expected: list[str]) -> No
 
 
 def test_a_part_of_a_text_keeps_the_offsets_of_the_whole() -> None:
-    assert split_units("one two three", 4, 7).tolist() == [[4, 7]]
+    assert split_words("one two three", 4, 7).tolist() == [[4, 7]]
 
 
 @given(st.text(max_size=200))
 def test_units_are_in_order_and_cover_all_but_white_space(text: str) -> None:
-    offsets = split_units(text).tolist()
+    offsets = split_words(text).tolist()
     assert all(start < end for start, end in offsets)
     assert all(before[1] <= after[0] for before, after in pairwise(offsets))
     assert "".join("".join(units(text)).split()) == "".join(text.split())

@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from diffumask_core.scoring.fit import fit_budget
 from hypothesis import given
 from hypothesis import strategies as st
-
-from diffumask_core.scoring.fit import fit_budget
 
 
 def fit(count: Callable[[np.ndarray], int], ranked: list[int], guess: int, budget: int, size: int) -> list[int]:

@@ -3,15 +3,13 @@
 The output is one self-contained element, with its style and without scripts, for a notebook or a file.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from diffumask_core.prompt.spans import Span
-
-if TYPE_CHECKING:
-    from diffumask_core.result import ShotResult
+from diffumask_core.prompt.spans import Span, clip_spans
+from diffumask_core.rendering.marks import Mark
+from diffumask_core.rendering.shot_result import ShotResult
 
 # Every colour is a mixture with the text colour and the background, which are the notebook's where there is one:
 # so a theme that differs from the system's setting is followed too.
@@ -57,6 +55,8 @@ background:var(--fate)}
 .dmask-text{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:plaintext;
 font:13px/1.65 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono","DejaVu Sans Mono",monospace;tab-size:4}
 .dmask del{color:var(--muted);text-decoration:line-through 1px;text-decoration-color:currentColor}
+.dmask ins{margin:0 4px;padding:0 5px;border-radius:3px;text-decoration:none;color:var(--accent);
+background:color-mix(in srgb,var(--accent) 12%,var(--bg))}
 .dmask-control{padding:0 3px;border:1px solid var(--line);border-radius:3px;font-size:10px;unicode-bidi:isolate}
 .dmask-shot{margin:10px 0;padding:0 14px;border:1px solid var(--line);border-left:3px solid var(--fate);
 border-radius:4px 8px 8px 4px;background:color-mix(in srgb,var(--fate) 4%,var(--bg))}
@@ -98,7 +98,8 @@ def render_html(
     *,
     text: str,
     spans: Sequence[Span],
-    shots: Sequence["ShotResult"],
+    marks: Sequence[Mark],
+    shots: Sequence[ShotResult],
     original_tokens: int,
     compressed_tokens: int,
     budget: int,
@@ -112,6 +113,7 @@ def render_html(
     Args:
         text: The source.
         spans: What was kept, in order, not overlapping.
+        marks: What stands in place of lines, rows and records that were left out, in order.
         shots: The shots, in order, not overlapping.
         original_tokens: Tokens of the source.
         compressed_tokens: Tokens of the compressed text.
@@ -142,17 +144,16 @@ def render_html(
         '<dl class="dmask-figures">',
         *(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items()),
         "</dl>",
-        _legend(shots),
+        _legend(shots, marks),
         '<div class="dmask-prompt" tabindex="0" role="region" aria-label="Prompt">',
     ]
-    ends = [end for _, end in spans]
     position = 0
     for number, shot in enumerate(shots, 1):
         start, end = shot.span
-        parts += _block(text, spans, ends, position, start)
-        parts += _shot(number, shot, text, _block(text, spans, ends, start, end))
+        parts += _block(text, spans, marks, position, start)
+        parts += _shot(number, shot, text, _block(text, spans, marks, start, end))
         position = end
-    parts += _block(text, spans, ends, position, len(text))
+    parts += _block(text, spans, marks, position, len(text))
     parts.append("</div></div>")
     return "".join(parts)
 
@@ -168,11 +169,13 @@ def _bar(original: int, compressed: int, budget: int, protected: int) -> str:
     )
 
 
-def _legend(shots: Sequence["ShotResult"]) -> str:
+def _legend(shots: Sequence[ShotResult], marks: Sequence[Mark]) -> str:
     keys = [
         '<span><i class="dmask-must"></i>protected</span><span><i class="dmask-may"></i>kept</span>',
         '<span><i class="dmask-gone"></i><del>dropped</del></span><span><u></u>budget</span>',
     ]
+    if marks:
+        keys.append(f"<span><ins>[…]</ins>{len(marks):,} {'mark' if len(marks) == 1 else 'marks'}</span>")
     fates: Counter[str] = Counter(shot.fate for shot in shots)
     for fate in _FATES:
         if fates[fate]:
@@ -181,7 +184,7 @@ def _legend(shots: Sequence["ShotResult"]) -> str:
     return f'<div class="dmask-legend">{"".join(keys)}</div>'
 
 
-def _shot(number: int, shot: "ShotResult", text: str, block: Iterator[str]) -> Iterator[str]:
+def _shot(number: int, shot: ShotResult, text: str, block: Iterator[str]) -> Iterator[str]:
     start, end = shot.span
     badge = (
         f"<b>Shot {number} {shot.fate}</b><span>score {shot.score:.2f}</span>"
@@ -199,7 +202,7 @@ def _shot(number: int, shot: "ShotResult", text: str, block: Iterator[str]) -> I
         yield "</div>"
 
 
-def _block(text: str, spans: Sequence[Span], ends: Sequence[int], start: int, end: int) -> Iterator[str]:
+def _block(text: str, spans: Sequence[Span], marks: Sequence[Mark], start: int, end: int) -> Iterator[str]:
     """``text[start:end]``, without the line breaks around it; nothing if that is all there is."""
     content = text[start:end]
     end = start + len(content.rstrip())
@@ -207,25 +210,25 @@ def _block(text: str, spans: Sequence[Span], ends: Sequence[int], start: int, en
     if start >= end:
         return
     yield '<div class="dmask-text" dir="auto">'
-    for i in range(bisect_right(ends, start), len(spans)):
-        kept_start, kept_end = spans[i]
-        if kept_start >= end:
-            break
-        yield from _dropped(text[start:kept_start])
-        yield _escape(text[max(start, kept_start) : min(end, kept_end)])
+    for kept_start, kept_end in clip_spans(spans, (start, end)):
+        yield from _dropped(text, marks, start, kept_start)
+        yield _escape(text[kept_start:kept_end])
         start = kept_end
-    yield from _dropped(text[start:end])
+    yield from _dropped(text, marks, start, end)
     yield "</div>"
 
 
-def _dropped(gap: str) -> Iterator[str]:
-    """A dropped stretch, with the white space around it left bare."""
+def _dropped(text: str, marks: Sequence[Mark], start: int, end: int) -> Iterator[str]:
+    """A dropped stretch with the white space around it left bare, and the marks that stand in its place."""
+    gap = text[start:end]
     core = gap.strip()
     if not core:
         yield _escape(gap)
         return
     before, after = gap.split(core, 1)
-    yield f"{_escape(before)}<del>{_escape(core)}</del>{_escape(after)}"
+    first, last = (bisect_left(marks, edge, key=lambda mark: mark.span[0]) for edge in (start, end))
+    shown = "".join(f"<ins>{_escape(mark.text)}</ins>" for mark in marks[first:last])
+    yield f"{_escape(before)}<del>{_escape(core)}</del>{shown}{_escape(after)}"
 
 
 def _escape(text: str) -> str:

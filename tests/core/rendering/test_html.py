@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 import pytest
 
-from diffumask_core.html import render_html
 from diffumask_core.prompt.spans import Span
+from diffumask_core.rendering.html import render_html
 from diffumask_core.result import ShotResult
 
 VOID = {"br", "hr", "img", "input", "link", "meta"}

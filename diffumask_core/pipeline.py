@@ -1,0 +1,246 @@
+"""The corridor: a prompt's structure goes in at the top, and what is left of the prompt comes out at the bottom.
+
+    layout -> regions -> units -> budget -> scores -> shots -> worth -> sample -> fit -> text
+
+Each function stands above those that it calls. A prompt is encoded once, and only if something has to go: its scores
+serve every budget.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from diffumask_core.errors import BudgetError
+from diffumask_core.model.pruner import Pruner
+from diffumask_core.options import Options
+from diffumask_core.prompt.kept import protect
+from diffumask_core.prompt.layout import Layout
+from diffumask_core.prompt.protect import query_words
+from diffumask_core.prompt.task import with_task
+from diffumask_core.regions.detect import regions_of
+from diffumask_core.rendering.shot_result import ShotResult
+from diffumask_core.result import CompressionResult
+from diffumask_core.scoring.budget import Budget, budget_of, fit_budget
+from diffumask_core.scoring.reading import Reading, read
+from diffumask_core.scoring.scores import Scores, score
+from diffumask_core.scoring.shots import choose_shots, with_best, without_starved
+from diffumask_core.scoring.worth import Worth, unit_bias, worth_of
+from diffumask_core.tokens import get_counter
+from diffumask_core.units.units import Units
+
+logger = logging.getLogger("diffumask")
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.int64]
+
+Rebuild = Callable[[Sequence[str | None]], list[dict[str, Any]]]
+"""From what is left of each segment, None where nothing is, to messages."""
+
+
+def compress(layout: Layout, options: Options, pruner: Pruner, rebuild: Rebuild | None = None) -> CompressionResult:
+    """Shortens a prompt.
+
+    Args:
+        layout: The structure of the prompt, as the parser, a `Prompt` or messages give it.
+        options: How much to keep, and what.
+        pruner: The model.
+        rebuild: Makes messages of what is left of each segment, where the prompt was messages.
+
+    Raises:
+        BudgetError: The protected text alone is longer than the budget.
+    """
+    began = time.perf_counter()
+    reading = read_prompt(layout, options)
+    scored = Once(partial(score, reading, pruner))
+    return decide(reading, scored, options, rebuild, {"parse": time.perf_counter() - began})
+
+
+def read_prompt(layout: Layout, options: Options) -> Reading:
+    """From the structure of a prompt to its units and what each costs; nothing is encoded yet.
+
+    The product, the search for labels and the evaluation read a prompt with this function.
+    """
+    if options.grain == "auto":
+        layout = replace(layout, regions=regions_of(layout))
+    layout = with_task(layout)
+    units = Units.of(layout, protect(layout, options), options.marks)
+    query = options.query or query_words(layout.text[slice(*layout.query)] if layout.query else "")
+    return read(units, query, get_counter(options.tokenizer), options.marks)
+
+
+def decide(
+    reading: Reading,
+    scored: "Once[Scores]",
+    options: Options,
+    rebuild: Rebuild | None,
+    timings: Mapping[str, float],
+) -> CompressionResult:
+    """Applies a budget to a prompt that has been read; `CompressionResult.at` begins here."""
+    began, encoded = time.perf_counter(), scored.seconds
+    choice = choose(reading, scored, options)
+    result = render(reading, choice, rebuild)
+    encode = scored.seconds - encoded
+    stages = {**timings, "encode": encode, "decide": time.perf_counter() - began - encode}
+
+    def again(keep_rate: float | None, target_tokens: int | None) -> CompressionResult:
+        return decide(reading, scored, replace(options, keep_rate=keep_rate, target_tokens=target_tokens), rebuild, {})
+
+    return replace(result, timings=stages, _again=again)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is kept of a prompt of N units and S shots.
+
+    Attributes:
+        budget: The budget that was applied.
+        mask: ``[N]``, the units that are kept, scaffold included.
+        alive: ``[S]``, the shots that are not dropped whole.
+        utilities: ``[S]``, how much each shot helps; zeros where nothing had to go.
+    """
+
+    budget: Budget
+    mask: BoolArray
+    alive: BoolArray
+    utilities: FloatArray
+
+
+def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice:
+    """Decides which shots and which units stay."""
+    units = reading.units
+    pinned = np.ones_like(units.pinned) if not options.shot_level else units.pinned
+    budget = budget_of(reading, pinned, options)
+    if reading.total <= budget.limit:
+        return _everything(reading, budget)
+    if options.shot_level and options.min_shots:
+        pinned = with_best(pinned, scored().order, options.min_shots)
+        budget = budget_of(reading, pinned, options)
+    if budget.least >= budget.limit or not units.free.any():
+        return _protected_alone(reading, budget, pinned, options)
+
+    scores = scored()
+    alive = choose_shots(reading, scores, pinned, budget, options) if options.shot_level else pinned
+    if options.token_level:
+        worth, alive = _worth(reading, scores, budget, options, alive, pinned)
+        ranked, guess = worth.ranked(options.steps)
+    else:
+        ranked, guess = _in_reading_order(reading, scores.order, budget, alive)
+    mask = fit_budget(reading, alive, ranked, guess, budget.limit)
+    # An output is never empty: where no unit fits, the shortest is what may not go.
+    if not mask.any():
+        mask = reading.shortest(alive)
+        budget = replace(budget, least=reading.count(mask, alive))
+        _check(budget, options)
+    return Choice(budget, mask, alive, scores.utilities)
+
+
+def _everything(reading: Reading, budget: Budget) -> Choice:
+    shots = len(reading.units.pinned)
+    return Choice(budget, np.ones(len(reading.units), dtype=bool), np.ones(shots, dtype=bool), np.zeros(shots))
+
+
+def _protected_alone(reading: Reading, budget: Budget, pinned: BoolArray, options: Options) -> Choice:
+    _check(budget, options)
+    return Choice(budget, reading.close(reading.nothing, pinned), pinned, np.zeros(len(pinned)))
+
+
+def _check(budget: Budget, options: Options) -> None:
+    if budget.least <= budget.limit:
+        return
+    if options.on_overflow == "raise":
+        raise BudgetError(budget.limit, budget.least)
+    logger.warning(
+        "The protected text has %d tokens, more than the budget of %d: only it is left.", budget.least, budget.limit
+    )
+
+
+def _worth(
+    reading: Reading, scores: Scores, budget: Budget, options: Options, alive: BoolArray, pinned: BoolArray
+) -> tuple[Worth, BoolArray]:
+    """What units are worth, and the shots that stay: a shot of which too little would be left goes whole after all."""
+    bias = unit_bias(reading, scores.utilities if options.shot_level else None)
+    worth = worth_of(reading, scores, bias, alive, budget.limit)
+    if options.shot_level:
+        fed = without_starved(reading, scores, worth, alive, pinned, budget)
+        if (fed != alive).any():
+            return worth_of(reading, scores, bias, fed, budget.limit), fed
+    return worth, alive
+
+
+def _in_reading_order(reading: Reading, order: IntArray, budget: Budget, alive: BoolArray) -> tuple[IntArray, int]:
+    """Free units, text outside shots first and then shot by shot with the best first, and about how many fit."""
+    units = reading.units
+    place = np.empty(len(alive) + 1)
+    place[order] = np.arange(len(alive))
+    place[-1] = -1
+    free = np.flatnonzero(units.free & units.in_shots(alive))
+    ranked = free[np.argsort(place[units.shot[free]], kind="stable")]
+    room = reading.room(budget.limit, alive)
+    return ranked, int(np.searchsorted(np.cumsum(reading.costs[ranked]), room, side="right"))
+
+
+def render(reading: Reading, choice: Choice, rebuild: Rebuild | None) -> CompressionResult:
+    """Writes out what is left, with what became of each shot."""
+    layout, budget = reading.units.layout, choice.budget
+    segments = reading.segments(choice.mask, choice.alive)
+    left = [segment for segment in segments if segment]
+    whole = bool(choice.mask.all())
+    return CompressionResult(
+        source=layout.text,
+        text=layout.text if whole else "\n\n".join(segment.text for segment in left),
+        spans=[(0, len(layout.text))] if whole else [span for segment in left for span in segment.spans],
+        budget=budget.limit,
+        original_tokens=reading.total,
+        compressed_tokens=reading.total if whole else reading.count(choice.mask, choice.alive),
+        protected_tokens=budget.least,
+        counter=reading.counter.name,
+        marks=[mark for segment in left for mark in segment.marks],
+        regions=list(layout.regions),
+        shots=_shot_results(reading, choice),
+        messages=rebuild([segment.text if segment else None for segment in segments]) if rebuild else None,
+    )
+
+
+def _shot_results(reading: Reading, choice: Choice) -> list[ShotResult]:
+    count = reading.counter.count
+    results = []
+    for number, left in enumerate(reading.shots(choice.mask, choice.alive)):
+        span = reading.units.layout.shots[number].span
+        fate: Literal["kept", "shortened", "dropped"] = "shortened"
+        if not choice.alive[number]:
+            fate = "dropped"
+        elif left.text == reading.text(span):
+            fate = "kept"
+        score, tokens = round(float(choice.utilities[number]), 4), count(left.text) if left.text else 0
+        results.append(ShotResult(span, score, fate, count(reading.text(span)), tokens, left.text))
+    return results
+
+
+Value = TypeVar("Value")
+
+
+class Once(Generic[Value]):
+    """A value that is computed when it is first asked for.
+
+    Attributes:
+        seconds: How long that took; 0 until then.
+    """
+
+    def __init__(self, compute: Callable[[], Value]) -> None:
+        self._compute = compute
+        self._values: list[Value] = []
+        self.seconds = 0.0
+
+    def __call__(self) -> Value:
+        if not self._values:
+            began = time.perf_counter()
+            self._values.append(self._compute())
+            self.seconds = time.perf_counter() - began
+        return self._values[0]

@@ -1,0 +1,74 @@
+"""What of a prompt must stay: always, or as long as its shot stays."""
+
+from dataclasses import dataclass
+
+from diffumask_core.options import Options
+from diffumask_core.prompt.layout import Layout
+from diffumask_core.prompt.protect import protected_spans, user_spans
+from diffumask_core.prompt.spans import Span, clip_spans, merge_spans
+
+
+@dataclass(frozen=True)
+class Protection:
+    """Spans that must stay, sorted, neither touching nor overlapping.
+
+    Attributes:
+        always: What never goes.
+        with_shot: What goes only with the whole shot that it is in.
+    """
+
+    always: tuple[Span, ...] = ()
+    with_shot: tuple[Span, ...] = ()
+
+
+def protect(layout: Layout, options: Options) -> Protection:
+    """Finds what must stay: the query, instructions, markers, answers, template variables, what the user names.
+
+    Raises:
+        InputError: The user names something that cannot be protected.
+    """
+    always = [*layout.protected, *user_spans(layout.text, options.protect)]
+    if not options.compress_instructions:
+        always += layout.instructions
+    if layout.query and (layout.query_stays or not options.compress_query):
+        always.append(layout.query)
+    if options.query and not options.compress_query and (at := layout.text.rfind(options.query)) >= 0:
+        always.append((at, at + len(options.query)))
+    with_shot = [span for shot in layout.shots for span in shot.kept]
+    marked_always, marked_with_shot = _marked(layout)
+    if layout.every_segment:
+        with_shot += _footholds(layout, options)
+    return Protection(
+        tuple(merge_spans([*always, *marked_always])), tuple(merge_spans([*with_shot, *marked_with_shot]))
+    )
+
+
+def _marked(layout: Layout) -> tuple[list[Span], list[Span]]:
+    """Template variables and URLs.
+
+    In a shot whose borders are given they may go with the whole shot. Where the borders are a guess nothing is risked.
+    In lines, rows and records they are exact anyway, and go with their line.
+    """
+    given = [shot.span for shot in layout.shots if not shot.guessed]
+    whole = merge_spans([span for region in layout.regions for inner in region.walk() for span in inner.units])
+    always: list[Span] = []
+    with_shot: list[Span] = []
+    for start, end in layout.segments:
+        for first, last in protected_spans(layout.text[start:end]):
+            span = (start + first, start + last)
+            if not clip_spans(whole, span):
+                (with_shot if clip_spans(given, span) else always).append(span)
+    return always, with_shot
+
+
+def _footholds(layout: Layout, options: Options) -> list[Span]:
+    """The first character of each segment, unless a mark can stand for all of the segment."""
+    found: list[Span] = []
+    for start, end in layout.segments:
+        text = layout.text[start:end]
+        first = start + len(text) - len(text.lstrip())
+        lines = [series.items for region in layout.regions for series in region.series if series.form == "line"]
+        in_series = options.marks and any(items and items[0][0] <= first < items[-1][1] for items in lines)
+        if first < end and not in_series:
+            found.append((first, first + 1))
+    return found

@@ -1,0 +1,158 @@
+"""From a retention mask back to text: kept pieces, the joints between them, and marks."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from operator import attrgetter
+
+import numpy as np
+import numpy.typing as npt
+import regex
+
+from diffumask_core.prompt.spans import Span
+from diffumask_core.rendering.marks import Mark, PlacedMark
+from diffumask_core.units.units import Units
+
+BoolArray = npt.NDArray[np.bool_]
+
+_BLANK_LINE = regex.compile(r"\n[^\S\n]*\r?\n")
+_ESCAPED_BLANK_LINE = regex.compile(r"\\n(?:[ \t]|\\t|\\r)*+\\n")
+_INDENT = regex.compile(r"\n([ \t]*+)\Z")
+_BETWEEN_SEGMENTS = "\n\n"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What is left of a range of units.
+
+    Attributes:
+        text: The text; empty where nothing is kept and no mark stands.
+        spans: The kept stretches of the source, in order.
+        marks: The marks in the text, in order.
+    """
+
+    text: str
+    spans: list[Span]
+    marks: list[Mark]
+
+
+def render_range(units: Units, mask: BoolArray, placed: Sequence[PlacedMark], first: int, last: int) -> Rendered:
+    """Writes out what a mask keeps of the units ``first`` to ``last``.
+
+    Where nothing was dropped the text is the source's, white space included; elsewhere a joint parts what was apart.
+
+    Args:
+        units: The N units of a text.
+        mask: ``[N]``, the units that are kept.
+        placed: The marks of the whole text, in order.
+        first: The first unit of the range.
+        last: The unit after the last one.
+    """
+    source, spans = units.layout.text, units.spans
+    marks = placed[
+        bisect_left(placed, first, key=attrgetter("unit")) : bisect_left(placed, last, key=attrgetter("unit"))
+    ]
+    parts: list[str] = []
+    kept: list[Span] = []
+    waiting = 0
+    before = -1
+    for begin, end in _runs(units, mask, first, last):
+        stop = bisect_left(marks, begin, key=attrgetter("unit"))
+        parts.append(_joint(units, before, begin, marks[waiting:stop]))
+        waiting, before = stop, end - 1
+        kept.append((int(spans[begin, 0]), int(spans[end - 1, 1])))
+        parts.append(source[slice(*kept[-1])])
+    parts.append(_joint(units, before, -1, marks[waiting:]))
+    return Rendered("".join(parts), kept, [each.mark for each in marks])
+
+
+def render_segments(units: Units, mask: BoolArray, placed: Sequence[PlacedMark]) -> list[Rendered | None]:
+    """Writes out what a mask keeps of each segment; None for a segment of which nothing is left.
+
+    White space at an end of a segment stays where the unit beside the white space stays.
+    """
+    rendered: list[Rendered | None] = []
+    source = units.layout.text
+    for start, end in units.layout.segments:
+        first, last = units.at((start, end))
+        left = render_range(units, mask, placed, first, last)
+        text, spans = left.text, left.spans
+        if spans and mask[first]:
+            text, spans[0] = source[start : spans[0][0]] + text, (start, spans[0][1])
+        if spans and mask[last - 1]:
+            text, spans[-1] = text + source[spans[-1][1] : end], (spans[-1][0], end)
+        rendered.append(Rendered(text, spans, left.marks) if text else None)
+    return rendered
+
+
+def kept_text(units: Units, mask: BoolArray) -> str:
+    """The text that a mask keeps of a prompt of a single segment, without marks."""
+    [left] = render_segments(units, mask, [])
+    return left.text if left else ""
+
+
+def _runs(units: Units, mask: BoolArray, first: int, last: int) -> list[tuple[int, int]]:
+    """Runs of kept units with nothing dropped between them; none crosses the border of a segment."""
+    kept = np.flatnonzero(mask[first:last]) + first
+    if not len(kept):
+        return []
+    breaks = np.flatnonzero((np.diff(kept) > 1) | (np.diff(units.segment[kept]) > 0)) + 1
+    begins, ends = kept[np.insert(breaks, 0, 0)], kept[np.append(breaks, len(kept)) - 1] + 1
+    return list(zip(begins.tolist(), ends.tolist(), strict=True))
+
+
+def _joint(units: Units, before: int, after: int, marks: Sequence[PlacedMark]) -> str:
+    """What stands between two kept units that were apart; -1 stands for the beginning or the end of the range."""
+    if not marks:
+        return "" if before < 0 or after < 0 else _plain_joint(units, before, after)
+    head = "" if before < 0 else marks[0].before
+    tail = "" if after < 0 else marks[-1].after
+    if after >= 0 and tail == "\n":
+        tail += _indent(units, after)
+    inner = [mark.mark.text + (mark.after if number < len(marks) - 1 else "") for number, mark in enumerate(marks)]
+    return head + "".join(inner) + tail
+
+
+def _plain_joint(units: Units, before: int, after: int) -> str:
+    """A joint without a mark: as many line breaks as there were, else a space, so that two pieces are never glued."""
+    joins = units.joins
+    dropped = units.layout.text[units.spans[before, 1] : units.spans[after, 0]]
+    if units.segment[before] != units.segment[after]:
+        return _BETWEEN_SEGMENTS
+    if joins.ends_in[before] >= 0 and joins.ends_in[before] == joins.begins_in[after]:
+        return _string_joint(dropped)
+    if "\n" in dropped:
+        return prose_joint(dropped) + _indent(units, after)
+    # Within a JSON value brackets, commas and quotes part what they stand between; a comma may have had a space behind it.
+    if joins.value[before] == joins.value[after] >= 0 and (joins.syntax[before] or joins.syntax[after]):
+        comma = units.layout.text[units.spans[before, 1] - 1] == ","
+        return " " if comma and dropped[-1:].isspace() else ""
+    return prose_joint(dropped)
+
+
+def prose_joint(dropped: str) -> str:
+    """What stands in prose in place of a dropped stretch."""
+    if "\n" in dropped:
+        return "\n\n" if _BLANK_LINE.search(dropped) else "\n"
+    return " "
+
+
+def join_spans(text: str, spans: Sequence[Span]) -> str:
+    """Joins kept spans of prose."""
+    joints = [prose_joint(text[before[1] : after[0]]) for before, after in pairwise(spans)]
+    return "".join(chain.from_iterable(zip((text[slice(*span)] for span in spans), [*joints, ""], strict=True)))
+
+
+def _string_joint(dropped: str) -> str:
+    """A joint between the quotes of a JSON string, where a line break is written as an escape."""
+    if "\\n" not in dropped:
+        return " "
+    return "\\n\\n" if _ESCAPED_BLANK_LINE.search(dropped) else "\\n"
+
+
+def _indent(units: Units, unit: int) -> str:
+    """The white space between the line break before a unit and the unit; a line has its own indentation in it."""
+    start = int(units.spans[unit, 0])
+    found = _INDENT.search(units.layout.text, max(0, start - 200), start)
+    return found[1] if found else ""

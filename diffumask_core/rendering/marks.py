@@ -1,0 +1,216 @@
+"""Marks: what says how many lines, rows or records were left out, and where.
+
+A mark is the only text of an output that is not the source's. There is one for each gap, and none is dearer than what
+it stands for: a gap that costs no more than its mark is filled again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from diffumask_core.prompt.spans import Span
+from diffumask_core.regions.region import Region, Series
+from diffumask_core.units.units import Units
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A text in place of items that were left out.
+
+    Attributes:
+        text: The mark as it stands in the output.
+        span: The stretch of the source from the first to the last item that was left out.
+        count: How many items were left out.
+        noun: What each item is, such as ``"line"``.
+    """
+
+    text: str
+    span: Span
+    count: int
+    noun: str
+
+
+@dataclass(frozen=True)
+class PlacedMark:
+    """A mark and where it goes.
+
+    Attributes:
+        mark: The mark.
+        unit: The first unit that was left out.
+        before: What parts the mark from what is kept before it.
+        after: What parts the mark from what is kept after it.
+    """
+
+    mark: Mark
+    unit: int
+    before: str
+    after: str
+
+
+def mark_text(count: int, noun: str, similar: int = 0) -> str:
+    """The words of a mark.
+
+    Args:
+        count: How many items were left out.
+        noun: What an item is.
+        similar: How many of them are near-equal to an item that is kept.
+    """
+    nouns = noun if count == 1 else f"{noun}s"
+    if similar == count:
+        return f"[… {count} similar {nouns} left out]"
+    return f"[… {count} {nouns} left out{f', {similar} similar' if similar else ''}]"
+
+
+class MarkPlan:
+    """Where marks may stand in a text of N units: its J series with their I items.
+
+    The plan is made once and serves every mask.
+    """
+
+    def __init__(self, units: Units, costs: FloatArray, count: Callable[[str], int], enabled: bool) -> None:
+        """Looks up the items.
+
+        Args:
+            units: The units of the text.
+            costs: ``[N]``, tokens of each unit.
+            count: The number of tokens of a text.
+            enabled: Whether there are marks at all.
+        """
+        self._units = units
+        self._paid = np.concatenate([[0.0], np.cumsum(costs)])
+        self._count = count
+        self._series, self._opener = _series_of(units) if enabled else ([], [])
+        ranges = [units.at(item) for series in self._series for item in series.items]
+        self._first, self._end = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
+        self._owner = np.repeat(np.arange(len(self._series)), [len(series.items) for series in self._series])
+        self._like = _numbers_of_alike(self._series)
+        self._price: dict[tuple[int, int], float] = {}
+
+    def spared(self, mask: BoolArray, stays: BoolArray) -> BoolArray:
+        """``[N]``, units of gaps that are filled again, since their mark would cost as much.
+
+        Args:
+            mask: ``[N]``, the units that are kept.
+            stays: ``[N]``, the units that are in no dropped shot.
+        """
+        cheap: BoolArray = np.zeros(len(mask), dtype=bool)
+        for first, last in self._gaps(mask, stays):
+            start, end = self._first[first], self._end[last - 1]
+            if self._paid[end] - self._paid[start] <= self._mark_cost(int(self._owner[first]), last - first):
+                cheap[start:end] = True
+        return cheap
+
+    def place(self, mask: BoolArray, stays: BoolArray) -> list[PlacedMark]:
+        """The marks that a mask needs, in order; arguments as of `spared`."""
+        kept_before = np.concatenate([[0], np.cumsum(mask)])
+        known = self._known(kept_before)
+        placed: list[PlacedMark] = []
+        last_unit = 0
+        gaps = sorted(self._gaps(mask, stays), key=lambda gap: int(self._first[gap[0]]))
+        for first, last in gaps:
+            unit = int(self._first[first])
+            new = self._placed(first, last, known)
+            if placed and kept_before[unit] == kept_before[last_unit] and _joins(placed[-1], new):
+                new = _merged(placed.pop(), new)
+            placed.append(new)
+            last_unit = int(self._end[last - 1])
+        return placed
+
+    def _gaps(self, mask: BoolArray, stays: BoolArray) -> list[tuple[int, int]]:
+        """Runs of items of one series that were left out, from an item's number to the one after the last."""
+        if not len(self._first):
+            return []
+        kept_before = np.concatenate([[0], np.cumsum(mask)])
+        gone = kept_before[self._end] == kept_before[self._first]
+        opener = np.array(self._opener)[self._owner]
+        gone &= np.where(opener >= 0, mask[opener], stays[np.minimum(self._first, len(mask) - 1)])
+        gone &= self._end > self._first
+        opens = gone.copy()
+        opens[1:] &= ~gone[:-1] | (self._owner[1:] != self._owner[:-1])
+        ends = gone.copy()
+        ends[:-1] &= ~gone[1:] | (self._owner[1:] != self._owner[:-1])
+        return list(zip(np.flatnonzero(opens).tolist(), (np.flatnonzero(ends) + 1).tolist(), strict=True))
+
+    def _mark_cost(self, series: int, count: int) -> float:
+        """Tokens of a mark with what parts it from its neighbours."""
+        if (series, count) not in self._price:
+            quoted = _written(self._series[series], mark_text(count, self._series[series].noun))
+            parted = f"{quoted}, " if self._series[series].form == "element" else f"\n{quoted}"
+            self._price[series, count] = self._count(parted)
+        return self._price[series, count]
+
+    def _placed(self, first: int, last: int, known: BoolArray) -> PlacedMark:
+        series = self._series[self._owner[first]]
+        start, end = int(self._first[first]), int(self._end[last - 1])
+        similar = int(known[self._like[first:last]].sum())
+        text = _written(series, mark_text(last - first, series.noun, similar))
+        spans = self._units.spans
+        mark = Mark(text, (int(spans[start, 0]), int(spans[end - 1, 1])), last - first, series.noun)
+        if series.form == "line":
+            newline = self._units.joins.newline(start)
+            return PlacedMark(mark, start, newline, newline)
+        follows = last < len(self._first) and self._owner[last] == self._owner[first]
+        precedes = first > 0 and self._owner[first - 1] == self._owner[first]
+        return PlacedMark(
+            mark, start, " " if precedes and follows else ", " if precedes else "", ", " if follows else ""
+        )
+
+    def _known(self, kept_before: IntArray) -> BoolArray:
+        """For each number of near-equal items, and at the end for none, whether one of the items is kept."""
+        kept = kept_before[self._end] > kept_before[self._first]
+        known: BoolArray = np.zeros(int(self._like.max(initial=-1)) + 2, dtype=bool)
+        known[self._like[kept]] = True
+        known[-1] = False
+        return known
+
+
+def _series_of(units: Units) -> tuple[list[Series], list[int]]:
+    """All series of a text, and for each the unit without which the whole series is gone, -1 for none."""
+    found: list[Series] = []
+    openers: list[int] = []
+
+    def visit(region: Region, opener: int) -> None:
+        for series in region.series:
+            found.append(series)
+            openers.append(units.at(series.items[0])[0] - 1 if series.form == "element" else opener)
+        for inner in region.inner:
+            # What is in a string goes with the quote that opens the string.
+            visit(inner, units.at((inner.span[0] - 1, inner.span[0]))[0] if inner.escaped else opener)
+
+    for region in units.layout.regions:
+        visit(region, -1)
+    filled = [number for number, series in enumerate(found) if series.items]
+    return [found[number] for number in filled], [openers[number] for number in filled]
+
+
+def _numbers_of_alike(series: Sequence[Series]) -> IntArray:
+    """``[I]``, equal numbers for near-equal items of one series, -1 for an item that is like no other."""
+    numbers: dict[tuple[int, str], int] = {}
+    like: list[int] = []
+    for owner, each in enumerate(series):
+        for value in each.alike or [None] * len(each.items):
+            like.append(-1 if value is None else numbers.setdefault((owner, value), len(numbers)))
+    return np.array(like, dtype=np.int64)
+
+
+def _written(series: Series, text: str) -> str:
+    """A mark as it stands among the items of a series."""
+    return f"{series.quote}{text}{series.quote}"
+
+
+def _joins(before: PlacedMark, after: PlacedMark) -> bool:
+    """Whether two marks of one gap can be one: both are lines of their own in the same text."""
+    return before.after == after.before and before.after.strip(" ,") != ""
+
+
+def _merged(before: PlacedMark, after: PlacedMark) -> PlacedMark:
+    noun = before.mark.noun if before.mark.noun == after.mark.noun else "line"
+    count = before.mark.count + after.mark.count
+    mark = Mark(mark_text(count, noun), (before.mark.span[0], after.mark.span[1]), count, noun)
+    return replace(before, mark=mark, after=after.after)

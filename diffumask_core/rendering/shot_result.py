@@ -1,0 +1,28 @@
+"""What became of a shot."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from diffumask_core.prompt.spans import Span
+
+
+@dataclass(frozen=True)
+class ShotResult:
+    """What became of a shot.
+
+    Attributes:
+        span: Where it is in the source.
+        score: Its utility for the query, with what a retriever thought of it; higher is better. 0 for all where there
+            is neither, or nothing had to go.
+        fate: ``"kept"`` whole, ``"shortened"``, or ``"dropped"`` whole.
+        original_tokens: Its tokens in the source.
+        compressed_tokens: The tokens that are left of it.
+        text: What is left of it.
+    """
+
+    span: Span
+    score: float
+    fate: Literal["kept", "shortened", "dropped"]
+    original_tokens: int
+    compressed_tokens: int
+    text: str

@@ -1,0 +1,113 @@
+"""A prompt that has been read: its units, what each costs, and what any choice of them would look like and cost.
+
+Nothing is encoded for that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from diffumask_core.prompt.spans import Span
+from diffumask_core.rendering.join import Rendered, render_range, render_segments
+from diffumask_core.rendering.marks import MarkPlan
+from diffumask_core.tokens import TokenCounter
+from diffumask_core.units.units import Units
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+
+_REMEMBERED = 16
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A prompt of N units and S shots.
+
+    Attributes:
+        units: The units.
+        query: What the prompt is read for; empty where there is no query.
+        counter: Counts tokens.
+        total: Tokens of the whole prompt.
+        costs: ``[N]``, tokens of each unit with the white space before it; together they are those of the prompt.
+        marks: Where marks may stand.
+    """
+
+    units: Units
+    query: str
+    counter: TokenCounter
+    total: int
+    costs: FloatArray
+    marks: MarkPlan
+    # The same few choices are counted again and again: what must stay, and what the budget leaves.
+    _counts: dict[bytes, int] = field(default_factory=dict, repr=False, compare=False)
+
+    def close(self, keep: BoolArray, alive: BoolArray) -> BoolArray:
+        """What is kept when certain units are: with the scaffold, and with gaps that are cheaper than their mark.
+
+        Args:
+            keep: ``[N]``, the units that are kept for their own sake.
+            alive: ``[S]``, shots that are not dropped whole.
+        """
+        closed = self.units.close(keep, alive)
+        spared = self.marks.spared(closed, self.units.in_shots(alive))
+        return self.units.close(keep | spared, alive) if spared.any() else closed
+
+    def count(self, closed: BoolArray, alive: BoolArray) -> int:
+        """Tokens of the text that a closed mask ``[N]`` gives, marks included; whole texts are counted."""
+        key = closed.tobytes() + alive.tobytes()
+        if key not in self._counts:
+            if len(self._counts) >= _REMEMBERED:
+                self._counts.clear()
+            left = self.segments(closed, alive)
+            self._counts[key] = sum(self.counter.count(segment.text) for segment in left if segment)
+        return self._counts[key]
+
+    def segments(self, closed: BoolArray, alive: BoolArray) -> list[Rendered | None]:
+        """What is left of each segment; None where nothing is."""
+        return render_segments(self.units, closed, self.marks.place(closed, self.units.in_shots(alive)))
+
+    def shots(self, closed: BoolArray, alive: BoolArray) -> Sequence[Rendered]:
+        """What is left of each shot."""
+        placed = self.marks.place(closed, self.units.in_shots(alive))
+        ranges = [self.units.at(shot.span) for shot in self.units.layout.shots]
+        return [render_range(self.units, closed, placed, *each) for each in ranges]
+
+    @property
+    def nothing(self) -> BoolArray:
+        """``[N]``, the mask that keeps no unit for its own sake."""
+        return np.zeros(len(self.units), dtype=bool)
+
+    def room(self, limit: int, alive: BoolArray) -> float:
+        """Tokens of a budget that are left for units that are decided one by one when these shots stay."""
+        return float(limit - self.count(self.close(self.nothing, alive), alive))
+
+    def shortest(self, alive: BoolArray) -> BoolArray:
+        """The mask that keeps the shortest unit that may be kept alone."""
+        free = np.flatnonzero(self.units.free & self.units.in_shots(alive))
+        keep = self.nothing
+        keep[free[np.argmin(self.costs[free])]] = True
+        return self.close(keep, alive)
+
+    def text(self, span: Span) -> str:
+        """The source text of a span."""
+        return self.units.layout.text[slice(*span)]
+
+
+def read(units: Units, query: str, counter: TokenCounter, marks: bool) -> Reading:
+    """Counts what each unit costs.
+
+    Args:
+        units: The units of a prompt.
+        query: What the prompt is read for.
+        counter: Counts tokens.
+        marks: Whether marks stand where lines, rows and records went.
+    """
+    text = units.layout.text
+    total = sum(counter.count(text[start:end]) for start, end in units.layout.segments)
+    before = [0, *units.spans[:-1, 1].tolist()]
+    pieces = [text[start:end] for start, end in zip(before, units.spans[:, 1].tolist(), strict=True)]
+    costs = np.array(counter.count_each(pieces), dtype=np.float64)
+    costs *= total / max(costs.sum(), 1)
+    return Reading(units, query, counter, total, costs, MarkPlan(units, costs, counter.count, marks))

@@ -1,0 +1,117 @@
+"""What a unit is worth: the denoiser's logit, its shot's share, and less where a kept unit says the same already."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from diffumask_core.diffusion.sampler import sample_mask
+from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
+from diffumask_core.scoring.novelty import repeats
+from diffumask_core.scoring.reading import Reading
+from diffumask_core.scoring.scores import Scores
+from diffumask_core.units.units import Units
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.int64]
+
+# What a line that is near-equal to an earlier one loses: on the scale of logits that is beyond doubt.
+_COPY_PENALTY = 8.0
+# What the results of the newest calls of a running turn gain, the newest first: they are the last to be shortened.
+_RECENCY_BONUS = (8.0, 4.0, 2.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What the sampler is given of a prompt of N units.
+
+    Attributes:
+        predict: From states ``[N]`` and a noise level to logits ``[N]``.
+        costs: ``[N]``, tokens of each unit.
+        room: Tokens for the undecided units.
+        states: ``[N]``, of `diffusion.states`, before anything is decided.
+        marginals: ``[N]``, the logits with nothing decided.
+    """
+
+    predict: Callable[[IntArray, float], FloatArray]
+    costs: FloatArray
+    room: float
+    states: IntArray
+    marginals: FloatArray
+
+    @property
+    def free(self) -> BoolArray:
+        """``[N]``, the units that are to be decided."""
+        free: BoolArray = self.states == UNDECIDED
+        return free
+
+    def ranked(self, steps: int) -> tuple[IntArray, int]:
+        """The free units, best first, and how many of them the sampler keeps in at most so many steps."""
+        sample = sample_mask(self.predict, self.costs, self.room, self.states, steps=steps, marginals=self.marginals)
+        free = np.flatnonzero(self.free)
+        return free[np.argsort(-sample.margins[free], kind="stable")], int(sample.mask[free].sum())
+
+
+def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArray, limit: int) -> Worth:
+    """Prepares the denoiser for a choice of shots and a budget.
+
+    Args:
+        reading: The prompt.
+        scores: What the model made of the prompt.
+        bias: ``[N]``, what is added to each unit's logit.
+        alive: ``[S]``, shots that stay.
+        limit: The most tokens of the whole output.
+    """
+    room = reading.room(limit, alive)
+    units, costs = reading.units, reading.costs
+    stays = units.in_shots(alive)
+    free = units.free & stays
+    # The denoiser is told a share of tokens. Markers and answers count as kept, as they did in the labels.
+    with_shot = float(costs[units.kept_with_shot & stays].sum())
+    rate = (room + with_shot) / max(float(costs[free].sum()) + with_shot, 1.0)
+    of_words = scores.pruner.predictor(scores.encoding, min(max(rate, 0.01), 1.0))
+    lengths = np.diff(units.first_word)
+
+    def predict(states: IntArray, noise: float) -> FloatArray:
+        logits = pool_words(of_words(np.repeat(states, lengths), noise), units)
+        return logits + bias
+
+    states = np.where(~stays, DROP, np.where(free, UNDECIDED, KEEP))
+    return Worth(predict, costs, room, states, predict(states, 1.0))
+
+
+def pool_words(logits: FloatArray, units: Units) -> FloatArray:
+    """The logits of units ``[N]`` from those of their words ``[W]``: the mean of a unit's words."""
+    if len(units) == len(logits):
+        return logits
+    pooled: FloatArray = np.add.reduceat(logits, units.first_word[:-1]) / np.diff(units.first_word)
+    return pooled
+
+
+def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
+    """What is added to the logit of each unit ``[N]``, whatever is decided.
+
+    A unit shares the utility of its shot: 0 in the best shot and outside shots, less elsewhere. Utilities are on the scale
+    of logits. Results of a running turn gain by how new they are, and near-equal lines lose but for the first.
+
+    Args:
+        reading: The prompt.
+        utilities: ``[S]``; None where shots do not share the budget by their utility.
+    """
+    units = reading.units
+    bias = np.zeros(len(units))
+    if utilities is not None and len(utilities):
+        bias += np.append(utilities - utilities.max(), 0.0)[units.shot]
+    for span, rank in units.layout.recency:
+        first, last = units.at(span)
+        bias[first:last] += _RECENCY_BONUS[rank] if rank < len(_RECENCY_BONUS) else 0.0
+    for region in units.layout.regions:
+        for inner in region.walk():
+            for series in inner.series:
+                for item, repeated in zip(series.items, repeats(series.alike), strict=False):
+                    if repeated:
+                        first, last = units.at(item)
+                        bias[first:last] -= _COPY_PENALTY
+    return bias
