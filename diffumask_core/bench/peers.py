@@ -20,7 +20,6 @@ from diffumask_core.prompt.units import split_units
 from diffumask_core.tokens import offline
 
 if TYPE_CHECKING:
-    import tiktoken
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
@@ -86,7 +85,7 @@ class LLMLingua2:
         # Tells it how the tokenizer marks the pieces of a word.
         compressor.model_name = "bert-base-multilingual-cased"
         compressor.tokenizer = _tokenizer(self.shape.vocabulary)
-        compressor.oai_tokenizer = _oai_tokenizer()
+        compressor.oai_tokenizer = offline.load_encoding("cl100k_base")
         compressor.model = self.shape.network()
         compressor.device = "cpu"
         compressor.init_llmlingua2()
@@ -156,14 +155,3 @@ def _tokenizer(vocabulary: int) -> "PreTrainedTokenizerFast":
     tokenizer.model = models.WordPiece(known | filling, unk_token="[UNK]")
     special = {f"{name.lower()}_token": f"[{name}]" for name in ("CLS", "SEP", "PAD", "UNK", "MASK")}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
-
-
-def _oai_tokenizer() -> "tiktoken.Encoding":
-    """The tokenizer with which llmlingua counts what it saved; where its vocabulary is not here, bytes."""
-    import tiktoken
-
-    try:
-        return offline.load_encoding("cl100k_base")
-    except offline.VocabularyError:
-        ranks = {bytes([number]): number for number in range(256)}
-        return tiktoken.Encoding("bytes", pat_str=r"\S+|\s+", mergeable_ranks=ranks, special_tokens={})

@@ -1,6 +1,7 @@
 """What the encoder has read before: kept in memory and, if asked for, on disk."""
 
 import hashlib
+import os
 import threading
 from dataclasses import dataclass
 from os import PathLike
@@ -65,12 +66,18 @@ class EncodingCache:
         for name, size in (("megabytes", megabytes), ("folder_megabytes", folder_megabytes)):
             if not size > 0:
                 raise InputError(f"A cache of {name}={size} can hold nothing: pass a size above 0.")
+        # Another process, which unpickles a cache, may have another working directory.
+        self._settings = (megabytes, None if folder is None else os.path.abspath(folder), folder_megabytes)
         self._memory: LRUCache[bytes, FloatArray] = LRUCache(
             megabytes * _MEGABYTE, getsizeof=lambda array: array.nbytes
         )
         self._lock = threading.Lock()
         self._disk = None if folder is None else _open_folder(folder, int(folder_megabytes * _MEGABYTE))
         self._hits = self._misses = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process starts with an empty memory, and with the same folder.
+        return EncodingCache, self._settings
 
     def get(self, key: bytes, width: int) -> FloatArray | None:
         """The vectors ``[N, width]`` under a key, or None."""

@@ -15,7 +15,7 @@ from diffumask_core.model.network import Network
 from diffumask_core.model.onnx_network import GRAPHS, OnnxNetwork
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.settings import Settings
-from diffumask_core.model.weights import WEIGHTS_FILE, read_weights, save_weights
+from diffumask_core.model.weights import WEIGHTS_FILE, save_weights
 
 if TYPE_CHECKING:
     from diffumask_core.model.modeling import DiffuMaskModel
@@ -76,7 +76,7 @@ def _network(
                 f"The model folder {folder} has no graphs for ONNX Runtime in {GRAPHS}/: make them with "
                 'diffumask_core.model.export.export_folder, or pass runtime="torch".'
             )
-        return OnnxNetwork(folder / GRAPHS, read_weights(folder / WEIGHTS_FILE), settings, threads)
+        return OnnxNetwork(folder, settings, threads)
     if find_spec("torch") is None or find_spec("transformers") is None:
         raise ModelError(f'To run the model in {folder} torch is needed: pip install "diffumask[torch]".')
     from diffumask_core.model.torch_network import TorchNetwork

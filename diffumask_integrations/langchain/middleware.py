@@ -71,9 +71,19 @@ class DiffuMaskMiddleware(AgentMiddleware[AgentState[Any], ContextT]):
             raise InputError(f"exclude_tools={exclude_tools!r} is one string: pass a list of names.")
         self._exclude_tools = frozenset(exclude_tools)
         self._settings = CompressionSettings(**settings)
-        # For speed only: the same text comes out the same anyway.
+        self._remember()
+
+    def _remember(self) -> None:
+        """Counts and shortens each text once. Only the speed depends on it: the same text comes out the same anyway."""
         self._count = lru_cache(_CACHED_TEXTS)(get_counter(self._settings.tokenizer).count)
         self._shorten = lru_cache(_CACHED_TEXTS)(self._compress_text)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_count", "_shorten")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._remember()
 
     def wrap_model_call(
         self,

@@ -14,8 +14,6 @@ from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.network import FloatArray
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.prompt.units import split_units
-from diffumask_core.tokens import offline
-
 PROMPTS = Case("two", shots=6, prompts=2).texts(0)
 BERT = Shape("bert", layers=1, width=8, heads=1, positions=512, vocabulary=31_000)
 XLM_R = Shape("xlm-roberta", layers=1, width=8, heads=1, positions=514, vocabulary=31_000)
@@ -90,13 +88,6 @@ class TestPeers:
         assert chunks == 2 * len(PROMPTS)
         # llmlingua adds tokens of its own.
         assert network.get_input_embeddings().num_embeddings == shape.vocabulary + 100
-
-    def test_llmlingua_without_the_vocabulary_that_it_counts_with(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def load_encoding(name: str) -> None:
-            raise offline.VocabularyError(name)
-
-        monkeypatch.setattr(offline, "load_encoding", load_encoding)
-        assert LLMLingua2("peer", BERT).load()(PROMPTS)() == {}
 
     def test_one_pass_over_windows_as_ours(self, read: list[Any], model_folder: Path) -> None:
         run = ClassifierPass("pass", BERT, str(model_folder)).load()(PROMPTS)
