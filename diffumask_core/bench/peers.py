@@ -5,15 +5,14 @@ up to the size of theirs. Its vocabulary is English, so that it should give a ne
 multilingual one would.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from diffumask_core.bench.contestants import KEEP_RATE, Prepare, Run
-from diffumask_core.errors import InputError
+from diffumask_core.extras import needs_extra
 from diffumask_core.model.inputs import batch_windows, describe_units, windows_of
 from diffumask_core.model.pretrained import BUNDLED, load_pruner, read_tokenizer
 from diffumask_core.prompt.units import split_units
@@ -74,7 +73,7 @@ class LLMLingua2:
     shape: Shape
 
     def load(self) -> Prepare:
-        with _needs_bench_extra():
+        with needs_extra("bench", self.name):
             from llmlingua import PromptCompressor
             from transformers.utils import logging
 
@@ -110,7 +109,7 @@ class ClassifierPass:
     model: str | None
 
     def load(self) -> Prepare:
-        with _needs_bench_extra():
+        with needs_extra("bench", self.name):
             import torch
 
             network = self.shape.network()
@@ -135,14 +134,6 @@ class ClassifierPass:
             return run
 
         return prepare
-
-
-@contextmanager
-def _needs_bench_extra() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise InputError(f'{error.name} is not installed: pip install "diffumask[bench]".') from error
 
 
 def _tokenizer(vocabulary: int) -> "PreTrainedTokenizerFast":

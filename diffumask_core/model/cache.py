@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cachetools import LRUCache
 
 from diffumask_core.errors import InputError
+from diffumask_core.extras import needs_extra
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -61,7 +62,7 @@ class EncodingCache:
 
         Raises:
             InputError: A size is not above 0.
-            ImportError: The extra is not installed.
+            MissingExtraError: The extra is not installed.
         """
         for name, size in (("megabytes", megabytes), ("folder_megabytes", folder_megabytes)):
             if not size > 0:
@@ -133,10 +134,8 @@ def cache_key(*parts: bytes) -> bytes:
 
 
 def _open_folder(folder: str | PathLike[str], size: int) -> Any:
-    try:
+    with needs_extra("cache", "a cache in a folder"):
         import diskcache
-    except ImportError as error:
-        raise ImportError('A cache in a folder needs diskcache: pip install "diffumask[cache]".') from error
 
     class Plain(diskcache.Disk):  # type: ignore[misc]  # it has no types
         """Stores bytes as they are, and reads nothing else: a pickle in the folder is not opened."""

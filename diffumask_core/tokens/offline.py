@@ -108,7 +108,7 @@ def _read_ranks(url: str, expected_hash: str) -> dict[bytes, int]:
             return dict(zip(map(binascii.a2b_base64, fields[::2]), map(int, fields[1::2]), strict=True))
     raise TokenizerError(
         f"The vocabulary at {url} is neither part of this package nor on this machine: save it as {file_name} in a "
-        'folder and name the folder in TIKTOKEN_CACHE_DIR; or pass another encoding as an approximation, such as '
+        "folder and name the folder in TIKTOKEN_CACHE_DIR; or pass another encoding as an approximation, such as "
         'tokenizer="cl100k_base", or a function that counts tokens.'
     )
 
