@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diffumask_core.errors import DiffuMaskError, InputError
+from diffumask_core.extras import needs_extra
 from diffumask_core.options import DEFAULT_STEPS, CompressionOptions, described
 
 if TYPE_CHECKING:
@@ -234,10 +235,7 @@ def _compress_corpus(
 
     run = run_locally
     if engine is EngineName.ray:
-        try:
-            from diffumask_integrations.ray import run_on_ray as run
-        except ImportError as error:
-            raise InputError(str(error)) from error
+        from diffumask_integrations.ray import run_on_ray as run
     given = {name: value for name, value in options.items() if value is not None}
     report = map_corpus(RowCompressor, given, corpus, folder, engine=run, workers=workers, block_rows=block_rows)
     before, after = (report.totals[name] for name in RowCompressor.sums)
@@ -338,7 +336,8 @@ def train(
 ) -> None:
     """Trains a model on the train split and chooses the epoch on the dev split."""
     with _errors_told():
-        from diffumask_core.training.command import train_from_files
+        with needs_extra("train", "training"):
+            from diffumask_core.training.command import train_from_files
 
         train_from_files(
             labels=labels,

@@ -1,15 +1,16 @@
 """The errors that DiffuMask raises.
 
 DiffuMaskError
-├── InputError (ValueError)        an argument or a text that cannot be used
-│   ├── BudgetError                the protected text alone is longer than the budget
-│   ├── ResumeError                an output folder with something else in it
-│   └── TokenizerError             no token counter of that name
-├── ModelError (OSError)           a model folder that is missing, incomplete or of another version
-├── DataError (ValueError)         a data file with a broken line
-├── ReaderError (RuntimeError)     a reader that gave no reply
-│   └── ReaderBudgetError          its limit of calls or tokens is reached
-└── WorkerError (RuntimeError)     a worker that could not do its work on a corpus
+├── InputError (ValueError)          an argument or a text that cannot be used
+│   ├── BudgetError                  the protected text alone is longer than the budget
+│   ├── ResumeError                  an output folder with something else in it
+│   └── TokenizerError               no token counter of that name
+├── MissingExtraError (ImportError)  a package that an extra brings is not installed
+├── ModelError (OSError)             a model folder that is missing, incomplete or of another version
+├── DataError (ValueError)           a data file with a broken line
+├── ReaderError (RuntimeError)       a reader that gave no reply
+│   └── ReaderBudgetError            its limit of calls or tokens is reached
+└── WorkerError (RuntimeError)       a worker that could not do its work on a corpus
 """
 
 
@@ -45,6 +46,14 @@ class ResumeError(InputError):
 
 class TokenizerError(InputError):
     """No token counter of that name can be had on this machine."""
+
+
+class MissingExtraError(DiffuMaskError, ImportError):
+    """A package that is not installed, or in a version that does not fit. The message names the extra that brings it.
+
+    Attributes:
+        name: The module that could not be imported, as in every `ImportError`.
+    """
 
 
 class ModelError(DiffuMaskError, OSError):

@@ -84,16 +84,24 @@ class Options:
             )
         if self.keep_rate is not None and not (_is_number(self.keep_rate) and 0 < self.keep_rate <= 1):
             raise InputError(f"keep_rate={self.keep_rate!r} is not a share: pass a number above 0 and at most 1.")
+        self._make_plain("keep_rate", float)
         for name, least in (("target_tokens", 1), ("steps", 1), ("min_shots", 0)):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < least):
                 raise InputError(f"{name}={value!r} is not possible: pass a whole number of at least {least}.")
+            self._make_plain(name, int)
         if self.grain not in ("auto", "words"):
             raise InputError(f'grain={self.grain!r} is unknown: pass "auto" or "words".')
         if self.on_overflow not in ("raise", "best_effort"):
             raise InputError(f'on_overflow={self.on_overflow!r} is unknown: pass "raise" or "best_effort".')
         if not isinstance(self.query, str):
             raise InputError(f"query={self.query!r} is not a string: pass the question as text.")
+
+    def _make_plain(self, name: str, kind: type[int] | type[float]) -> None:
+        """Turns a number of numpy's into one of Python's: a result holds the budget, and JSON knows only Python's."""
+        value = getattr(self, name)
+        if value is not None:
+            object.__setattr__(self, name, kind(value))
 
 
 def described(option: str) -> str:

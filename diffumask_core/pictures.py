@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffumask_core.errors import InputError
+from diffumask_core.extras import needs_extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,12 +28,11 @@ def check_picture(file: Path) -> None:
     """Finds out before anything is measured whether a picture can be drawn.
 
     Raises:
-        InputError: matplotlib is missing, it has no such format, or there is no such folder.
+        InputError: matplotlib has no such format, or there is no such folder.
+        MissingExtraError: matplotlib is not installed.
     """
-    try:
+    with needs_extra("plot", "a plot"):
         from matplotlib.backend_bases import FigureCanvasBase
-    except ImportError as error:
-        raise InputError('Plots need matplotlib: install it with pip install "diffumask[plot]".') from error
     formats = FigureCanvasBase.get_supported_filetypes()
     if file.suffix[1:].lower() not in formats:
         raise InputError(f"{file} has no ending of a picture: pass one of {', '.join(formats)}, such as plot.svg.")

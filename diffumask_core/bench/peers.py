@@ -5,22 +5,20 @@ up to the size of theirs. Its vocabulary is English, so that it should give a ne
 multilingual one would.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from diffumask_core.bench.contestants import KEEP_RATE, Prepare, Run
-from diffumask_core.errors import InputError
+from diffumask_core.extras import needs_extra
 from diffumask_core.model.inputs import batch_windows, describe_units, windows_of
 from diffumask_core.model.pretrained import BUNDLED, load_pruner, read_tokenizer
 from diffumask_core.tokens import offline
 from diffumask_core.units.words import split_words
 
 if TYPE_CHECKING:
-    import tiktoken
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
@@ -75,7 +73,7 @@ class LLMLingua2:
     shape: Shape
 
     def load(self) -> Prepare:
-        with _needs_bench_extra():
+        with needs_extra("bench", self.name):
             from llmlingua import PromptCompressor
             from transformers.utils import logging
 
@@ -86,7 +84,7 @@ class LLMLingua2:
         # Tells it how the tokenizer marks the pieces of a word.
         compressor.model_name = "bert-base-multilingual-cased"
         compressor.tokenizer = _tokenizer(self.shape.vocabulary)
-        compressor.oai_tokenizer = _oai_tokenizer()
+        compressor.oai_tokenizer = offline.load_encoding("cl100k_base")
         compressor.model = self.shape.network()
         compressor.device = "cpu"
         compressor.init_llmlingua2()
@@ -111,7 +109,7 @@ class ClassifierPass:
     model: str | None
 
     def load(self) -> Prepare:
-        with _needs_bench_extra():
+        with needs_extra("bench", self.name):
             import torch
 
             network = self.shape.network()
@@ -138,14 +136,6 @@ class ClassifierPass:
         return prepare
 
 
-@contextmanager
-def _needs_bench_extra() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise InputError(f'{error.name} is not installed: pip install "diffumask[bench]".') from error
-
-
 def _tokenizer(vocabulary: int) -> "PreTrainedTokenizerFast":
     from tokenizers import models
     from transformers import PreTrainedTokenizerFast
@@ -156,14 +146,3 @@ def _tokenizer(vocabulary: int) -> "PreTrainedTokenizerFast":
     tokenizer.model = models.WordPiece(known | filling, unk_token="[UNK]")
     special = {f"{name.lower()}_token": f"[{name}]" for name in ("CLS", "SEP", "PAD", "UNK", "MASK")}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
-
-
-def _oai_tokenizer() -> "tiktoken.Encoding":
-    """The tokenizer with which llmlingua counts what it saved; where its vocabulary is not here, bytes."""
-    import tiktoken
-
-    try:
-        return offline.load_encoding("cl100k_base")
-    except offline.VocabularyError:
-        ranks = {bytes([number]): number for number in range(256)}
-        return tiktoken.Encoding("bytes", pat_str=r"\S+|\s+", mergeable_ranks=ranks, special_tokens={})

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from diffumask_core.diffusion.sampler import Predict
 from diffumask_core.diffusion.states import DROP, KEEP
+from diffumask_core.extras import needs_extra
 from diffumask_core.prompt.spans import Span
 from diffumask_core.units.words import split_words
 
@@ -58,7 +59,8 @@ Similarities = Callable[[str, Sequence[str]], FloatArray]
 
 def tfidf_similarities(query: str, texts: Sequence[str]) -> FloatArray:
     """Cosines of TF-IDF vectors (needs the extra ``train``)."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    with needs_extra("train", "the TF-IDF baseline"):
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectors = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit_transform([*texts, query])
     similarities: FloatArray = (vectors[:-1] @ vectors[-1].T).toarray()[:, 0]
@@ -67,9 +69,10 @@ def tfidf_similarities(query: str, texts: Sequence[str]) -> FloatArray:
 
 def minilm_similarities() -> Similarities:
     """Cosines of all-MiniLM-L6-v2's sentence embeddings (needs the extra ``train``)."""
-    from sentence_transformers import SentenceTransformer
+    with needs_extra("train", "the MiniLM baseline"):
+        from sentence_transformers import SentenceTransformer
 
-    from diffumask_core.training.encoder import minilm_folder
+        from diffumask_core.training.encoder import minilm_folder
 
     embedder = SentenceTransformer(str(minilm_folder()), device="cpu")
 

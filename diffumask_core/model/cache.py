@@ -1,6 +1,7 @@
 """What the encoder has read before: kept in memory and, if asked for, on disk."""
 
 import hashlib
+import os
 import threading
 from dataclasses import dataclass
 from os import PathLike
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from cachetools import LRUCache
 
 from diffumask_core.errors import InputError
+from diffumask_core.extras import needs_extra
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -60,17 +62,23 @@ class EncodingCache:
 
         Raises:
             InputError: A size is not above 0.
-            ImportError: The extra is not installed.
+            MissingExtraError: The extra is not installed.
         """
         for name, size in (("megabytes", megabytes), ("folder_megabytes", folder_megabytes)):
             if not size > 0:
                 raise InputError(f"A cache of {name}={size} can hold nothing: pass a size above 0.")
+        # Another process, which unpickles a cache, may have another working directory.
+        self._settings = (megabytes, None if folder is None else os.path.abspath(folder), folder_megabytes)
         self._memory: LRUCache[bytes, FloatArray] = LRUCache(
             megabytes * _MEGABYTE, getsizeof=lambda array: array.nbytes
         )
         self._lock = threading.Lock()
         self._disk = None if folder is None else _open_folder(folder, int(folder_megabytes * _MEGABYTE))
         self._hits = self._misses = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process starts with an empty memory, and with the same folder.
+        return EncodingCache, self._settings
 
     def get(self, key: bytes, width: int) -> FloatArray | None:
         """The vectors ``[N, width]`` under a key, or None."""
@@ -126,10 +134,8 @@ def cache_key(*parts: bytes) -> bytes:
 
 
 def _open_folder(folder: str | PathLike[str], size: int) -> Any:
-    try:
+    with needs_extra("cache", "a cache in a folder"):
         import diskcache
-    except ImportError as error:
-        raise ImportError('A cache in a folder needs diskcache: pip install "diffumask[cache]".') from error
 
     class Plain(diskcache.Disk):  # type: ignore[misc]  # it has no types
         """Stores bytes as they are, and reads nothing else: a pickle in the folder is not opened."""

@@ -7,6 +7,7 @@ window's vectors do not depend on what runs beside it.
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from diffumask_core.errors import ModelError
 from diffumask_core.model.cache import cache_key
 from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.settings import Settings
-from diffumask_core.model.weights import LARGEST, SMOOTHING, WEIGHTS_FILE, Weights, smoothing_key
+from diffumask_core.model.weights import LARGEST, SMOOTHING, WEIGHTS_FILE, Weights, read_weights, smoothing_key
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -37,7 +38,7 @@ _WEIGHTS = {
 
 
 class OnnxNetwork:
-    """Runs the graphs of a folder with its weights; see `network.Network`. Many threads may use one.
+    """Runs the graphs of a model with its weights; see `network.Network`. Many threads may use one.
 
     The encoders compute in the thread that calls them. Several batches side by side, each small enough for a core's
     cache, take a fifth less time than one after the other with all cores on each.
@@ -45,12 +46,11 @@ class OnnxNetwork:
 
     tokens_at_once = 384
 
-    def __init__(self, folder: Path, weights: Weights, settings: Settings, threads: int | None = None) -> None:
+    def __init__(self, folder: Path, settings: Settings, threads: int | None = None) -> None:
         """Makes the sessions.
 
         Args:
-            folder: Where the graphs are.
-            weights: Packed, see `weights`.
+            folder: The model's folder, with the weights and the folder of the graphs.
             settings: How the model reads a text.
             threads: How many threads compute at once; by default one for each core.
 
@@ -58,13 +58,15 @@ class OnnxNetwork:
             ModelError: The graphs were made for other weights.
         """
         self.settings = settings
-        self.compares = (folder / "relevance.onnx").is_file()
         self.workers = threads or _cores()
-        self._folder = folder
-        cuts_off = _cuts_off(folder / LARGEST_PRODUCT)
+        # Another process, which unpickles a network, may have another working directory.
+        self._folder, self._threads = folder.absolute(), threads
+        graphs, weights = folder / GRAPHS, read_weights(folder / WEIGHTS_FILE)
+        self.compares = (graphs / "relevance.onnx").is_file()
+        cuts_off = _cuts_off(graphs / LARGEST_PRODUCT)
         self._sessions = {
             name: _Session(
-                folder / f"{name}.onnx",
+                graphs / f"{name}.onnx",
                 weights,
                 prefixes,
                 threads=1 if name in ("encoder", "relevance") else self.workers,
@@ -76,16 +78,20 @@ class OnnxNetwork:
         made_for = {session.smoothing_key for session in self._sessions.values()}
         if made_for != {smoothing_key(weights)}:
             raise ModelError(
-                f"The graphs in {folder} were made for other weights than are beside them: make them again with "
+                f"The graphs in {graphs} were made for other weights than are beside them: make them again with "
                 "diffumask_core.model.export.export_folder."
             )
         self.width, self.context_width, self.evidence_width = (
             self._sessions[name].width for name in ("encoder", "context", "evidence")
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Sessions cannot be pickled: whoever unpickles a network loads the folder again.
+        return OnnxNetwork, (self._folder, self.settings, self._threads)
+
     @cached_property
     def fingerprint(self) -> bytes:
-        files = [self._folder.parent / WEIGHTS_FILE, *sorted(self._folder.glob("*.onnx"))]
+        files = [self._folder / WEIGHTS_FILE, *sorted((self._folder / GRAPHS).glob("*.onnx"))]
         return cache_key(b"onnx", *(file.read_bytes() for file in files))
 
     def encode(self, batch: WindowBatch) -> FloatArray:

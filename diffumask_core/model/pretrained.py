@@ -2,20 +2,20 @@
 
 import json
 from importlib.resources import files
-from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tokenizers import Tokenizer
 
-from diffumask_core.errors import InputError, ModelError
+from diffumask_core.errors import DiffuMaskError, InputError, ModelError
+from diffumask_core.extras import needs_extra
 from diffumask_core.model.cache import EncodingCache
 from diffumask_core.model.network import Network
 from diffumask_core.model.onnx_network import GRAPHS, OnnxNetwork
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.settings import Settings
-from diffumask_core.model.weights import WEIGHTS_FILE, read_weights, save_weights
+from diffumask_core.model.weights import WEIGHTS_FILE, save_weights
 
 if TYPE_CHECKING:
     from diffumask_core.model.modeling import DiffuMaskModel
@@ -45,7 +45,8 @@ def load_pruner(
 
     Raises:
         InputError: A runtime that cannot run on the device.
-        ModelError: There is no such model, it is incomplete or of another version, or its runtime is not installed.
+        MissingExtraError: Its runtime is not installed.
+        ModelError: There is no such model, or it is incomplete or of another version.
     """
     folder = _find(model)
     missing = [name for name in _FILES if not (folder / name).is_file()]
@@ -55,7 +56,7 @@ def load_pruner(
         settings = Settings.of(json.loads((folder / "config.json").read_text("utf-8")), folder)
         network = _network(folder, settings, device, runtime, threads)
         return Pruner(network, read_tokenizer(folder / "tokenizer.json"), cache)
-    except (ModelError, InputError):
+    except DiffuMaskError:
         raise
     # The loaders raise what their parsers raise: for a reader of ours all of it means that the folder is broken.
     except Exception as error:
@@ -76,10 +77,9 @@ def _network(
                 f"The model folder {folder} has no graphs for ONNX Runtime in {GRAPHS}/: make them with "
                 'diffumask_core.model.export.export_folder, or pass runtime="torch".'
             )
-        return OnnxNetwork(folder / GRAPHS, read_weights(folder / WEIGHTS_FILE), settings, threads)
-    if find_spec("torch") is None or find_spec("transformers") is None:
-        raise ModelError(f'To run the model in {folder} torch is needed: pip install "diffumask[torch]".')
-    from diffumask_core.model.torch_network import TorchNetwork
+        return OnnxNetwork(folder, settings, threads)
+    with needs_extra("torch", f"the model in {folder}"):
+        from diffumask_core.model.torch_network import TorchNetwork
 
     return TorchNetwork.load(folder, device or "cpu", threads)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from diffumask_core.errors import InputError, ModelError
+from diffumask_core.extras import needs_extra
 from diffumask_core.readers.answers import final_answer, full_text
 from diffumask_core.readers.protocol import Question
 
@@ -64,18 +65,18 @@ class CausalLMReader:
             **options: As of the class.
 
         Raises:
-            ModelError: It cannot be loaded, or torch and transformers are not installed.
+            MissingExtraError: torch or transformers is not installed.
+            ModelError: It cannot be loaded.
         """
-        try:
+        with needs_extra("torch", f"the model {model}"):
             import torch
             from transformers import AutoModelForCausalLM, AutoTokenizer
-
+        try:
             loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype="auto")
             loaded.to(torch.device(device or "cpu"))
             tokenizer = AutoTokenizer.from_pretrained(model)
-        except ImportError as error:
-            raise ModelError(f'To run {model} torch is needed ({error}): pip install "diffumask[torch]".') from error
-        except (OSError, ValueError) as error:
+        # A tokenizer of another kind may need a package that no extra brings.
+        except (ImportError, OSError, ValueError) as error:
             raise ModelError(f"There is no causal language model in {model} that can be loaded: {error}") from error
         return cls(loaded, tokenizer, **{"name": Path(model).name, **options})
 

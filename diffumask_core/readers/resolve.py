@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from diffumask_core.errors import InputError
+from diffumask_core.extras import needs_extra
 from diffumask_core.readers.causal_lm import CausalLMReader
 from diffumask_core.readers.nearest import NearestExemplarReader
 from diffumask_core.readers.protocol import Reader
@@ -17,7 +18,8 @@ def resolve_reader(name: str, cache: Path | None = None) -> Reader:
         cache: Where a chat model's replies are kept; in memory by default.
 
     Raises:
-        InputError: There is no such reader, or what it needs is missing.
+        InputError: There is no such reader, or no such chat model.
+        MissingExtraError: A package that it needs is not installed.
         ModelError: There is no causal language model in the folder.
     """
     kind, _, which = name.partition(":")
@@ -33,12 +35,10 @@ def resolve_reader(name: str, cache: Path | None = None) -> Reader:
 
 
 def _chat_reader(model: str, cache: Path | None) -> Reader:
-    try:
+    with needs_extra("langchain-agents", "a chat model"):
         from langchain.chat_models import init_chat_model
 
         from diffumask_integrations.langchain import ChatModelReader
-    except ImportError as error:
-        raise InputError(f'Chat models need LangChain ({error}): pip install "diffumask[langchain-agents]".') from error
     try:
         chat_model = init_chat_model(model, temperature=0)
     except Exception as error:  # each provider raises its own: no such provider, no package for it, no key

@@ -5,12 +5,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from diffumask_core.errors import TokenizerError
-from diffumask_core.tokens import bundled, offline
+from diffumask_core.tokens import offline
 
 if TYPE_CHECKING:
     import tiktoken
@@ -42,6 +42,10 @@ class TokenCounter:
 
     def __repr__(self) -> str:
         return f"TokenCounter({self.name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A pickled counter forgets its counts. A counter from a function can be pickled where the function can.
+        return TokenCounter, (self.name, self._count_all)
 
     def count(self, text: str) -> int:
         """The number of tokens of a text, without the tokens that a model puts around it."""
@@ -76,17 +80,16 @@ def get_counter(tokenizer: "TokenizerLike" = "gpt-4o") -> TokenCounter:
     Args:
         tokenizer: One of
 
-            * a name that tiktoken knows, of a model (``"gpt-4o"``) or an encoding (``"o200k_base"``). Where its
-              vocabulary is not on this machine, the bundled WordPiece vocabulary gives a cautious estimate, a
-              warning is logged once, and the counter's name says so;
+            * a name that tiktoken knows, of a model (``"gpt-4o"``) or an encoding (``"o200k_base"``). The vocabularies
+              of o200k_base and cl100k_base come with the package; others must be in tiktoken's cache already;
             * a folder with a Hugging Face ``tokenizer.json``, or the path of such a file;
             * a Hugging Face tokenizer, a ``tokenizers.Tokenizer`` or a ``tiktoken.Encoding``;
             * a function from a text to its number of tokens;
             * a `TokenCounter`, which is given back as it is.
 
     Raises:
-        TokenizerError: If the tokenizer is not known, or its file cannot be read. A counter made from a function
-            raises it when the function gives something else than a number of tokens.
+        TokenizerError: The tokenizer is not known, its vocabulary is not on this machine, or its file cannot be read.
+            A counter made from a function raises it when the function gives something else than a number of tokens.
     """
     if isinstance(tokenizer, TokenCounter):
         return tokenizer
@@ -97,7 +100,7 @@ def get_counter(tokenizer: "TokenizerLike" = "gpt-4o") -> TokenCounter:
     import tokenizers
 
     if isinstance(tokenizer, tiktoken.Encoding):
-        return _from_tiktoken(tokenizer, tokenizer.name)
+        return TokenCounter(f"tiktoken/{tokenizer.name}", partial(_each_by_tiktoken, tokenizer))
     if isinstance(tokenizer, tokenizers.Tokenizer):
         return _from_tokenizers(tokenizer, type(tokenizer.model).__name__)
     # Only a program that has imported transformers can hold one of its tokenizers.
@@ -115,12 +118,9 @@ def get_counter(tokenizer: "TokenizerLike" = "gpt-4o") -> TokenCounter:
 def _named(name: str) -> TokenCounter:
     encoding = offline.encoding_name(name)
     if encoding:
-        # One thread loads a vocabulary, or warns that there is none.
+        # One thread loads a vocabulary, and the others wait for it.
         with _loading:
-            try:
-                return _tiktoken_counter(encoding)
-            except offline.VocabularyError:
-                return _bundled_counter(encoding)
+            return _tiktoken_counter(encoding)
     if os.path.exists(name):
         file = os.path.join(name, "tokenizer.json") if os.path.isdir(name) else name
         if not os.path.isfile(file):
@@ -134,14 +134,8 @@ def _named(name: str) -> TokenCounter:
 
 @lru_cache
 def _tiktoken_counter(encoding: str) -> TokenCounter:
-    return _from_tiktoken(offline.load_encoding(encoding), encoding)
-
-
-@lru_cache
-def _bundled_counter(encoding: str) -> TokenCounter:
-    # Cached, so that its warning comes once.
-    estimate = bundled.estimator(encoding)
-    return TokenCounter(f"bundled/wordpiece (for {encoding})", _each(lambda text: estimate(_encodable(text))))
+    offline.load_encoding(encoding)
+    return TokenCounter(f"tiktoken/{encoding}", partial(_each_by_encoding, encoding))
 
 
 @lru_cache(maxsize=8)
@@ -157,11 +151,16 @@ def _file_counter(path: str, mtime_ns: int) -> TokenCounter:
     return _from_tokenizers(tokenizer, file.parent.name if file.name == "tokenizer.json" else file.stem)
 
 
-def _from_tiktoken(encoding: "tiktoken.Encoding", name: str) -> TokenCounter:
-    def count(text: str) -> int:
-        return sum(len(encoding.encode_ordinary(part)) for part in offline.digestible(text))
+# What counts is a function of a module with its arguments bound, never a closure: so a counter can be pickled.
 
-    return TokenCounter(f"tiktoken/{name}", _each(count))
+
+def _each_by_encoding(name: str, texts: Sequence[str]) -> list[int]:
+    """Counts by an encoding's name, so that a pickled counter does not carry the vocabulary along."""
+    return _each_by_tiktoken(offline.load_encoding(name), texts)
+
+
+def _each_by_tiktoken(encoding: "tiktoken.Encoding", texts: Sequence[str]) -> list[int]:
+    return [sum(len(encoding.encode_ordinary(part)) for part in offline.digestible(text)) for text in texts]
 
 
 def _from_tokenizers(tokenizer: "tokenizers.Tokenizer", name: str) -> TokenCounter:
@@ -169,38 +168,44 @@ def _from_tokenizers(tokenizer: "tokenizers.Tokenizer", name: str) -> TokenCount
         tokenizer = type(tokenizer).from_str(tokenizer.to_str())
         tokenizer.no_truncation()
         tokenizer.no_padding()
+    return TokenCounter(f"huggingface/{name}", partial(_each_by_tokenizers, tokenizer))
 
-    def count(text: str) -> int:
-        return len(tokenizer.encode(_encodable(text), add_special_tokens=False).ids)
 
-    return TokenCounter(f"huggingface/{name}", _each(count))
+def _each_by_tokenizers(tokenizer: "tokenizers.Tokenizer", texts: Sequence[str]) -> list[int]:
+    return [len(tokenizer.encode(_encodable(text), add_special_tokens=False).ids) for text in texts]
 
 
 def _from_transformers(tokenizer: "transformers.PreTrainedTokenizerBase") -> TokenCounter:
-    def count_all(texts: Sequence[str]) -> list[int]:
-        if not texts:
-            return []
-        # The call, not the backend behind it: the backend keeps the truncation of whoever called it last.
-        ids = tokenizer(
-            [_encodable(text) for text in texts],
-            add_special_tokens=False,
-            padding=False,
-            truncation=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )["input_ids"]
-        return [len(row) for row in ids]
-
     name = tokenizer.name_or_path or type(tokenizer).__name__
-    return TokenCounter(f"huggingface/{Path(name).name if os.path.isdir(name) else name}", count_all)
+    shown = Path(name).name if os.path.isdir(name) else name
+    return TokenCounter(f"huggingface/{shown}", partial(_each_by_transformers, tokenizer))
+
+
+def _each_by_transformers(tokenizer: "transformers.PreTrainedTokenizerBase", texts: Sequence[str]) -> list[int]:
+    if not texts:
+        return []
+    # The call, not the backend behind it: the backend keeps the truncation of whoever called it last.
+    ids = tokenizer(
+        [_encodable(text) for text in texts],
+        add_special_tokens=False,
+        padding=False,
+        truncation=False,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,
+    )["input_ids"]
+    return [len(row) for row in ids]
 
 
 def _from_function(function: Callable[[str], Any]) -> TokenCounter:
     name = getattr(function, "__name__", type(function).__name__)
+    return TokenCounter(f"callable/{name}", partial(_each_by_function, function, name))
 
-    def count(text: str) -> int:
-        tokens = function(text)
+
+def _each_by_function(function: Callable[[str], Any], name: str, texts: Sequence[str]) -> list[int]:
+    counts = []
+    for text in texts:
+        tokens = function(_encodable(text))
         if isinstance(tokens, bool) or not hasattr(tokens, "__index__") or tokens < 0:
             shown = repr(tokens)
             raise TokenizerError(
@@ -208,13 +213,8 @@ def _from_function(function: Callable[[str], Any]) -> TokenCounter:
                 "number of tokens: pass a function that gives a non-negative int, such as "
                 "lambda text: len(tokenize(text))."
             )
-        return int(tokens)
-
-    return TokenCounter(f"callable/{name}", _each(count))
-
-
-def _each(count: Callable[[str], int]) -> Callable[[Sequence[str]], list[int]]:
-    return lambda texts: [count(text) for text in texts]
+        counts.append(int(tokens))
+    return counts
 
 
 def _encodable(text: str) -> str:

@@ -1,12 +1,12 @@
-"""tiktoken's encodings from vocabulary files that are already on the machine.
+"""tiktoken's encodings without a download.
 
-tiktoken downloads a vocabulary when it first needs it. Here its definitions (patterns, special tokens, the
-addresses and hashes of the vocabularies) are used with a reader that only looks where a copy may lie.
+tiktoken downloads a vocabulary when it first needs it. This module runs tiktoken's definitions (patterns, special
+tokens, the addresses and hashes of the vocabularies) with a reader of its own. The reader takes o200k_base and
+cl100k_base from the package, and other vocabularies from tiktoken's cache on this machine.
 """
 
 import binascii
 import hashlib
-import importlib.machinery
 import importlib.util
 import os
 import re
@@ -17,12 +17,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from diffumask_core.errors import TokenizerError
+from diffumask_core.tokens.bundled import bundled_ranks
+
 if TYPE_CHECKING:
     from tiktoken import Encoding
-
-
-class VocabularyError(Exception):
-    """No copy of a vocabulary is on this machine."""
 
 
 def encoding_name(name: str) -> str | None:
@@ -49,11 +48,12 @@ def known_names() -> list[str]:
     return [*MODEL_TO_ENCODING, *encoding_names()]
 
 
+@cache
 def load_encoding(name: str) -> "Encoding":
-    """Builds an encoding from a vocabulary on this machine.
+    """Builds an encoding from a vocabulary of the package or of this machine, once.
 
     Raises:
-        VocabularyError: If there is none, or none with the right hash.
+        TokenizerError: There is no copy of its vocabulary, or none with the right hash.
     """
     from tiktoken import Encoding
 
@@ -93,26 +93,29 @@ def _definitions() -> ModuleType:
 
 def _read_ranks(url: str, expected_hash: str) -> dict[bytes, int]:
     """Takes the place of tiktoken's `load_tiktoken_bpe`."""
+    bundled = bundled_ranks(expected_hash)
+    if bundled is not None:
+        return bundled
     file_name = hashlib.sha1(url.encode()).hexdigest()
-    for folder in _vocabulary_folders():
+    for folder in _cache_folders():
         try:
             data = (folder / file_name).read_bytes()
         except OSError:
             continue
         if hashlib.sha256(data).hexdigest() == expected_hash:
-            # In bulk: a vocabulary has 200,000 lines, and the first call waits for them.
+            # In bulk: a vocabulary has 50,000 lines, and the first call waits for them.
             fields = data.split()
             return dict(zip(map(binascii.a2b_base64, fields[::2]), map(int, fields[1::2]), strict=True))
-    raise VocabularyError(url)
+    raise TokenizerError(
+        f"The vocabulary at {url} is neither part of this package nor on this machine: save it as {file_name} in a "
+        "folder and name the folder in TIKTOKEN_CACHE_DIR; or pass another encoding as an approximation, such as "
+        'tokenizer="cl100k_base", or a function that counts tokens.'
+    )
 
 
-def _vocabulary_folders() -> Iterator[Path]:
-    """Where vocabularies may lie: tiktoken's own cache, then the copies that llama-index-core carries."""
+def _cache_folders() -> Iterator[Path]:
+    """Where tiktoken keeps the vocabularies that it has downloaded."""
     for variable in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"):
         if os.environ.get(variable):
             yield Path(os.environ[variable])
     yield Path(tempfile.gettempdir()) / "data-gym-cache"
-    # The path finder locates the package without importing it.
-    spec = importlib.machinery.PathFinder.find_spec("llama_index")
-    for location in (spec and spec.submodule_search_locations) or ():
-        yield Path(location) / "core" / "_static" / "tiktoken_cache"

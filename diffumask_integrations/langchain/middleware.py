@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 
 from diffumask_core import InputError
+from diffumask_core.extras import needs_extra
 from diffumask_core.tokens import get_counter
-from diffumask_integrations.extras import needs_extra
 from diffumask_integrations.langchain.messages import failed_tools, put_back, to_openai
 from diffumask_integrations.settings import CompressionSettings
 
@@ -71,9 +71,19 @@ class DiffuMaskMiddleware(AgentMiddleware[AgentState[Any], ContextT]):
             raise InputError(f"exclude_tools={exclude_tools!r} is one string: pass a list of names.")
         self._exclude_tools = frozenset(exclude_tools)
         self._settings = CompressionSettings(**settings)
-        # For speed only: the same text comes out the same anyway.
+        self._remember()
+
+    def _remember(self) -> None:
+        """Counts and shortens each text once. Only the speed depends on it: the same text comes out the same anyway."""
         self._count = lru_cache(_CACHED_TEXTS)(get_counter(self._settings.tokenizer).count)
         self._shorten = lru_cache(_CACHED_TEXTS)(self._compress_text)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_count", "_shorten")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._remember()
 
     def wrap_model_call(
         self,

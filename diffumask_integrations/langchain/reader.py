@@ -15,23 +15,25 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tqdm import tqdm
 
 from diffumask_core.errors import InputError, ReaderBudgetError, ReaderError
+from diffumask_core.extras import needs_extra
 from diffumask_core.readers.answers import final_answer, full_text, is_right, normalise
 from diffumask_core.readers.cache import ReplyCache
 from diffumask_core.readers.cost import Cost, Meter
 from diffumask_core.readers.protocol import Question
 from diffumask_core.tokens import TokenizerLike, get_counter
-from diffumask_integrations.extras import needs_extra
 
 with needs_extra("langchain"):
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage
-    from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt, wait_exponential_jitter
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 logger = logging.getLogger("diffumask")
 
 # What a reply is expected to have: a label, or a solution step by step.
 _LABEL_TOKENS = 10
 _SOLUTION_TOKENS = 250
+# Answers of a server that another attempt may change: a timeout, a conflict, too early, too many requests.
+_PASSING = (408, 409, 425, 429)
 # The log-probability of an answer that the model did not give.
 _NOT_GIVEN = math.log(1e-4)
 
@@ -55,7 +57,8 @@ class ChatModelReader:
     """Answers as a LangChain chat model does that is given the prompt and the query as one message.
 
     Replies are kept by model and text: in memory, or in a file, so that a run that was cut off, by an error or by a
-    limit, asks for the rest only. Calls that fail or time out are made again after a while.
+    limit, asks for the rest only. Calls that fail or time out are made again after a while,
+    but not calls that the server refuses: for a wrong key, an unknown model or a bad request.
 
     Attributes:
         name: What figures are told under: the model's name.
@@ -197,7 +200,7 @@ class ChatModelReader:
     def _ask(self, key: str, question: Question) -> None:
         """Asks, again if need be, and keeps the reply."""
         attempts = Retrying(
-            retry=retry_if_not_exception_type(ReaderBudgetError),
+            retry=retry_if_exception(_may_pass),
             stop=stop_after_attempt(self._max_attempts),
             wait=wait_exponential_jitter(max=60),
             reraise=True,
@@ -222,11 +225,36 @@ class ChatModelReader:
         except ReaderBudgetError:
             raise
         except Exception as error:
+            what = f"({type(error).__name__}: {error}) to the query {question.query[:80]!r}"
+            if not _may_pass(error):
+                raise ReaderError(
+                    f"{self.name} refuses a call {what}, and would refuse it again: check the key, the model's name "
+                    "and its parameters. Replies that are finished are kept."
+                ) from error
             raise ReaderError(
-                f"{self.name} gave no reply in {self._max_attempts} attempts ({type(error).__name__}: {error}) to the "
-                f"query {question.query[:80]!r}. Replies that are finished are kept: ask again, or pass "
-                'on_error="skip" to count such a question as not answered.'
+                f"{self.name} gave no reply in {self._max_attempts} attempts {what}. Replies that are finished are "
+                'kept: ask again, or pass on_error="skip" to count such a question as not answered.'
             ) from error
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether another attempt may succeed: no limit is reached, and no server has refused the call as it is."""
+    status = _status(error)
+    refused = status is not None and 400 <= status < 500 and status not in _PASSING
+    return not refused and not isinstance(error, ReaderBudgetError)
+
+
+def _status(error: BaseException | None) -> int | None:
+    """The HTTP status that a provider's error, or an error that caused it, was raised for; None where none is told."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        # OpenAI, Anthropic and Cohere; Google; clients that raise the errors of httpx or requests.
+        for holder, name in ((error, "status_code"), (error, "code"), (response, "status_code")):
+            status = getattr(holder, name, None)
+            if isinstance(status, int):
+                return status
+        error = error.__cause__
+    return None
 
 
 def _within(seconds: float, call: Callable[[], None]) -> None:

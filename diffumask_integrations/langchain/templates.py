@@ -6,8 +6,8 @@ from typing import Any, TypeVar, Unpack
 import regex
 
 from diffumask_core import Compressor, InputError
+from diffumask_core.extras import needs_extra
 from diffumask_core.options import CompressionOptions
-from diffumask_integrations.extras import needs_extra
 from diffumask_integrations.langchain.messages import put_back, to_openai
 from diffumask_integrations.settings import load_compressor
 

@@ -1,6 +1,6 @@
 """Instrumentation events of a compression."""
 
-from diffumask_integrations.extras import needs_extra
+from diffumask_core.extras import needs_extra
 
 with needs_extra("llama-index"):
     from llama_index.core.instrumentation.events import BaseEvent

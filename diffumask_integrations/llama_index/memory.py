@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr
 
+from diffumask_core.extras import needs_extra
 from diffumask_core.tokens import get_counter
-from diffumask_integrations.extras import needs_extra
 from diffumask_integrations.settings import CompressionSettings
 
 with needs_extra("llama-index"):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from diffumask_integrations.extras import needs_extra
+from diffumask_core.extras import needs_extra
 from diffumask_integrations.settings import CompressionSettings
 
 with needs_extra("llama-index"):

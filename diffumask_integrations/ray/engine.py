@@ -8,7 +8,7 @@ from typing import Any
 from diffumask_core.corpus.blocks import Block
 from diffumask_core.corpus.worker import ATTEMPTS, BlockWorker, gave_up
 from diffumask_core.errors import DiffuMaskError, WorkerError
-from diffumask_integrations.extras import needs_extra
+from diffumask_core.extras import needs_extra
 
 with needs_extra("ray"):
     import ray

@@ -8,7 +8,6 @@ import pytest
 from pydantic import ValidationError
 
 from diffumask_core import Compressor, InputError, ModelError
-from diffumask_integrations.extras import needs_extra
 from diffumask_integrations.settings import CompressionSettings, load_compressor
 
 Make = Callable[..., CompressionSettings]
@@ -103,17 +102,3 @@ def test_dumps_are_plain_and_lead_back(model_folder: Path) -> None:
     again = CompressionSettings(**plain)
     assert again.options() == settings.options()
     assert again.get_compressor() is settings.get_compressor()
-
-
-def test_a_missing_package_names_the_extra() -> None:
-    with pytest.raises(ImportError) as caught, needs_extra("some-extra"):
-        import no_such_framework  # noqa: F401
-    assert caught.value.name == "no_such_framework"
-    assert str(caught.value).startswith("no_such_framework is not installed")
-    assert str(caught.value).endswith('pip install "diffumask[some-extra]".')
-
-
-def test_another_version_names_the_extra_too() -> None:
-    expected = r'json is installed in a version .*no_such_name.* pip install "diffumask\[some-extra\]"'
-    with pytest.raises(ImportError, match=expected), needs_extra("some-extra"):
-        from json import no_such_name  # noqa: F401

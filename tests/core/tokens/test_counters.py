@@ -1,5 +1,7 @@
+import pickle
 import threading
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +190,52 @@ def test_unknown_names_say_what_works(name: str, hint: str) -> None:
         get_counter(name)
     assert name in str(error.value)
     assert hint in str(error.value)
+
+
+# Pickling.
+
+
+def there_and_back(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))
+
+
+def letters_of(text: str) -> int:
+    """A function that pickles: it stands at the top of a module."""
+    return len(text)
+
+
+def test_a_pickled_counter_counts_the_same(words: Tokenizer, letters: tiktoken.Encoding, tmp_path: Path) -> None:
+    words.save(str(tmp_path / "tokenizer.json"))
+    fast = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", name_or_path="org/model")
+    text = "hello there, ab \ud83d world"
+    for tokenizer in ("gpt-4o", "cl100k_base", letters, words, fast, tmp_path, letters_of, partial(letters_of)):
+        counter = get_counter(tokenizer)
+        counter.count_each([text])
+        again = there_and_back(counter)
+        assert again.name == counter.name
+        assert again.count(text) == counter.count(text)
+        assert again.count_each(["hello", text]) == counter.count_each(["hello", text])
+
+
+def test_a_pickle_holds_no_vocabulary_of_the_package() -> None:
+    counter = get_counter("gpt-4o")
+    counter.count_each(list("abcdefghij"))
+    assert len(pickle.dumps(counter)) < 300
+
+
+def test_a_counter_from_a_lambda_does_not_pickle_and_says_so() -> None:
+    with pytest.raises((pickle.PicklingError, AttributeError), match="lambda"):
+        pickle.dumps(get_counter(lambda text: len(text)))
+
+
+def test_a_pickled_counter_counts_the_same_in_another_process() -> None:
+    counters = [get_counter(tokenizer) for tokenizer in ("gpt-4o", "gpt-4", letters_of)]
+    text = "In another process, 2026-11-28: ✓ \ud83d"
+    with get_context("spawn").Pool(1) as pool:
+        there = pool.starmap(TokenCounter.count, [(counter, text) for counter in counters])
+    assert there == [counter.count(text) for counter in counters]
+
+
+def test_lone_surrogates_reach_no_tokenizer(words: Tokenizer) -> None:
+    counter = get_counter(lambda text: len(words.encode(text).ids))
+    assert counter.count("\ud800 b") == 4

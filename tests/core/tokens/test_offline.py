@@ -2,26 +2,29 @@
 
 import base64
 import hashlib
-import logging
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from diffumask_core.errors import TokenizerError
 from diffumask_core.tokens import bundled, counters, get_counter, offline
 
-URL = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
-FILE_NAME = "fb374d419588a4632f3f557e76b4b70aebbca790"
-VOCABULARY = b"".join(base64.b64encode(bytes([byte])) + b" %d\n" % byte for byte in range(256))
+# The hashes that tiktoken expects of its own files.
+ORIGINALS = {
+    "o200k_base": "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
+    "cl100k_base": "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
+}
+P50K_URL = "https://openaipublic.blob.core.windows.net/encodings/p50k_base.tiktoken"
+P50K_FILE = hashlib.sha1(P50K_URL.encode()).hexdigest()
+BYTE_VOCABULARY = b"".join(base64.b64encode(bytes([byte])) + b" %d\n" % byte for byte in range(256))
 
 
 @pytest.fixture(autouse=True)
@@ -36,19 +39,11 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No vocabulary anywhere, and nothing remembered from other tests."""
+    """No vocabulary but those of the package, and nothing remembered from other tests."""
     monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
     monkeypatch.delenv("DATA_GYM_CACHE_DIR", raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    find_spec = PathFinder.find_spec
-
-    def find_here(name: str, path: Any = None, target: Any = None) -> Any:
-        # What is installed beside the tests is none of theirs.
-        own = [entry for entry in sys.path if Path(entry).is_relative_to(tmp_path)]
-        return find_spec(name, own if name == "llama_index" else path, target)
-
-    monkeypatch.setattr(PathFinder, "find_spec", staticmethod(find_here))
-    caches = (counters._tiktoken_counter, counters._bundled_counter, offline._definitions)
+    caches = (counters._tiktoken_counter, offline.load_encoding, offline._definitions)
     for cached in caches:
         cached.cache_clear()
     yield
@@ -58,124 +53,156 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
 
 @pytest.fixture
 def byte_vocabulary() -> bytes:
-    """A vocabulary of single bytes that passes for o200k_base: its hash is put into the definitions."""
+    """A vocabulary of single bytes that passes for p50k_base: its hash is put into the definitions."""
     definitions = offline._definitions()
     read = definitions.load_tiktoken_bpe
 
     def load(url: str, expected_hash: str) -> Any:
-        return read(url, hashlib.sha256(VOCABULARY).hexdigest())
+        return read(url, hashlib.sha256(BYTE_VOCABULARY).hexdigest())
 
     definitions.__dict__["load_tiktoken_bpe"] = load
-    return VOCABULARY
+    definitions.ENCODING_CONSTRUCTORS["p50k_base"] = lambda: {
+        "name": "p50k_base",
+        "pat_str": r"\S+|\s+",
+        "mergeable_ranks": load(P50K_URL, ""),
+        "special_tokens": {},
+    }
+    return BYTE_VOCABULARY
 
 
-@pytest.fixture
-def bundled_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    letters = [chr(code) for code in range(97, 123)]
-    vocabulary = {token: i for i, token in enumerate(["[UNK]", "hello", *letters, *("##" + x for x in letters), "."])}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.enable_truncation(4)
-    file = tmp_path / "bundled.json"
-    tokenizer.save(str(file))
-    monkeypatch.setattr(bundled, "TOKENIZER", file)
-    return file
+# The vocabularies of the package.
 
 
-@pytest.mark.parametrize("place", ["TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR", "temporary folder", "llama-index-core"])
-def test_finds_a_vocabulary(
+@pytest.mark.parametrize("name", ORIGINALS)
+def test_tiktokens_own_file_comes_out_of_a_packed_one(name: str) -> None:
+    ranks = bundled.bundled_ranks(ORIGINALS[name])
+    assert ranks is not None
+    file = b"".join(b"%s %d\n" % (base64.b64encode(token), rank) for token, rank in ranks.items())
+    assert hashlib.sha256(file).hexdigest() == ORIGINALS[name]
+
+
+def test_both_packed_vocabularies_together_are_small() -> None:
+    assert sum(len((bundled.FOLDER / f"{name}.bin").read_bytes()) for name in ORIGINALS) < 1_500_000
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "tokens"),
+    [
+        ("gpt-4o", "tiktoken is great!", 6),
+        ("gpt-4", "tiktoken is great!", 6),
+        ("o200k_base", "antidisestablishmentarianism", 6),
+        ("cl100k_base", "antidisestablishmentarianism", 6),
+        ("cl100k_base", "2 + 2 = 4", 7),
+        ("cl100k_base", "お誕生日おめでとう", 9),
+        ("o200k_base", "お誕生日おめでとう", 8),
+        ("gpt-oss-20b", "<|endoftext|>", 7),
+    ],
+)
+def test_counts_are_exact_without_any_file_of_tiktoken(name: str, text: str, tokens: int) -> None:
+    assert get_counter(name).count(text) == tokens
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("gpt-4.1-mini", "o200k_base"),
+        ("gpt-4o", "o200k_base"),
+        ("o200k_base", "o200k_base"),
+        ("gpt-4", "cl100k_base"),
+        ("text-embedding-3-small", "cl100k_base"),
+        ("gpt-oss-20b", "o200k_harmony"),
+    ],
+)
+def test_a_models_name_stands_for_its_encoding(name: str, encoding: str) -> None:
+    assert get_counter(name).name == f"tiktoken/{encoding}"
+
+
+def test_the_default_is_gpt_4o() -> None:
+    assert get_counter().name == "tiktoken/o200k_base"
+
+
+@pytest.mark.parametrize("text", ["\ud83d", "a \udc00\ud800 b", "\ud83d\ude00", "\ud83d" * 1000])
+def test_lone_surrogates_count_as_tiktoken_counts_them(text: str) -> None:
+    for name in ORIGINALS:
+        counter = get_counter(name)
+        assert counter.count(text) == len(offline.load_encoding(name).encode(text))
+        assert counter.count_each([text, text]) == [counter.count(text)] * 2
+
+
+def test_a_file_on_the_machine_does_not_change_a_bundled_vocabulary(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    (tmp_path / "fb374d419588a4632f3f557e76b4b70aebbca790").write_bytes(BYTE_VOCABULARY)
+    assert get_counter("o200k_base").count("hello hello") == 2
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut off", "another"])
+def test_an_incomplete_installation_says_so(damage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    original = bundled.FOLDER / "o200k_base.bin"
+    if damage == "cut off":
+        (tmp_path / "o200k_base.bin").write_bytes(original.read_bytes()[:-9])
+    elif damage == "another":
+        shutil.copy(str(bundled.FOLDER / "cl100k_base.bin"), tmp_path / "o200k_base.bin")
+    monkeypatch.setattr(bundled, "FOLDER", tmp_path)
+    with pytest.raises(TokenizerError, match=r"o200k_base\.bin .* reinstall"):
+        get_counter("gpt-4o")
+
+
+# Other vocabularies.
+
+
+@pytest.mark.parametrize("place", ["TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR", "temporary folder"])
+def test_another_vocabulary_is_found_in_tiktokens_cache(
     place: str, byte_vocabulary: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder = tmp_path / "cache"
     if place == "temporary folder":
         folder = tmp_path / "data-gym-cache"
-    elif place == "llama-index-core":
-        folder = tmp_path / "site" / "llama_index" / "core" / "_static" / "tiktoken_cache"
-        monkeypatch.syspath_prepend(str(tmp_path / "site"))
     else:
         monkeypatch.setenv(place, str(folder))
     folder.mkdir(parents=True)
-    (folder / FILE_NAME).write_bytes(byte_vocabulary)
-    environment, imported = dict(os.environ), sys.modules.get("llama_index")
-
-    for name in ("gpt-4o", "o200k_base", "gpt-4.1-mini"):
+    (folder / P50K_FILE).write_bytes(byte_vocabulary)
+    environment = dict(os.environ)
+    for name in ("p50k_base", "text-davinci-003"):
         counter = get_counter(name)
-        assert counter.name == "tiktoken/o200k_base"
+        assert counter.name == "tiktoken/p50k_base"
         assert counter.count("héllo") == 6
         assert counter.count("<|endoftext|>") == 13
-    assert get_counter("gpt-oss-20b").name == "tiktoken/o200k_harmony"
     assert dict(os.environ) == environment
-    assert sys.modules.get("llama_index") is imported
 
 
-def test_the_default_is_gpt_4o(byte_vocabulary: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    (tmp_path / FILE_NAME).write_bytes(byte_vocabulary)
-    assert get_counter().name == "tiktoken/o200k_base"
+@pytest.mark.parametrize("name", ["gpt2", "r50k_base", "p50k_base", "p50k_edit", "text-davinci-003"])
+def test_no_vocabulary_is_downloaded_or_estimated(name: str) -> None:
+    with pytest.raises(TokenizerError, match=r"neither part of this package .*TIKTOKEN_CACHE_DIR.*cl100k_base"):
+        get_counter(name)
 
 
-def test_the_address_is_tiktokens() -> None:
-    assert hashlib.sha1(URL.encode()).hexdigest() == FILE_NAME
-    with pytest.raises(offline.VocabularyError, match=URL):
-        offline.load_encoding("o200k_base")
+def test_the_error_names_the_address_and_the_file() -> None:
+    with pytest.raises(TokenizerError) as caught:
+        get_counter("p50k_base")
+    assert P50K_URL in str(caught.value)
+    assert P50K_FILE in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["gpt2", "r50k_base", "p50k_base", "p50k_edit", "cl100k_base", "o200k_harmony"])
-def test_no_encoding_is_downloaded(name: str) -> None:
-    with pytest.raises(offline.VocabularyError):
-        offline.load_encoding(name)
-
-
-def test_a_damaged_vocabulary_is_passed_over(
-    byte_vocabulary: bytes, bundled_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_damaged_vocabulary_is_passed_over_and_stays(
+    byte_vocabulary: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    (tmp_path / FILE_NAME).write_bytes(byte_vocabulary[:-9])
-    assert get_counter("gpt-4o").name.startswith("bundled/")
-    assert (tmp_path / FILE_NAME).exists()
-
-
-def test_without_a_vocabulary_the_bundled_one_counts_and_it_is_said_once(
-    bundled_file: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING, "diffumask"):
-        for _ in range(3):
-            assert get_counter("gpt-4o").name == "bundled/wordpiece (for o200k_base)"
-            assert get_counter("o200k_base").count("hello") == 1
-        assert len(caplog.records) == 1
-        assert "o200k_base" in caplog.text
-        get_counter("gpt-4")
-    assert len(caplog.records) == 2
-    assert "cl100k_base" in caplog.text
-
-
-def test_the_bundled_estimate_counts_what_wordpiece_does_not_see(bundled_file: Path) -> None:
-    count = get_counter("gpt-4o").count
-    assert count("") == 0
-    assert count("hello hello") == 2
-    assert count("hello\n\nhello") == 3
-    assert count("hello\x00") == 2
-    assert count("\u0e2a\u0e27") == 6
-    assert count("\ud800") > 0
-    assert count("hello " * 120) == 130, "the margin, and no truncation"
-    assert count("hello 1234567") >= 1 + 1 + 3
-    assert count("\n" * 800) >= 100
+    (tmp_path / P50K_FILE).write_bytes(byte_vocabulary[:-9])
+    with pytest.raises(TokenizerError):
+        get_counter("p50k_base")
+    assert (tmp_path / P50K_FILE).exists()
 
 
 def test_a_vocabulary_that_appears_later_is_used(
-    byte_vocabulary: bytes, bundled_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    byte_vocabulary: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    assert get_counter("gpt-4o").name.startswith("bundled/")
-    (tmp_path / FILE_NAME).write_bytes(byte_vocabulary)
-    assert get_counter("gpt-4o").name == "tiktoken/o200k_base"
-
-
-def test_an_incomplete_installation_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(bundled, "TOKENIZER", tmp_path / "missing.json")
-    with pytest.raises(TokenizerError, match="reinstall"):
-        get_counter("gpt-4o")
+    with pytest.raises(TokenizerError):
+        get_counter("p50k_base")
+    (tmp_path / P50K_FILE).write_bytes(byte_vocabulary)
+    assert get_counter("p50k_base").name == "tiktoken/p50k_base"
 
 
 def test_counting_imports_no_model_library() -> None:
@@ -186,6 +213,7 @@ sys.modules["diffumask_core"] = importlib.util.module_from_spec(importlib.util.f
 from diffumask_core.tokens import get_counter
 assert not {"tiktoken", "tokenizers"} & set(sys.modules)
 get_counter(len).count("text")
+get_counter("gpt-4o").count("text")
 assert not {"torch", "transformers", "llama_index"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True)

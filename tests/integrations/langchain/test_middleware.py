@@ -1,6 +1,7 @@
 import asyncio
 import copy
 import json
+import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -297,6 +298,15 @@ def test_many_threads_see_the_same(middleware: Make) -> None:
     layer = middleware(keep=("messages", 2))
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(layer.compress, conversations * 3)) == alone * 3
+
+
+def test_a_pickled_or_copied_one_shows_the_same(middleware: Make) -> None:
+    layer = middleware(keep=("messages", 2), trigger=("tokens", 40), exclude_tools=["stock"], protect=["paper slip"])
+    messages = conversation(4)
+    seen = layer.compress(messages)
+    assert seen != messages
+    for again in (pickle.loads(pickle.dumps(layer)), copy.copy(layer), copy.deepcopy(layer)):
+        assert again.compress(messages) == seen
 
 
 async def test_the_event_loop_goes_on(middleware: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,6 +179,80 @@ def test_a_call_that_fails_is_made_again() -> None:
     assert len(model.asked) == chat.spent.calls == 3
 
 
+class StatusError(Exception):
+    """As OpenAI's and Anthropic's clients raise it."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"refused with {status}")
+        self.status_code = status
+
+
+class GoogleError(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__(f"refused with {status}")
+        self.code = status
+
+
+class ResponseError(Exception):
+    """As httpx and requests raise it."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"refused with {status}")
+        self.response = SimpleNamespace(status_code=status)
+
+
+def wrapped_refused(status: int) -> Exception:
+    error = RuntimeError(f"refused with {status}")
+    error.__cause__ = StatusError(status)
+    return error
+
+
+KINDS = [StatusError, GoogleError, ResponseError, wrapped_refused]
+
+
+def failing(make_error: Callable[[int], Exception], status: int) -> Scripted:
+    def reply(prompt: str) -> str:
+        raise make_error(status)
+
+    return scripted(reply)
+
+
+@pytest.mark.parametrize("make_error", KINDS)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
+def test_a_call_that_is_refused_is_not_made_again(make_error: Callable[[int], Exception], status: int) -> None:
+    model = failing(make_error, status)
+    with pytest.raises(ReaderError, match=f"scripted refuses a call .*refused with {status}.*check the key"):
+        reader(model, max_attempts=4).answers([ask("a")])
+    assert len(model.asked) == 1
+
+
+@pytest.mark.parametrize("make_error", KINDS)
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 529])
+def test_a_call_that_may_pass_later_is_made_again(make_error: Callable[[int], Exception], status: int) -> None:
+    model = failing(make_error, status)
+    with pytest.raises(ReaderError, match=f"no reply in 3 attempts .*refused with {status}"):
+        reader(model, max_attempts=3).answers([ask("a")])
+    assert len(model.asked) == 3
+
+
+def test_a_code_that_is_no_status_says_nothing() -> None:
+    def reply(prompt: str) -> str:
+        error = ConnectionError("reset")
+        error.code = "connection_reset"  # type: ignore[attr-defined]
+        error.response = None  # type: ignore[attr-defined]
+        raise error
+
+    model = scripted(reply)
+    with pytest.raises(ReaderError, match="in 2 attempts"):
+        reader(model, max_attempts=2).answers([ask("a")])
+
+
+def test_a_refused_call_can_be_skipped() -> None:
+    model = failing(StatusError, 400)
+    assert reader(model, on_error="skip").answers([ask("a")]) == [""]
+    assert len(model.asked) == 1
+
+
 def test_what_is_finished_outlives_a_failure(tmp_path: Path) -> None:
     broken = True
 
