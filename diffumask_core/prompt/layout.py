@@ -61,6 +61,9 @@ class Layout:
         json: JSON values (objects and arrays) in the text, outermost, in order; they stay valid JSON.
         segments: The parts of the text that are sent, and so counted, apart from each other (one for a plain text;
             one for each message text). White space between segments is not counted.
+        tool_results: The segments that are results of tools, old or new.
+        recency: Of the turn that is not over yet, the results of tools, each with its rank: 0 for the newest batch,
+            1 for the batch before the assistant's last step, and so on.
     """
 
     text: str
@@ -71,6 +74,8 @@ class Layout:
     protected: tuple[Span, ...] = ()
     json: tuple[JsonNode, ...] = ()
     segments: tuple[Span, ...] = field(default=())
+    tool_results: tuple[Span, ...] = ()
+    recency: tuple[tuple[Span, int], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.segments:
