@@ -40,7 +40,7 @@ class MessageText:
 
     @property
     def is_result(self) -> bool:
-        """Whether a tool gave it, failed or not."""
+        """Whether the text is from a tool, failed or not."""
         return self.kind in ("result", "failed")
 
 
@@ -65,7 +65,7 @@ class ReadMessage:
 
     @property
     def own(self) -> tuple[MessageText, ...]:
-        """The texts after the last result of a tool: those of whoever wrote the message."""
+        """The texts after the last result of a tool: those of the author of the message."""
         last = max((number for number, text in enumerate(self.texts) if text.is_result), default=-1)
         return self.texts[last + 1 :]
 
