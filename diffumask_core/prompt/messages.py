@@ -1,13 +1,15 @@
-"""Chat messages in the OpenAI format: their layout as one text, and putting shortened texts back."""
+"""Chat messages of any of the formats: their layout as one text, and putting shortened texts back."""
 
 import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from typing import Any
 
 from diffumask_core.errors import InputError
-from diffumask_core.prompt.layout import Layout, ShotSpan, shift_layout, shift_shot
+from diffumask_core.prompt.formats import Keys, MessageText, ReadMessage, put_text, read_message
+from diffumask_core.prompt.json_values import find_json
+from diffumask_core.prompt.layout import JsonNode, Layout, ShotSpan, shift_layout, shift_shot
 from diffumask_core.prompt.parse import describe_shot, parse_layout
 from diffumask_core.prompt.spans import Span, merge_spans
 from diffumask_core.units.words import split_words
@@ -27,12 +29,7 @@ class TextPlace:
     """
 
     message: int
-    keys: tuple[str | int, ...]
-
-    @property
-    def in_call(self) -> bool:
-        """Whether the text is the name or the arguments of a tool call."""
-        return self.keys[0] == "tool_calls"
+    keys: Keys
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class MessagesLayout:
 
     Attributes:
         layout: The transcript. Its segments are the texts that are sent: of each message the content or its text
-            parts, then the names and arguments of its tool calls. Its shots are the past turns.
+            parts, and the names and arguments of its tool calls. Its shots are the past turns.
         places: For each segment where it is from (none when the messages hold no text).
         turns: For each shot the indices of its messages, which go together; none for a shot inside a message.
     """
@@ -57,16 +54,17 @@ def messages_layout(
     compress_instructions: bool = False,
     compress_query: bool = False,
 ) -> MessagesLayout:
-    """Lays out a conversation.
+    """Lays out a conversation in the format of OpenAI's chat, OpenAI's Responses or Anthropic's messages.
 
-    System and developer messages are protected. The last user message is the query, or is read as a prompt of its own
-    where it holds shots. What a user said before, with all up to what they said next, is a shot; in it the names and
-    arguments of tool calls stay as long as the shot stays, and so does the final answer of a reply, or a reply that is
-    as short as a label. All else (tool results in progress, a greeting before the first user message, user messages in
-    a row with the last one) can be shortened, but not dropped.
+    System and developer messages are protected, and so are results of tools that failed. The last user message is the
+    query, or is read as a prompt of its own where it holds shots. What a user said before, with all up to what they
+    said next, is a shot; in it the names and arguments of tool calls stay as long as the shot stays, and so does the
+    final answer of a reply, or a reply that is as short as a label. A user message that brings results of tools goes
+    on with the turn; what the user says after the results can be the query. All else (tool results in progress, a
+    greeting before the first user message, user messages in a row with the last one) can be shortened, but not dropped.
 
     Args:
-        messages: Dicts with a role, and a content that is a string, a list of parts, or None.
+        messages: Dicts with a role, and a content that is a string, a list of parts, or None; or items with a type.
         keep: Indices of messages that are protected too.
         compress_instructions: Whether system messages, and the instructions in the last user message, are not.
         compress_query: Whether the last user message is not, apart from a question that it ends in.
@@ -74,76 +72,28 @@ def messages_layout(
     Raises:
         InputError: Something in the messages is not of that form, or there is no message of an index.
     """
-    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
-        raise InputError(f"messages is a {type(messages).__name__}: pass a list of dicts with a role and a content.")
-    if missing := [index for index in keep if index not in range(len(messages))]:
-        raise InputError(f"keep holds {missing[0]!r}: pass indices of messages, from 0 to {len(messages) - 1}.")
-    places: list[TextPlace] = []
-    texts: list[str] = []
-    for index, message in enumerate(messages):
-        for keys, sent in _texts(f"messages[{index}]", message):
-            # A blank text that stays is left out of it all, as an image is: there is nothing to decide or to count.
-            if index in keep and not sent.strip():
-                continue
-            places.append(TextPlace(index, keys))
-            texts.append(sent)
-    text = _BETWEEN.join(texts)
-    segments = _joined_spans(texts)
-
-    roles: list[str] = [message["role"] for message in messages]
-    last_user = max((index for index, role in enumerate(roles) if role == "user"), default=None)
-    own: list[list[Span]] = [[] for _ in messages]
-    calls: list[list[Span]] = [[] for _ in messages]
-    for place, span in zip(places, segments, strict=True):
-        own[place.message].append(span)
-        if place.in_call:
-            calls[place.message].append(span)
-    shots: list[ShotSpan] = []
-    turns: list[tuple[int, ...]] = []
-    for turn in _past_turns(roles):
-        whole = _cover([span for index in turn for span in own[index]])
-        # Without a word there is nothing to decide: such messages stay.
-        if whole is None or not text[slice(*whole)].strip():
-            continue
-        turn_roles = [roles[index] for index in turn]
-        kept, answer = [span for index in turn for span in calls[index]], None
-        if turn_roles == ["user", "assistant"]:
-            marked, answer = _answer(text, own[turn[-1]])
-            kept += marked
-        # A turn stays with a message in its midst that stays.
-        pinned = any(role in _SYSTEM_ROLES for role in turn_roles) or any(index in keep for index in turn)
-        shots.append(ShotSpan(whole, tuple(merge_spans(kept)), answer, pinned))
-        turns.append(tuple(turn))
-
-    asked = None if last_user is None else _cover(own[last_user])
-    query_stays = not compress_query
-    protected: list[Span] = []
-    if last_user is not None and own[last_user]:
-        start, end = own[last_user][-1]
-        inner = shift_layout(parse_layout(text[start:end]), start)
-        # A whole few-shot prompt is often sent as one message.
-        is_prompt = len(own[last_user]) == 1 and bool(inner.shots and (inner.query or inner.instructions))
-        if is_prompt or (compress_query and inner.query):
-            asked, query_stays = inner.query, True
-        if is_prompt:
-            shots += inner.shots
-            turns += [()] * len(inner.shots)
-            protected += inner.instructions if not compress_instructions else ()
-    in_shots = {index for turn in turns for index in turn}
-    for place, span in zip(places, segments, strict=True):
-        is_instruction = roles[place.message] in _SYSTEM_ROLES and not compress_instructions
-        if is_instruction or place.message in keep or (place.in_call and place.message not in in_shots):
-            protected.append(span)
+    conversation = _Conversation.of(messages, keep)
+    starts = _turn_starts(conversation.messages)
+    turns = [
+        (shot, tuple(turn))
+        for turn in _past_turns(conversation.messages, starts)
+        if (shot := _past_turn(conversation, turn)) is not None
+    ]
+    last = _last_message(conversation.text, conversation.asked(), compress_instructions, compress_query)
+    in_turns = {index for _, turn in turns for index in turn}
     layout = Layout(
-        text=text,
-        shots=tuple(shots),
-        query=asked,
-        query_stays=query_stays,
-        protected=tuple(protected),
-        every_segment=True,
-        segments=tuple(segments),
+        text=conversation.text,
+        shots=(*(shot for shot, _ in turns), *last.shots),
+        query=last.query,
+        query_stays=last.query_stays,
+        protected=(*last.protected, *_protected(conversation, in_turns, compress_instructions)),
+        json=tuple(_json(conversation, compress_instructions)),
+        segments=tuple(piece.span for piece in conversation.pieces()),
+        tool_results=tuple(piece.span for piece in conversation.pieces() if piece.text.is_result),
+        recency=_recency(conversation, starts[-1] if starts else 0),
     )
-    return MessagesLayout(layout, tuple(places), tuple(turns))
+    places = tuple(TextPlace(piece.message, piece.text.keys) for piece in conversation.pieces())
+    return MessagesLayout(layout, places, tuple(turn for _, turn in turns) + ((),) * len(last.shots))
 
 
 def rebuild(
@@ -165,84 +115,136 @@ def rebuild(
     for place, text in zip(laid_out.places, segment_texts, strict=False):
         if text is not None:
             staying.add(place.message)
-        holder: Any = rebuilt[place.message]
-        for key in place.keys[:-1]:
-            holder = holder[key]
-        if text or not holder[place.keys[-1]].strip():
-            holder[place.keys[-1]] = text or ""
+        put_text(rebuilt[place.message], place.keys, text or "")
     dropped = {index for turn in laid_out.turns if staying.isdisjoint(turn) for index in turn}
     return [message for index, message in enumerate(rebuilt) if index not in dropped]
 
 
-_Found = tuple[tuple[str | int, ...], Any]
+@dataclass(frozen=True)
+class _Piece:
+    """A text of a message, and where it is in the transcript."""
+
+    message: int
+    text: MessageText
+    span: Span
 
 
-def _texts(where: str, message: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """The texts of a message that are not empty, each with the keys that lead to it."""
-    if not isinstance(message, Mapping):
-        raise InputError(f"{where} is a {type(message).__name__}: it must be a dict with a role and a content.")
-    if not isinstance(message.get("role"), str):
-        raise InputError(f'{where} has no role: it must be a string such as "user", "assistant" or "tool".')
-    for keys, text in [*_content(where, message.get("content")), *_calls(where, message.get("tool_calls"))]:
-        if not isinstance(text, str):
-            path = "".join(f"[{key}]" if isinstance(key, int) else f'["{key}"]' for key in keys)
-            expected = "a string, a list of parts or None" if keys == ("content",) else "a string"
-            raise InputError(f"{where}{path} is a {type(text).__name__}: it must be {expected}.")
-        if text:
-            yield keys, text
+@dataclass(frozen=True)
+class _Conversation:
+    """Messages that were read.
 
-
-def _content(where: str, content: Any) -> Iterator[_Found]:
-    if isinstance(content, list):
-        for number, part in enumerate(content):
-            if not isinstance(part, dict) or "type" not in part:
-                raise InputError(f'{where}["content"][{number}] must be a dict with a type, such as "text".')
-            if part["type"] == "text":
-                yield ("content", number, "text"), part.get("text")
-    elif content is not None:
-        yield ("content",), content
-
-
-def _calls(where: str, calls: Any) -> Iterator[_Found]:
-    if calls is not None and not (isinstance(calls, list) and all(isinstance(call, dict) for call in calls)):
-        raise InputError(f'{where}["tool_calls"] must be a list of dicts.')
-    for number, call in enumerate(calls or ()):
-        if isinstance(call.get("function"), dict):
-            yield ("tool_calls", number, "function", "name"), call["function"].get("name")
-            yield ("tool_calls", number, "function", "arguments"), call["function"].get("arguments")
-
-
-def _joined_spans(texts: Sequence[str]) -> list[Span]:
-    """Where each text is when all are joined."""
-    spans = []
-    position = 0
-    for text in texts:
-        spans.append((position, position + len(text)))
-        position += len(text) + len(_BETWEEN)
-    return spans
-
-
-def _past_turns(roles: Sequence[str]) -> Iterator[range]:
-    """Turns before the last one: user messages in a row, and all up to the next user message.
-
-    System messages at the end of a turn belong to none.
+    Attributes:
+        messages: Each of them.
+        spans: For each message where its texts are in the transcript.
+        text: The transcript.
+        keep: Indices of messages that the caller protects.
     """
+
+    messages: Sequence[ReadMessage]
+    spans: Sequence[Sequence[Span]]
+    text: str
+    keep: Collection[int]
+
+    @classmethod
+    def of(cls, messages: Sequence[Mapping[str, Any]], keep: Collection[int]) -> "_Conversation":
+        """Reads messages, and joins their texts."""
+        if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
+            raise InputError(
+                f"messages is a {type(messages).__name__}: pass a list of dicts with a role and a content."
+            )
+        if missing := [index for index in keep if index not in range(len(messages))]:
+            raise InputError(f"keep holds {missing[0]!r}: pass indices of messages, from 0 to {len(messages) - 1}.")
+        read = [
+            _without_blanks(read_message(f"messages[{index}]", message), index in keep)
+            for index, message in enumerate(messages)
+        ]
+        spans = []
+        position = 0
+        for message in read:
+            own = []
+            for each in message.texts:
+                own.append((position, position + len(each.text)))
+                position += len(each.text) + len(_BETWEEN)
+            spans.append(own)
+        return cls(read, spans, _BETWEEN.join(each.text for message in read for each in message.texts), keep)
+
+    def pieces(self) -> Iterator[_Piece]:
+        """All texts, in order."""
+        for index in range(len(self.messages)):
+            yield from self.pieces_of(index)
+
+    def pieces_of(self, index: int) -> list[_Piece]:
+        """The texts of a message."""
+        pairs = zip(self.messages[index].texts, self.spans[index], strict=True)
+        return [_Piece(index, text, span) for text, span in pairs]
+
+    def asked(self) -> list[Span]:
+        """Where the texts are that the user said last."""
+        last = max((index for index, message in enumerate(self.messages) if message.asks), default=None)
+        if last is None:
+            return []
+        spans = self.spans[last]
+        return list(spans[len(spans) - len(self.messages[last].own) :])
+
+
+def _without_blanks(message: ReadMessage, stays: bool) -> ReadMessage:
+    """A blank text that stays is left out, as an image is: there is nothing to decide or to count."""
+    texts = [text for text in message.texts if text.text.strip() or not (stays or text.kind == "failed")]
+    return replace(message, texts=tuple(texts))
+
+
+# Past turns.
+
+
+def _turn_starts(messages: Sequence[ReadMessage]) -> list[int]:
+    """Where turns begin: at the first of user messages in a row, unless a call waits there for its result."""
+    waiting = _waiting(messages)
     starts: list[int] = []
     previous = ""
-    for index, role in enumerate(roles):
-        if role in _SYSTEM_ROLES:
+    for index, message in enumerate(messages):
+        if message.role in _SYSTEM_ROLES:
             continue
-        if role == "user" != previous:
+        if message.role == "user" != previous and not waiting[index]:
             starts.append(index)
-        previous = role
+        previous = message.role
+    return starts
+
+
+def _waiting(messages: Sequence[ReadMessage]) -> list[bool]:
+    """For each message whether it parts a call from its result, or is that result."""
+    called: dict[str, int] = {}
+    changes = [0] * (len(messages) + 1)
+    for index, message in enumerate(messages):
+        # Some agents number the calls of each step anew, so the last call of an id counts.
+        for begin in [called[each] for each in message.answers if each in called]:
+            changes[begin + 1] += 1
+            changes[index + 1] -= 1
+        called.update(dict.fromkeys(message.calls, index))
+    return [number > 0 for number in accumulate(changes)]
+
+
+def _past_turns(messages: Sequence[ReadMessage], starts: Sequence[int]) -> Iterator[range]:
+    """Turns before the last one: each from its start to the next; system messages at its end belong to none."""
     for begin, end in pairwise(starts):
-        last = max(index for index in range(begin, end) if roles[index] not in _SYSTEM_ROLES)
+        last = max(index for index in range(begin, end) if messages[index].role not in _SYSTEM_ROLES)
         yield range(begin, last + 1)
 
 
-def _cover(spans: Sequence[Span]) -> Span | None:
-    """From the first to the last of the spans, which are in order."""
-    return (spans[0][0], spans[-1][1]) if spans else None
+def _past_turn(conversation: _Conversation, turn: range) -> ShotSpan | None:
+    """A past turn as a shot; None without a word in it, when there is nothing to decide and its messages stay."""
+    pieces = [piece for index in turn for piece in conversation.pieces_of(index)]
+    whole = _cover([piece.span for piece in pieces])
+    if whole is None or not conversation.text[slice(*whole)].strip():
+        return None
+    kept, answer = [piece.span for piece in pieces if piece.text.kind == "fixed"], None
+    speaking = [index for index in turn if conversation.messages[index].role]
+    if [conversation.messages[index].role for index in speaking] == ["user", "assistant"]:
+        marked, answer = _answer(conversation.text, conversation.spans[speaking[-1]])
+        kept += marked
+    # A turn stays with a message in its midst that stays.
+    pinned = any(conversation.messages[index].role in _SYSTEM_ROLES or index in conversation.keep for index in turn)
+    pinned = pinned or any(piece.text.kind == "failed" for piece in pieces)
+    return ShotSpan(whole, tuple(merge_spans(kept)), answer, pinned)
 
 
 def _answer(text: str, reply: Sequence[Span]) -> tuple[Sequence[Span], Span | None]:
@@ -254,3 +256,85 @@ def _answer(text: str, reply: Sequence[Span]) -> tuple[Sequence[Span], Span | No
         return [reply[0]], reply[0]
     described = shift_shot(describe_shot(text[start:end]), start)
     return described.kept, described.answer
+
+
+# The last user message.
+
+
+@dataclass(frozen=True)
+class _LastMessage:
+    """What the last user message is made of; the attributes are those of a `Layout`."""
+
+    query: Span | None
+    query_stays: bool
+    shots: tuple[ShotSpan, ...] = ()
+    protected: tuple[Span, ...] = ()
+
+
+def _last_message(text: str, asked: Sequence[Span], compress_instructions: bool, compress_query: bool) -> _LastMessage:
+    """Decides what of the last user message is the task, and so stays, and what can be shortened.
+
+    This function is the one place of that decision. A few-shot prompt sent as one message is read as a prompt of its
+    own. Any other message is the query as a whole; with `compress_query` only a question at its end stays.
+
+    Args:
+        text: The transcript.
+        asked: Where the texts are that the user said last.
+        compress_instructions: Whether instructions in a few-shot prompt may be shortened.
+        compress_query: Whether the message may be shortened.
+    """
+    whole = _LastMessage(_cover(asked), not compress_query)
+    if not asked:
+        return whole
+    start, end = asked[-1]
+    inner = shift_layout(parse_layout(text[start:end]), start)
+    if len(asked) == 1 and inner.shots and (inner.query or inner.instructions):
+        instructions = () if compress_instructions or not inner.instructions else (inner.instructions,)
+        return _LastMessage(inner.query, True, inner.shots, instructions)
+    return _LastMessage(inner.query, True) if compress_query and inner.query else whole
+
+
+# The rest of the layout.
+
+
+def _protected(conversation: _Conversation, in_turns: set[int], compress_instructions: bool) -> Iterator[Span]:
+    """Texts that stay: of messages that do, of tools that failed, and of calls that are not in a past turn."""
+    for piece in conversation.pieces():
+        in_progress = piece.text.kind == "fixed" and piece.message not in in_turns
+        if _stays(conversation, piece, compress_instructions) or in_progress:
+            yield piece.span
+
+
+def _json(conversation: _Conversation, compress_instructions: bool) -> Iterator[JsonNode]:
+    """JSON in the texts that can be shortened."""
+    for piece in conversation.pieces():
+        if piece.text.kind != "fixed" and not _stays(conversation, piece, compress_instructions):
+            yield from find_json(conversation.text, *piece.span)
+
+
+def _stays(conversation: _Conversation, piece: _Piece, compress_instructions: bool) -> bool:
+    is_instruction = conversation.messages[piece.message].role in _SYSTEM_ROLES and not compress_instructions
+    return is_instruction or piece.message in conversation.keep or piece.text.kind == "failed"
+
+
+def _recency(conversation: _Conversation, start: int) -> tuple[tuple[Span, int], ...]:
+    """The results of tools in the turn that begins at a message, with their ranks; see `Layout`.
+
+    A batch is what came between two steps of the assistant.
+    """
+    ranks: list[tuple[Span, int]] = []
+    rank = 0
+    in_batch = False
+    for index in reversed(range(start, len(conversation.messages))):
+        results = [piece.span for piece in conversation.pieces_of(index) if piece.text.is_result]
+        ranks += [(span, rank) for span in reversed(results)]
+        if conversation.messages[index].role == "assistant":
+            rank += in_batch
+            in_batch = False
+        in_batch = in_batch or bool(results)
+    return tuple(reversed(ranks))
+
+
+def _cover(spans: Sequence[Span]) -> Span | None:
+    """From the first to the last of the spans, which are in order."""
+    return (spans[0][0], spans[-1][1]) if spans else None

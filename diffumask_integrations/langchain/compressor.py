@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ConfigDict
 
 from diffumask_core import CompressionResult, InputError
-from diffumask_core.extras import needs_extra
-from diffumask_integrations.langchain.messages import failed_tools, put_back, to_openai
+from diffumask_integrations.extras import needs_extra
+from diffumask_integrations.langchain.messages import failed_tools, put_back, read_openai, to_openai
 from diffumask_integrations.settings import CompressionSettings
 
 with needs_extra("langchain"):
@@ -184,12 +184,11 @@ class DiffuMaskCompressor(CompressionSettings, RunnableSerializable[LanguageMode
     def _compress_messages(
         self, messages: Sequence[BaseMessage], options: dict[str, Any]
     ) -> tuple[list[BaseMessage], CompressionResult | None]:
-        if not any(message.text.strip() for message in messages):
+        sent = to_openai(messages)
+        if not any(text.kind != "fixed" and text.text.strip() for read in read_openai(sent) for text in read.texts):
             logger.warning("The messages have no text to compress: they are passed on as they are.")
             return list(messages), None
-        result = self.get_compressor().compress_messages(
-            to_openai(messages), keep=failed_tools(messages), **self.options(**options)
-        )
+        result = self.get_compressor().compress_messages(sent, keep=failed_tools(messages), **self.options(**options))
         return put_back(messages, result.messages or []), result
 
 

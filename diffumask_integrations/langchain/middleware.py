@@ -4,20 +4,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Any, Literal, cast
 
 from diffumask_core import InputError
-from diffumask_core.extras import needs_extra
+from diffumask_core.prompt.formats import MessageText, put_text
 from diffumask_core.tokens import get_counter
-from diffumask_integrations.langchain.messages import failed_tools, put_back, to_openai
+from diffumask_integrations.extras import needs_extra
+from diffumask_integrations.langchain.messages import failed_tools, put_back, read_openai, to_openai
 from diffumask_integrations.settings import CompressionSettings
 
 with needs_extra("langchain-agents"):
     from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
     from langchain.agents.middleware.types import ContextT
-    from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+    from langchain_core.messages import AnyMessage
 
 # Texts of fewer tokens stay: there is little to save in them.
 _SMALL = 50
@@ -111,47 +112,35 @@ class DiffuMaskMiddleware(AgentMiddleware[AgentState[Any], ContextT]):
             As many messages, alike in all but their texts.
         """
         sent = to_openai(messages)
-        if self._trigger and sum(self._count(text) for text in _all_texts(sent)) < self._trigger:
+        read = read_openai(sent)
+        if self._trigger and sum(self._count(text.text) for each in read for text in each.texts) < self._trigger:
             return list(messages)
-        roles = [message["role"] for message in sent]
-        stays = {*failed_tools(messages), *self._excluded(messages)}
+        failed = {*failed_tools(messages)}
+        tools = _called_tools(sent)
         block = max(self._keep, 1)
         query = ""
         for index in range(max(len(sent) - self._keep, 0) // block * block):
-            if roles[index] == "user":
-                query = str(messages[index].text)
+            texts = read[index].texts
+            if read[index].asks:
+                own = read[index].own
+                query = "".join(text.text for text in own if text.kind == "text")
                 # It stays for good if it was still the query when it became old.
                 length_then = index // block * block + block + self._keep
-                if "user" not in roles[index + 1 : length_then]:
-                    continue
-            if roles[index] in ("user", "assistant", "tool") and index not in stays:
-                sent[index]["content"] = self._shorten_content(roles[index], sent[index]["content"], query)
+                if not any(each.asks for each in read[index + 1 : length_then]):
+                    texts = texts[: len(texts) - len(own)]
+            if read[index].role in ("user", "assistant", "tool") and index not in failed:
+                self._shorten_texts(sent[index], texts, tools, query)
         return cast(list[AnyMessage], put_back(messages, sent))
 
-    def _excluded(self, messages: Sequence[AnyMessage]) -> list[int]:
-        """Indices of the results of tools that are excluded."""
-        called = {
-            call["id"]: call["name"]
-            for message in messages
-            if isinstance(message, AIMessage)
-            for call in message.tool_calls
-        }
-        return [
-            index
-            for index, message in enumerate(messages)
-            if isinstance(message, ToolMessage)
-            and (message.name or called.get(message.tool_call_id)) in self._exclude_tools
-        ]
-
-    def _shorten_content(
-        self, role: str, content: str | list[dict[str, Any]], query: str
-    ) -> str | list[dict[str, Any]]:
-        if isinstance(content, str):
-            return self._shorten(role, content, query)
-        return [
-            {**part, "text": self._shorten(role, part["text"], query)} if part["type"] == "text" else part
-            for part in content
-        ]
+    def _shorten_texts(
+        self, message: dict[str, Any], texts: Sequence[MessageText], tools: dict[str, str], query: str
+    ) -> None:
+        """Shortens these texts of a message, each on its own."""
+        for text in texts:
+            is_wanted = text.kind == "result" and _tool(message, text, tools) not in self._exclude_tools
+            if is_wanted or text.kind == "text":
+                role = "tool" if text.is_result else message["role"]
+                put_text(message, text.keys, self._shorten(role, text.text, query))
 
     def _compress_text(self, role: str, text: str, query: str) -> str:
         if not text.strip() or self._count(text) < _SMALL:
@@ -170,10 +159,16 @@ def _amount(option: str, value: Any, unit: str) -> int:
     raise InputError(f'{option}={value!r} is not possible: pass a pair such as {option}=("{unit}", 10).')
 
 
-def _all_texts(messages: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """The texts of messages in the OpenAI format, those of their tool calls included."""
-    for message in messages:
-        content = message["content"]
-        yield from [content] if isinstance(content, str) else [part.get("text", "") for part in content]
-        for call in message["tool_calls"]:
-            yield from call["function"].values()
+def _called_tools(messages: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The names of the tools that were called, by the ids of the calls."""
+    tools = {call["id"]: call["function"]["name"] for message in messages for call in message["tool_calls"]}
+    blocks = [part for message in messages if isinstance(message["content"], list) for part in message["content"]]
+    return {part["id"]: part["name"] for part in blocks if part["type"] == "tool_use"} | tools
+
+
+def _tool(message: dict[str, Any], result: MessageText, tools: dict[str, str]) -> str | None:
+    """The name of the tool that a result in a message is from."""
+    content, answered = message["content"], message["tool_call_id"]
+    if isinstance(content, list):
+        answered = content[int(result.keys[1])].get("tool_use_id", answered)
+    return message["tool_name"] or tools.get(answered)

@@ -1,6 +1,8 @@
 import copy
+import time
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -269,3 +271,255 @@ def test_a_few_shot_prompt_in_the_last_user_message_is_read_as_a_prompt() -> Non
     assert layout.query is not None
     assert layout.text[slice(*layout.query)] == "Review: Fine.\nLabel:"
     assert laid_out.turns == ((), ())
+
+
+# Anthropic's format and OpenAI's Responses.
+
+
+def use(number: int, **arguments: Any) -> Message:
+    return {"type": "tool_use", "id": f"t{number}", "name": "find", "input": arguments}
+
+
+def found(number: int, content: Any, **more: Any) -> Message:
+    return {"type": "tool_result", "tool_use_id": f"t{number}", "content": content, **more}
+
+
+def text(words: str) -> Message:
+    return {"type": "text", "text": words}
+
+
+THINKING = {"type": "thinking", "thinking": "Blue, then.", "signature": "c2lnbmVk"}
+ANTHROPIC = [
+    message("user", "When is my blue bike ready?"),
+    message("assistant", [THINKING, text("Let me look."), use(1, bike="blue")]),
+    message("user", [found(1, "It is ready on Friday, for eighty.")]),
+    message("assistant", [text("Your blue bike will be ready on Friday.")]),
+    message("user", "And what about the red one and the green one?"),
+    message("assistant", [use(2, bike="red"), use(3, bike="green")]),
+    message("user", [found(2, '{"ready": "Monday"}'), found(3, [text("No such bike.")], is_error=True)]),
+    message("assistant", [use(4, owner="me")]),
+    message("user", [{**found(4, "red and green"), "cache_control": {"type": "ephemeral"}}]),
+]
+RESPONSES = [
+    {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "You run a workshop."}]},
+    message("user", "When is my blue bike ready?"),
+    {"type": "reasoning", "id": "r1", "encrypted_content": "AAAA", "summary": []},
+    {"type": "function_call", "call_id": "c1", "name": "find", "arguments": '{"bike": "blue"}'},
+    {"type": "function_call_output", "call_id": "c1", "output": "It is ready on Friday, for eighty."},
+    message(
+        "assistant", [{"type": "output_text", "text": "Your blue bike will be ready on Friday.", "annotations": []}]
+    ),
+    {"role": "user", "content": [{"type": "input_text", "text": "And what about the red one?"}]},
+    {"type": "function_call", "call_id": "c2", "name": "find", "arguments": '{"bike": "red"}'},
+    {"type": "function_call_output", "call_id": "c2", "output": [{"type": "input_text", "text": "on Monday"}]},
+]
+
+
+def asked(laid_out: MessagesLayout) -> str | None:
+    query = laid_out.layout.query
+    return laid_out.layout.text[slice(*query)] if query else None
+
+
+def ranks(laid_out: MessagesLayout) -> list[tuple[str, int]]:
+    return [(laid_out.layout.text[slice(*span)], rank) for span, rank in laid_out.layout.recency]
+
+
+class TestAnthropic:
+    def test_an_agent_at_work(self) -> None:
+        laid_out = messages_layout(ANTHROPIC)
+        layout = laid_out.layout
+        assert asked(laid_out) == ANTHROPIC[4]["content"]
+        assert laid_out.turns == ((0, 1, 2, 3),)
+        assert texts(laid_out, layout.shots[0].kept) == ["find", '{"bike": "blue"}']
+        assert texts(laid_out, layout.protected) == [
+            *["find", '{"bike": "red"}', "find", '{"bike": "green"}'],
+            *["No such bike.", "find", '{"owner": "me"}'],
+        ]
+        assert texts(laid_out, [node.span for node in layout.json]) == ['{"ready": "Monday"}']
+        assert "Blue, then." not in layout.text
+
+    def test_results_are_known_old_or_new_and_the_newest_of_the_running_turn_come_first(self) -> None:
+        laid_out = messages_layout(ANTHROPIC)
+        assert texts(laid_out, laid_out.layout.tool_results) == [
+            "It is ready on Friday, for eighty.",
+            *['{"ready": "Monday"}', "No such bike.", "red and green"],
+        ]
+        assert ranks(laid_out) == [('{"ready": "Monday"}', 1), ("No such bike.", 1), ("red and green", 0)]
+
+    def test_only_texts_change(self) -> None:
+        before = copy.deepcopy(ANTHROPIC)
+        laid_out = messages_layout(ANTHROPIC)
+        rebuilt = rebuild(laid_out, ANTHROPIC, [each.upper() for each in segment_texts(laid_out)])
+        assert rebuilt[1]["content"] == [THINKING, text("LET ME LOOK."), {**use(1, bike="blue"), "name": "FIND"}]
+        assert rebuilt[6]["content"][1] == found(3, [text("NO SUCH BIKE.")], is_error=True)
+        assert rebuilt[8]["content"] == [{**ANTHROPIC[8]["content"][0], "content": "RED AND GREEN"}]
+        assert before == ANTHROPIC
+
+    def test_a_turn_goes_whole(self) -> None:
+        laid_out = messages_layout(ANTHROPIC)
+        left = [None if number < 6 else each for number, each in enumerate(segment_texts(laid_out))]
+        assert rebuild(laid_out, ANTHROPIC, left) == ANTHROPIC[4:]
+
+    def test_what_a_user_says_after_results_is_the_query(self) -> None:
+        conversation = [*ANTHROPIC[:2], message("user", [*ANTHROPIC[2]["content"], text("And the red one?")])]
+        laid_out = messages_layout(conversation)
+        assert asked(laid_out) == "And the red one?"
+        assert laid_out.turns == ()
+        assert ranks(laid_out) == [("It is ready on Friday, for eighty.", 0)]
+
+    def test_a_message_with_results_never_begins_a_turn(self) -> None:
+        both = message("user", [*ANTHROPIC[2]["content"], text("And the red one?")])
+        laid_out = messages_layout([*ANTHROPIC[:2], both, *ANTHROPIC[3:]])
+        assert laid_out.turns == ((0, 1, 2, 3),)
+        assert asked(laid_out) == ANTHROPIC[4]["content"]
+
+    def test_a_result_that_failed_pins_its_turn(self) -> None:
+        failed = message("user", [found(1, "out of order", is_error=True)])
+        laid_out = messages_layout([*ANTHROPIC[:2], failed, *ANTHROPIC[3:5]])
+        assert [shot.pinned for shot in laid_out.layout.shots] == [True]
+        assert texts(laid_out, laid_out.layout.protected) == ["out of order"]
+
+    def test_few_shot_pairs_with_thinking(self) -> None:
+        conversation = [
+            message("user", [text("What a lovely day!")]),
+            message("assistant", [THINKING, text("happy")]),
+            message("user", [text("The cake was gone when I came.")]),
+        ]
+        (shot,) = messages_layout(conversation).layout.shots
+        assert shot.answer == shot.kept[0]
+
+
+class TestResponses:
+    def test_an_agent_at_work(self) -> None:
+        laid_out = messages_layout(RESPONSES)
+        assert asked(laid_out) == "And what about the red one?"
+        assert laid_out.turns == ((1, 2, 3, 4, 5),)
+        assert texts(laid_out, laid_out.layout.protected) == ["You run a workshop.", "find", '{"bike": "red"}']
+        assert texts(laid_out, laid_out.layout.shots[0].kept) == ["find", '{"bike": "blue"}']
+        assert texts(laid_out, laid_out.layout.tool_results) == ["It is ready on Friday, for eighty.", "on Monday"]
+        assert ranks(laid_out) == [("on Monday", 0)]
+
+    def test_a_turn_goes_with_its_opaque_items(self) -> None:
+        laid_out = messages_layout(RESPONSES)
+        left = [None if 0 < number < 6 else each for number, each in enumerate(segment_texts(laid_out))]
+        assert rebuild(laid_out, RESPONSES, left) == [RESPONSES[0], *RESPONSES[6:]]
+
+    def test_few_shot_pairs_with_reasoning(self) -> None:
+        pair = [message("user", "What a lovely day!"), RESPONSES[2], message("assistant", "happy")]
+        laid_out = messages_layout([*pair, message("user", "The cake was gone when I came.")])
+        (shot,) = laid_out.layout.shots
+        assert shot.answer
+        assert laid_out.turns == ((0, 1, 2),)
+
+    @pytest.mark.parametrize("kind", ["function_call", "computer_call"])
+    def test_a_user_who_speaks_before_the_result_does_not_part_it_from_its_call(self, kind: str) -> None:
+        call_item = {"type": kind, "call_id": "c1", "name": "find", "arguments": "{}"}
+        result_item = {"type": f"{kind}_output", "call_id": "c1", "output": "a blue bike"}
+        conversation = [
+            *[message("user", "Find my bike."), call_item, message("user", "Please be quick."), result_item],
+            *[message("assistant", "Here it is, in the cellar."), message("user", "Thank you for that.")],
+        ]
+        assert messages_layout(conversation).turns == ((0, 1, 2, 3, 4),)
+
+    def test_ids_may_come_again_in_later_turns(self) -> None:
+        assert messages_layout([*RESPONSES[1:6] * 3, message("user", "Thanks.")]).turns == (
+            (0, 1, 2, 3, 4),
+            (5, 6, 7, 8, 9),
+            (10, 11, 12, 13, 14),
+        )
+
+
+def test_ranks_count_steps_of_the_assistant() -> None:
+    steps = [[call("find", "{}"), result(f"result {number}")] for number in range(3)]
+    conversation = [message("user", "Look."), *(each for step in steps for each in step)]
+    expected = [("result 0", 2), ("result 1", 1), ("result 2", 0)]
+    assert ranks(messages_layout(conversation)) == expected
+    assert ranks(messages_layout(conversation[1:])) == expected
+    assert ranks(messages_layout([*conversation, result("result 3")])) == [
+        *[("result 0", 2), ("result 1", 1), ("result 2", 0), ("result 3", 0)],
+    ]
+    # The assistant has begun to reply: the last results are still the newest.
+    assert ranks(messages_layout([*conversation, message("assistant", "So")])) == expected
+    assert ranks(messages_layout([*conversation, message("user", "Thanks.")])) == []
+
+
+def test_a_lone_surrogate_is_a_character() -> None:
+    conversation = [message("user", "a \ud83d b"), message("assistant", [use(1, word="\ud83d")])]
+    laid_out = messages_layout(conversation)
+    assert "\ud83d" in laid_out.layout.text
+    assert rebuild(laid_out, conversation, segment_texts(laid_out)) == conversation
+
+
+def test_other_sequences() -> None:
+    assert messages_layout(tuple(AGENT)) == messages_layout(AGENT)
+    for other in (np.array(["a"]), {1}, iter(AGENT), 5):
+        with pytest.raises(InputError, match="pass a list of dicts"):
+            messages_layout(other)  # type: ignore[arg-type]
+
+
+def test_many_messages_take_linear_time() -> None:
+    turn = [message("user", "Go on."), message("assistant", [use(1)]), message("user", [found(1, "done it all")])]
+    conversation = [*turn * 5_000, message("user", [found(1, "x")] * 20_000)]
+    started = time.perf_counter()
+    laid_out = messages_layout(conversation)
+    rebuild(laid_out, conversation, segment_texts(laid_out))
+    assert time.perf_counter() - started < 5
+
+
+_IDS = st.sampled_from(["t1", "t2", "t3"])
+_CONTENTS = st.none() | _TEXTS | st.lists(_TEXTS.map(text), max_size=2)
+_BLOCKS = st.one_of(
+    _TEXTS.map(text),
+    st.just(THINKING),
+    st.builds(lambda id_, value: {"type": "tool_use", "id": id_, "name": "f", "input": {"a": value}}, _IDS, _TEXTS),
+    st.builds(
+        lambda id_, content, failed: {
+            "type": "tool_result",
+            "tool_use_id": id_,
+            "content": content,
+            "is_error": failed,
+        },
+        _IDS,
+        _CONTENTS,
+        st.booleans(),
+    ),
+)
+_ITEMS = st.one_of(
+    st.builds(message, st.sampled_from(["user", "assistant", "system"]), _CONTENTS | st.lists(_BLOCKS, max_size=4)),
+    st.builds(lambda id_: {"type": "function_call", "call_id": id_, "name": "f", "arguments": "{}"}, _IDS),
+    st.builds(lambda id_, out: {"type": "function_call_output", "call_id": id_, "output": out}, _IDS, _CONTENTS),
+    st.builds(lambda kind: {"type": kind, "id": "i"}, st.sampled_from(["reasoning", "item_reference", "mcp_call"])),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(conversation=st.lists(_ITEMS, max_size=12))
+def test_any_items(conversation: list[Message]) -> None:
+    before = copy.deepcopy(conversation)
+    laid_out = messages_layout(conversation)
+    layout = laid_out.layout
+    assert rebuild(laid_out, conversation, segment_texts(laid_out)) == conversation == before
+    assert {span for span, _ in layout.recency} <= set(layout.tool_results) <= {*layout.segments}
+    assert [rank for _, rank in layout.recency] == sorted((rank for _, rank in layout.recency), reverse=True)
+    for turn in laid_out.turns:
+        inside = [conversation[index] for index in turn]
+        outside = [each for index, each in enumerate(conversation) if index not in turn]
+        # A result outside has its call outside, unless it had none before.
+        assert orphans(outside) <= orphans(conversation)
+        assert list(turn) == [*range(turn[0], turn[-1] + 1)]
+        assert inside[0]["role"] == "user"
+
+
+def orphans(conversation: list[Message]) -> int:
+    """Results without a call of their id before them."""
+    called: set[str] = set()
+    count = 0
+    for each in conversation:
+        content = each.get("content")
+        blocks = [each, *(content if isinstance(content, list) else [])]
+        answered = [block.get("tool_use_id") for block in blocks if block.get("type") == "tool_result"]
+        answered += [each["call_id"]] if each.get("type") == "function_call_output" else []
+        count += sum(one not in called for one in answered)
+        called |= {block["id"] for block in blocks if block.get("type") == "tool_use"}
+        called |= {each["call_id"]} if each.get("type") == "function_call" else set()
+    return count

@@ -17,8 +17,9 @@ from langchain_core.messages import (
 )
 
 from diffumask_core import BudgetError, Compressor
+from diffumask_core.prompt.formats import put_text
 from diffumask_integrations.langchain import DiffuMaskCompressor
-from diffumask_integrations.langchain.messages import failed_tools, put_back, to_openai
+from diffumask_integrations.langchain.messages import failed_tools, put_back, read_openai, to_openai
 
 
 def call(name: str, **arguments: object) -> dict[str, object]:
@@ -100,6 +101,111 @@ def test_failed_tools() -> None:
         ToolMessage("c", tool_call_id="2"),
     ]
     assert failed_tools(messages) == [1]
+
+
+# Blocks of Anthropic and of OpenAI's Responses.
+
+THOUGHT = {"type": "thinking", "thinking": "Let me see.", "signature": "c2lnbmVk"}
+IMAGE = {"type": "image", "source": {"type": "base64", "data": "AAAA"}}
+
+
+def use(number: int) -> dict[str, object]:
+    return {"type": "tool_use", "id": f"t{number}", "name": "tides", "input": {"pier": "north"}}
+
+
+def result_of(number: int, content: object, **more: object) -> dict[str, object]:
+    return {"type": "tool_result", "tool_use_id": f"t{number}", "content": content, **more}
+
+
+class TestBlocks:
+    def test_results_in_a_human_message(self) -> None:
+        nested = [{"type": "text", "text": "a table", "cache_control": {"type": "ephemeral"}}, IMAGE, "a string"]
+        message = HumanMessage([result_of(1, "noon"), result_of(2, nested), {"type": "text", "text": "And now?"}])
+        before = copy.deepcopy(message)
+        (sent,) = to_openai([message])
+        (read,) = read_openai([sent])
+        assert [(text.text, text.kind) for text in read.texts] == [
+            *[("noon", "result"), ("a table", "result"), ("a string", "result"), ("And now?", "text")],
+        ]
+        assert (read.role, read.asks, read.answers) == ("tool", True, ("t1", "t2"))
+        for text in read.texts:
+            put_text(sent, text.keys, text.text[:1])
+        (short,) = put_back([message], [sent])
+        assert short.content == [
+            result_of(1, "n"),
+            result_of(2, [{**nested[0], "text": "a"}, IMAGE, "a"]),
+            {"type": "text", "text": "A"},
+        ]
+        assert message == before
+
+    def test_a_result_that_failed_is_known(self) -> None:
+        (read,) = read_openai(to_openai([HumanMessage([result_of(1, "no such pier", is_error=True)])]))
+        assert [text.kind for text in read.texts] == ["failed"]
+
+    def test_a_tool_message_with_blocks(self) -> None:
+        for content in ([{"type": "text", "text": "noon"}, IMAGE], [result_of(1, [{"type": "text", "text": "noon"}])]):
+            message = ToolMessage(content, tool_call_id="t1", name="tides")
+            (read,) = read_openai(to_openai([message]))
+            assert [(text.text, text.kind) for text in read.texts] == [("noon", "result")]
+            assert put_back([message], to_openai([message])) == [message]
+
+    def test_a_call_counts_once(self) -> None:
+        called = [{"name": "tides", "args": {"pier": "north"}, "id": "t1"}]
+        responses = {"type": "function_call", "id": "fc_9", "call_id": "t1", "name": "tides", "arguments": '{"a": 1}'}
+        for content in ([THOUGHT, use(1)], [{"type": "reasoning", "id": "r", "summary": []}, responses]):
+            for calls in (called, []):
+                message = AIMessage(content, tool_calls=calls)
+                (read,) = read_openai(to_openai([message]))
+                assert [text.kind for text in read.texts] == ["fixed", "fixed"]
+                assert read.calls == ("t1",)
+                assert put_back([message], to_openai([message]))[0] is message
+
+    def test_texts_of_responses(self) -> None:
+        blocks = [
+            {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "x"}]},
+            {"type": "output_text", "text": "At noon.", "id": "m1"},
+            {"type": "output_text", "text": "See there.", "annotations": [{"type": "url_citation", "start_index": 4}]},
+        ]
+        short = with_texts(AIMessage(blocks), "noon")
+        assert short.content == [blocks[0], {**blocks[1], "text": "noon"}, blocks[2]]
+        assert with_texts(HumanMessage([{"type": "input_text", "text": "When?"}]), "x").content == [
+            {"type": "input_text", "text": "x"}
+        ]
+
+    def test_odd_blocks_stay(self) -> None:
+        blocks = [
+            *[{"type": "tool_use", "id": ["t"], "name": None}, {"type": "tool_use", "name": "f", "id": {}}],
+            *[{"type": "tool_result"}, {"type": "tool_result", "content": 5}, {"type": 7}, {"type": "text"}],
+        ]
+        for message in (AIMessage(blocks), HumanMessage(blocks)):
+            read_openai(to_openai([message]))
+            assert put_back([message], to_openai([message]))[0] is message
+
+    def test_a_runnable_keeps_calls_and_results_together(self, compressor: Compressor) -> None:
+        words = "The ferry leaves from the north pier every forty minutes, as long as there is light. " * 4
+        turn = [
+            HumanMessage("When does the ferry leave?"),
+            AIMessage([THOUGHT, use(1)]),
+            HumanMessage([result_of(1, words)]),
+            AIMessage([{"type": "text", "text": f"I read this: {words}"}]),
+        ]
+        running = [HumanMessage("And in winter?"), AIMessage([THOUGHT, use(2)]), HumanMessage([result_of(2, words)])]
+        messages = [*turn, *running]
+        for rate in (0.01, 0.2, 0.5, 0.8):
+            runnable = DiffuMaskCompressor(compressor=compressor, keep_rate=rate, on_overflow="best_effort")
+            result = runnable.invoke(messages)
+            assert isinstance(result, list)
+            assert len(result) in (3, 7)
+            assert result[-3:-1] == running[:2]
+            assert [len(str(result[-1].content)) < len(str(messages[-1].content))] == [True]
+            assert result[-1].content[0]["tool_use_id"] == "t2"  # type: ignore[index]
+
+    def test_messages_whose_only_texts_are_results(self, compressor: Compressor) -> None:
+        words = "The ferry leaves from the north pier every forty minutes, as long as there is light. " * 4
+        messages = [AIMessage([use(1)]), HumanMessage([result_of(1, words)])]
+        result = DiffuMaskCompressor(compressor=compressor, keep_rate=0.4).invoke(messages)
+        assert result[0] == messages[0]  # type: ignore[index]
+        assert result[1] != messages[1]  # type: ignore[index]
 
 
 # Whole conversations.

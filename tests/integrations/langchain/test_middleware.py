@@ -5,14 +5,14 @@ import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain.agents import create_agent
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
 from pydantic import Field
@@ -440,3 +440,45 @@ class TestProperties:
             assert late[index] == early[index]
         if changed(messages[:length], early):
             assert shared(early, late) > length - 2 * max(options["keep"][1], 1)
+
+
+class TestBlocks:
+    """Messages that carry calls and results of tools as Anthropic's blocks."""
+
+    THOUGHT: ClassVar = {"type": "thinking", "thinking": "Let me see.", "signature": "c2lnbmVk"}
+
+    def step(self, number: int, name: str = "manual", **more: Any) -> list[BaseMessage]:
+        use = {"type": "tool_use", "id": f"t{number}", "name": name, "input": {"topic": "brakes"}}
+        result = {"type": "tool_result", "tool_use_id": f"t{number}", "content": f"{number}. {MANUAL}", **more}
+        return [AIMessage([self.THOUGHT, use]), HumanMessage([result])]
+
+    def test_results_are_shortened_for_the_humans_question(self, middleware: Make) -> None:
+        messages = [HumanMessage(f"{MANUAL} And the brakes?"), *self.step(1), *self.step(2)]
+        layer = middleware(keep=("messages", 1))
+        seen = layer.compress(messages)
+        # The results are no messages of the human: the question is still what the agent works on.
+        assert changed(messages, seen) == [2]
+        assert seen[2].content[0]["tool_use_id"] == "t1"  # type: ignore[index]
+        plain = [
+            HumanMessage(f"{MANUAL} And the brakes?"),
+            call("manual", 1),
+            ToolMessage(f"1. {MANUAL}", tool_call_id="call-1"),
+        ]
+        (same,) = layer.compress([*plain, *conversation(1)])[2:3]
+        assert seen[2].content[0]["content"] == same.content  # type: ignore[index]
+
+    def test_failed_and_excluded_results_stay(self, middleware: Make) -> None:
+        messages = [HumanMessage("Well?"), *self.step(1, is_error=True), *self.step(2, "stock"), *self.step(3)]
+        seen = middleware(keep=("messages", 0), exclude_tools=["stock"]).compress(messages)
+        assert changed(messages, seen) == [6]
+
+    def test_what_the_human_says_after_results_stays_while_it_is_the_question(self, middleware: Make) -> None:
+        asked = [*self.step(1)[1].content, {"type": "text", "text": f"{MANUAL} Go on with that."}]  # type: ignore[misc]
+        messages = [HumanMessage(f"{MANUAL} And the brakes?"), self.step(1)[0], HumanMessage(asked), *self.step(2)]
+        seen = middleware(keep=("messages", 0)).compress(messages)
+        assert changed(messages, seen) == [2, 4]
+        assert seen[2].content[1] == asked[1]
+
+    def test_other_roles_of_results(self, middleware: Make) -> None:
+        messages = [HumanMessage("Well?"), ChatMessage(MANUAL, role="tool"), AIMessage("Hm.")]
+        assert changed(messages, middleware(keep=("messages", 0)).compress(messages)) == [1]

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, TextBlock
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ImageBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
 from llama_index.core.memory import InsertMethod, Memory, StaticMemoryBlock
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -253,3 +260,36 @@ def test_defaults_and_wrong_settings(compressor: Compressor) -> None:
     assert (block.name, block.priority) == ("EarlierMessages", 1)
     with pytest.raises(ValidationError, match="steps=0 is not possible"):
         DiffuMaskMemoryBlock(compressor=compressor, steps=0)
+
+
+# Blocks that are no texts.
+
+
+def called(number: int) -> list[ChatMessage]:
+    """A turn whose call is a block, with a thought before it and an image beside the result."""
+    thought = ThinkingBlock(content="Who owns it?", additional_information={"signature": "c2lnbmVk"})
+    call = ToolCallBlock(tool_call_id=f"t{number}", tool_name="find", tool_kwargs={"house": number})
+    found = f"House {number} belongs to Ada Holm, who had its roof mended last year, and the chimney after it."
+    blocks = [TextBlock(text=found), ImageBlock(url="https://example.org/a.png")]
+    return [
+        said("user", f"Please look up who owns house {number}."),
+        ChatMessage(role="assistant", blocks=[thought, call]),
+        ChatMessage(role="tool", blocks=blocks, additional_kwargs={"tool_call_id": f"t{number}"}),
+        said("assistant", f"House {number} belongs to Ada Holm, who had its roof mended last year."),
+    ]
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+async def test_calls_and_thoughts_that_are_blocks_stay_with_their_results(
+    block: DiffuMaskMemoryBlock, share: float
+) -> None:
+    content = [message for number in range(6) for message in called(number)]
+    left = await block.atruncate(content, int(share * words(content)))
+    assert left
+    assert len(left) % 4 == 0
+    assert words(left) <= words(content) - int(share * words(content))
+    for asked, call, result, _ in zip(*(left[start::4] for start in range(4)), strict=True):
+        number = next(number for number in range(6) if called(number)[1] == call)
+        assert asked.role == MessageRole.USER
+        assert result.additional_kwargs == {"tool_call_id": f"t{number}"}
+        assert result.blocks[1] == called(number)[2].blocks[1]
