@@ -8,10 +8,12 @@ from typing import Any
 
 from diffumask_core.errors import InputError
 from diffumask_core.prompt.formats import Keys, MessageText, ReadMessage, put_text, read_message
-from diffumask_core.prompt.json_values import find_json
-from diffumask_core.prompt.layout import JsonNode, Layout, ShotSpan, shift_layout, shift_shot
+from diffumask_core.prompt.layout import Layout, ShotSpan, shift_layout, shift_shot
 from diffumask_core.prompt.parse import describe_shot, parse_layout
 from diffumask_core.prompt.spans import Span, merge_spans
+from diffumask_core.prompt.task import holds_material
+from diffumask_core.prompt.wording import LONG_WORDS, count_words
+from diffumask_core.regions.detect import find_regions
 from diffumask_core.units.words import split_words
 
 _SYSTEM_ROLES = ("system", "developer")
@@ -79,7 +81,7 @@ def messages_layout(
         for turn in _past_turns(conversation.messages, starts)
         if (shot := _past_turn(conversation, turn)) is not None
     ]
-    last = _last_message(conversation.text, conversation.asked(), compress_instructions, compress_query)
+    last = _last_message(conversation, compress_instructions, compress_query)
     in_turns = {index for _, turn in turns for index in turn}
     layout = Layout(
         text=conversation.text,
@@ -87,10 +89,10 @@ def messages_layout(
         query=last.query,
         query_stays=last.query_stays,
         protected=(*last.protected, *_protected(conversation, in_turns, compress_instructions)),
-        json=tuple(_json(conversation, compress_instructions)),
+        task_within=last.task_within,
         segments=tuple(piece.span for piece in conversation.pieces()),
-        tool_results=tuple(piece.span for piece in conversation.pieces() if piece.text.is_result),
         recency=_recency(conversation, starts[-1] if starts else 0),
+        every_segment=True,
     )
     places = tuple(TextPlace(piece.message, piece.text.keys) for piece in conversation.pieces())
     return MessagesLayout(layout, places, tuple(turn for _, turn in turns) + ((),) * len(last.shots))
@@ -178,13 +180,14 @@ class _Conversation:
         pairs = zip(self.messages[index].texts, self.spans[index], strict=True)
         return [_Piece(index, text, span) for text, span in pairs]
 
-    def asked(self) -> list[Span]:
-        """Where the texts are that the user said last."""
+    def asked(self) -> tuple[list[Span], bool]:
+        """Where the texts are that the user said last, and whether an agent has gone to work on them."""
         last = max((index for index, message in enumerate(self.messages) if message.asks), default=None)
         if last is None:
-            return []
+            return [], False
         spans = self.spans[last]
-        return list(spans[len(spans) - len(self.messages[last].own) :])
+        own = list(spans[len(spans) - len(self.messages[last].own) :])
+        return own, any(message.role == "assistant" for message in self.messages[last + 1 :])
 
 
 def _without_blanks(message: ReadMessage, stays: bool) -> ReadMessage:
@@ -269,29 +272,44 @@ class _LastMessage:
     query_stays: bool
     shots: tuple[ShotSpan, ...] = ()
     protected: tuple[Span, ...] = ()
+    task_within: Span | None = None
 
 
-def _last_message(text: str, asked: Sequence[Span], compress_instructions: bool, compress_query: bool) -> _LastMessage:
+def _last_message(conversation: _Conversation, compress_instructions: bool, compress_query: bool) -> _LastMessage:
     """Decides what of the last user message is the task, and so stays, and what can be shortened.
 
     This function is the one place of that decision. A few-shot prompt sent as one message is read as a prompt of its
-    own. Any other message is the query as a whole; with `compress_query` only a question at its end stays.
+    own. In a message with context beside its question, as RAG chains send it, all but the task and the question can be
+    shortened, unless an agent is at work on the message: then it is the task as a whole. Any other message is the query.
 
     Args:
-        text: The transcript.
-        asked: Where the texts are that the user said last.
+        conversation: The messages.
         compress_instructions: Whether instructions in a few-shot prompt may be shortened.
-        compress_query: Whether the message may be shortened.
+        compress_query: Whether the message may be shortened, apart from a question that it ends in.
     """
+    asked, at_work = conversation.asked()
     whole = _LastMessage(_cover(asked), not compress_query)
     if not asked:
         return whole
-    start, end = asked[-1]
+    text, (start, end) = conversation.text, asked[-1]
     inner = shift_layout(parse_layout(text[start:end]), start)
     if len(asked) == 1 and inner.shots and (inner.query or inner.instructions):
-        instructions = () if compress_instructions or not inner.instructions else (inner.instructions,)
-        return _LastMessage(inner.query, True, inner.shots, instructions)
-    return _LastMessage(inner.query, True) if compress_query and inner.query else whole
+        return _LastMessage(inner.query, True, inner.shots, () if compress_instructions else inner.instructions)
+    if compress_query:
+        return _LastMessage(inner.query, True) if inner.query else whole
+    if at_work:
+        return whole
+    if len(asked) > 1:
+        # What stands in parts of its own before the last one is context where it is long.
+        return _LastMessage(asked[-1], True, protected=tuple(part for part in asked[:-1] if not _is_long(text, part)))
+    claimed = [region.span for outer in find_regions(text, start, end) for region in outer.walk() if region.units]
+    if holds_material(text, start, end, claimed):
+        return _LastMessage(inner.query, True, task_within=(start, end))
+    return whole
+
+
+def _is_long(text: str, span: Span) -> bool:
+    return count_words(text[slice(*span)]) > LONG_WORDS
 
 
 # The rest of the layout.
@@ -303,13 +321,6 @@ def _protected(conversation: _Conversation, in_turns: set[int], compress_instruc
         in_progress = piece.text.kind == "fixed" and piece.message not in in_turns
         if _stays(conversation, piece, compress_instructions) or in_progress:
             yield piece.span
-
-
-def _json(conversation: _Conversation, compress_instructions: bool) -> Iterator[JsonNode]:
-    """JSON in the texts that can be shortened."""
-    for piece in conversation.pieces():
-        if piece.text.kind != "fixed" and not _stays(conversation, piece, compress_instructions):
-            yield from find_json(conversation.text, *piece.span)
 
 
 def _stays(conversation: _Conversation, piece: _Piece, compress_instructions: bool) -> bool:

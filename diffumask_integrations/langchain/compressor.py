@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from diffumask_core import CompressionResult, InputError
-from diffumask_integrations.extras import needs_extra
+from diffumask_core.extras import needs_extra
 from diffumask_integrations.langchain.messages import failed_tools, put_back, read_openai, to_openai
 from diffumask_integrations.settings import CompressionSettings
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from diffumask_core import InputError
 from diffumask_core.prompt.formats import MessageText, put_text
 from diffumask_core.tokens import get_counter
-from diffumask_integrations.extras import needs_extra
+from diffumask_core.extras import needs_extra
 from diffumask_integrations.langchain.messages import failed_tools, put_back, read_openai, to_openai
 from diffumask_integrations.settings import CompressionSettings
 

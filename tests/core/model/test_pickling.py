@@ -16,7 +16,7 @@ from diffumask_core.model.onnx_network import OnnxNetwork
 from diffumask_core.model.pretrained import load_pruner, save_folder
 from diffumask_core.model.pruner import Encoding, Pruner
 from diffumask_core.model.torch_network import TorchNetwork
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 TEXT = "the baker, who had been away for a week, made 12 loaves of rye bread for $3.50 each. no loaf was left. " * 3
 
@@ -35,7 +35,7 @@ def there_and_back(value: Any) -> Any:
 
 
 def encode(pruner: Pruner) -> Encoding:
-    offsets = split_units(TEXT)
+    offsets = split_words(TEXT)
     return pruner.encode(TEXT, offsets, [(0, 20), (20, len(offsets))], "how many loaves?")
 
 
