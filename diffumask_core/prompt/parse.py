@@ -14,8 +14,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from diffumask_core.prompt.layout import Layout, ShotSpan
+from diffumask_core.prompt.material import find_material
+from diffumask_core.prompt.outputs import is_formal
 from diffumask_core.prompt.protect import fenced_spans
-from diffumask_core.prompt.spans import Span, merge_spans
+from diffumask_core.prompt.spans import Span, merge_spans, shift_span, trim_span
+from diffumask_core.prompt.wording import SHORT_WORDS, count_words, reads_as_task
 
 
 def _words(text: str) -> frozenset[str]:
@@ -46,7 +49,7 @@ _KNOWN = _OPENERS | _OUTPUTS
 _RULE = "---"
 
 _HEAD = re.compile(
-    r"""^[ \t]*+(?P<mark>
+    r"""^\ufeff?+[ \t]*+(?P<mark>
         (?P<rule>-{3,}+|={3,}+|\*{3,}+|\#{2,}+)(?=[ \t\r]*+$)
       | (?P<result>\#{4})(?=[ ]?\$?-?\d[\d.,/]{0,30}[ \t\r]*+$)                      # #### 72
       | \[(?:(?P<passage>\d{1,4})|(?P<title>[^\s\[\]][^\[\]\n]{1,100}))\](?=[ ]\S)      # [1] text, [Title] text
@@ -71,6 +74,7 @@ _BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
 _FORMAT = re.compile(r"\bformat\b[^\n]*:$", re.IGNORECASE)
 
 _BLANK = " \t\r\n-=*#"  # white space and rules
+_BOM = "\ufeff"
 _INDENT = 100
 _LABEL_WORDS = 8
 _PASSAGE_WORDS = 5
@@ -117,7 +121,21 @@ def parse_layout(text: str) -> Layout:
     if cut is None:
         return Layout(text, query=_last_question(text, marks))
     shots = tuple(replace(_describe(text, block, cut.shape), guessed=True) for block in cut.blocks)
-    return Layout(text, _trim(text, 0, shots[0].span[0]), shots, cut.query)
+    start = len(_BOM) if text.startswith(_BOM) else 0
+    material = _material_before(text, start, shots[0].span[0])
+    if material is not None and len(shots) == 1:
+        # One answered pair inside a context is more likely a quotation, or a forgery, than an exemplar.
+        query = cut.query and (_start_of_question(text, cut.query[0]), cut.query[1])
+        return Layout(text, query=query)
+    end = shots[0].span[0] if material is None else material
+    return Layout(text, trim_span(text, start, end), shots, cut.query)
+
+
+def _material_before(text: str, start: int, end: int) -> int | None:
+    """Where material begins before the first shot: what stands there is neither instruction nor shot."""
+    mark = find_material(text, start, end)
+    described = mark and _FORMAT.search(text[max(start, mark[0] - 200) : mark[0]].rstrip())
+    return mark[0] if mark and not described else None
 
 
 def describe_shot(text: str) -> ShotSpan:
@@ -187,12 +205,12 @@ def _is_marker(text: str, match: re.Match[str]) -> bool:
 
 
 def _starts_line(text: str, start: int) -> bool:
-    indent = text[max(0, start - _INDENT) : start].rstrip(" \t")
+    indent = text[max(0, start - _INDENT) : start].rstrip(" \t\ufeff")
     return indent[-1:] == "\n" or (not indent and start <= _INDENT)
 
 
 def _opens_paragraph(text: str, start: int) -> bool:
-    above = text[max(0, start - _INDENT) : start].rstrip(" \t").removesuffix("\n").rstrip(" \t\r")
+    above = text[max(0, start - _INDENT) : start].rstrip(" \t\ufeff").removesuffix("\n").rstrip(" \t\r")
     return _starts_line(text, start) and above[-1:] in ("\n", "")
 
 
@@ -242,9 +260,9 @@ def _cut_at(text: str, marks: Sequence[_Mark], starts: list[int]) -> _Cut | None
     answered = _find_final(text, last.start, last.end) if final else _is_answered(text, last, shape)
     if not shape.passages and not answered:
         enough = len(others) > 1 or shape.names & _OPENERS
-        return _Cut(others, shape, _trim(text, last.start, len(text))) if enough else None
+        return _Cut(others, shape, trim_span(text, last.start, len(text))) if enough else None
     last = last._replace(end=_end_of_last(text, last, others, shape))
-    return _Cut([*others, last], shape, _trim(text, last.end, len(text)))
+    return _Cut([*others, last], shape, trim_span(text, last.end, len(text)))
 
 
 def _same_line_above(marks: Sequence[_Mark], starts: Sequence[int]) -> bool:
@@ -329,22 +347,22 @@ def _end_of_last(text: str, last: _Block, others: Sequence[_Block], shape: _Shap
 
     def tail(block: _Block) -> Span | None:
         if shape.passages or shape.output:
-            return _trim(text, last_mark(block).end, block.end)
+            return trim_span(text, last_mark(block).end, block.end)
         final = _find_final(text, block.start, block.end)
         return final and (final[0][0], block.end)
 
     if last_mark(last).name[0] == "/":
         return last_mark(last).end
     span = tail(last)
-    if span is None:
+    if span is None or is_formal(text[slice(*span)]):
         return last.end
     bodies = [text[slice(*body)].rstrip(_BLANK) for block in others if (body := tail(block))]
-    if not any("\n" in body for body in bodies):
+    code = next((code for code in fenced_spans(text[slice(*span)])), (0, 0))
+    blank = _BLANK_LINE.search(text, span[0] + code[1], span[1])
+    paragraph = blank.start() if blank else last.end
+    if not any("\n" in body for body in bodies) and not (code[1] or is_formal(text[span[0] : paragraph])):
         return min(_line_end(text, span[0]), last.end)
-    if any(_BLANK_LINE.search(body) for body in bodies):
-        return last.end
-    blank = _BLANK_LINE.search(text, *span)
-    return blank.start() if blank else last.end
+    return last.end if any(_BLANK_LINE.search(body) for body in bodies) else paragraph
 
 
 def _cut_after_outputs(text: str, marks: Sequence[_Mark]) -> _Cut | None:
@@ -369,7 +387,7 @@ def _cut_after_outputs(text: str, marks: Sequence[_Mark]) -> _Cut | None:
         if words:
             blocks.append(_Block(start, line_end, [mark]))
             start = line_end
-    return _Cut(blocks, shape, _trim(text, start, len(text))) if len(blocks) > 1 else None
+    return _Cut(blocks, shape, trim_span(text, start, len(text))) if len(blocks) > 1 else None
 
 
 def _last_question(text: str, marks: Sequence[_Mark]) -> Span | None:
@@ -382,20 +400,32 @@ def _last_question(text: str, marks: Sequence[_Mark]) -> Span | None:
     if outputs:
         asked = len(outputs) == 1 and not text[outputs[0].end :].strip()
     else:
-        span = _trim(text, start, len(text)) or (start, start)
+        span = trim_span(text, start, len(text)) or (start, start)
         alone = not _BLANK_LINE.search(text, *span) and not _find_final(text, *span)
         asked = alone and bool(text[:start].strip())
-    return _trim(text, start, len(text)) if asked else None
+    return trim_span(text, _start_of_question(text, start), len(text)) if asked else None
+
+
+def _start_of_question(text: str, start: int) -> int:
+    """Where the paragraph of a question starts if what stands in it above the question is short, or a task."""
+    paragraph = max((match.end() for match in _BLANK_LINE.finditer(text, 0, start)), default=0)
+    above = text[paragraph:start]
+    belongs = count_words(above) <= SHORT_WORDS or reads_as_task(above)
+    return paragraph if paragraph and belongs and not find_material(text, paragraph, len(text)) else start
 
 
 def _describe(text: str, block: _Block, shape: _Shape) -> ShotSpan:
     """What stays of a shot as long as it stays, and its answer."""
-    span = _trim(text, block.start, block.end) or (block.start, block.end)
+    span = trim_span(text, block.start, block.end) or (block.start, block.end)
     kept = [(mark.start, mark.end) for mark in block.marks if mark.name in shape.names and mark.end <= span[1]]
     answer = None
     if not shape.passages:
         output = _output_of(text, block, shape)
-        final = _find_final(text, *(output or span))
+        whole = output is not None and is_formal(text[slice(*output)])
+        final = None if whole else _find_final(text, *(output or span))
+        if output:
+            # Half of a JSON object, a query or a program teaches a wrong form: such outputs stay as they are.
+            kept += [output] if whole else [shift_span(code, output[0]) for code in fenced_spans(text[slice(*output)])]
         if final:
             kept.append(final[0])
             answer = final[1]
@@ -417,7 +447,7 @@ def _output_of(text: str, block: _Block, shape: _Shape) -> Span | None:
     if at is None:
         return None
     after = (mark.start for mark in block.marks[at + 1 :] if mark.name in shape.names and not mark.number)
-    return _trim(text, block.marks[at].end, min(next(after, block.end), block.end))
+    return trim_span(text, block.marks[at].end, min(next(after, block.end), block.end))
 
 
 def _find_final(text: str, start: int, end: int) -> tuple[Span, Span] | None:
@@ -428,23 +458,15 @@ def _find_final(text: str, start: int, end: int) -> tuple[Span, Span] | None:
         else:
             found = _VALUE_END.search(text, match.end(), end)
             stop = found.start() if found else end
-        value = _trim(text, match.end(), stop, " \t\r*$")
+        value = trim_span(text, match.end(), stop, " \t\r*$")
         if value:
             line = max(text.rfind("\n", start, match.start()) + 1, start)
             first = max((dot.end() for dot in _SENTENCE_START.finditer(text, line, match.start())), default=line)
             last = _SENTENCE_END.search(text, value[1], end)
-            return _trim(text, first, last.end() if last else end) or value, value
+            return trim_span(text, first, last.end() if last else end) or value, value
     return None
 
 
 def _line_end(text: str, start: int) -> int:
     end = text.find("\n", start)
     return len(text) if end < 0 else end
-
-
-def _trim(text: str, start: int, end: int, blank: str | None = None) -> Span | None:
-    """The span without the white space (or `blank`) at its ends; None where nothing else is in it."""
-    part = text[start:end]
-    start += len(part) - len(part.lstrip(blank))
-    end -= len(part) - len(part.rstrip(blank))
-    return (start, end) if start < end else None

@@ -1,10 +1,14 @@
-"""Spans that come out unchanged: what a text marks as such, and what the user names."""
+"""Spans that come out unchanged: what a text marks as such, and what the user names.
+
+Fenced code has its own function, since the borders of a block are needed where its lines are not protected.
+"""
 
 import logging
 import re
 from collections.abc import Sequence
 
 from diffumask_core.errors import InputError
+from diffumask_core.prompt.material import material_marks
 from diffumask_core.prompt.spans import Span, merge_spans
 
 _log = logging.getLogger(__name__)
@@ -23,36 +27,69 @@ _URL = re.compile(
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"^[ \t]*+(?P<fence>`{3,}+|~{3,}+)(?P<info>[^\n]*)", re.MULTILINE)
+_LANGUAGE = re.compile(r"[A-Za-z][\w+#.-]{0,20}")
+_BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
+_LETTER = re.compile(r"\w")
+# A name with a colon, a heading or a tag, and nothing after it.
+_BARE_MARKER = re.compile(
+    r"(?:#{1,6} |\*\*)?(?:[^\W\d_][\w'’-]{0,20} ){0,2}[^\W\d_][\w'’;-]{0,20}(?: ?\d{1,3})?(?:\*\*)? ?[:\uff1a](?:\*\*)?"
+    r"|#{1,6} (?:[^\W\d_]{1,20} ){0,2}[^\W\d_]{1,20}|(?:</?[\w.-]{1,40}>\s*)+"
+)
 
 
 def protected_spans(text: str) -> list[Span]:
-    """Finds template variables, URLs and fenced code blocks.
+    """Finds template variables and URLs.
 
     Returns:
         Sorted spans that neither touch nor overlap.
     """
-    spans = fenced_spans(text)
-    spans += [match.span() for match in _TEMPLATE.finditer(text)]
+    spans = [match.span() for match in _TEMPLATE.finditer(text)]
     spans += [(match.start(), match.start() + len(match[0].rstrip(".,;:!?"))) for match in _URL.finditer(text)]
     return merge_spans(spans)
 
 
 def fenced_spans(text: str) -> list[Span]:
-    """Finds fenced code blocks, with their fences; one that is not closed runs to the end."""
+    """Finds fenced code blocks, with their fences.
+
+    A block that is not closed, as a splitter leaves one, ends with its paragraph, or where the next passage begins.
+    """
     spans: list[Span] = []
     opened: tuple[int, str] | None = None
     for match in _FENCE.finditer(text):
         fence, info = match["fence"], match["info"].strip()
-        if opened is None:
-            # Three backticks that close on the same line are inline code.
-            if not (fence[0] == "`" and "`" in info):
-                opened = match.start("fence"), fence
-        elif not info and fence[0] == opened[1][0] and len(fence) >= len(opened[1]):
+        same = opened is not None and fence[0] == opened[1][0]
+        if opened and same and not info and len(fence) >= len(opened[1]):
             spans.append((opened[0], match.end("fence")))
             opened = None
-    if opened is not None:
-        spans.append((opened[0], len(text)))
+        elif opened is None or (same and len(fence) == len(opened[1]) and _LANGUAGE.fullmatch(info)):
+            # A fence with a language opens a block: the one before was cut off. Backticks that close on the same line
+            # are inline code.
+            if opened:
+                spans.append((opened[0], _end_of_unclosed(text, opened[0], match.start())))
+                opened = None
+            if not (fence[0] == "`" and "`" in info):
+                opened = match.start("fence"), fence
+    if opened:
+        spans.append((opened[0], _end_of_unclosed(text, opened[0], len(text))))
     return spans
+
+
+def _end_of_unclosed(text: str, start: int, end: int) -> int:
+    blank = _BLANK_LINE.search(text, start, end)
+    end = blank.start() if blank else end
+    mark = next(material_marks(text, start, end), None)
+    end = mark[0][0] if mark else end
+    return start + len(text[start:end].rstrip())
+
+
+def query_words(query: str) -> str:
+    """The words of a query, without template variables and bare markers (``Answer:``).
+
+    Returns:
+        An empty string where nothing else is left: the name of a placeholder is no query.
+    """
+    lines = (_TEMPLATE.sub(" ", line).strip() for line in query.splitlines())
+    return "\n".join(line for line in lines if _LETTER.search(line) and not _BARE_MARKER.fullmatch(line))
 
 
 def user_spans(text: str, protect: Sequence[str | re.Pattern[str] | Span]) -> list[Span]:

@@ -32,3 +32,11 @@ def merge_spans(spans: Sequence[Span]) -> list[Span]:
         else:
             merged.append((start, end))
     return merged
+
+
+def trim_span(text: str, start: int, end: int, blank: str | None = None) -> Span | None:
+    """The span without the white space (or `blank`) at its ends; None where nothing else is in it."""
+    part = text[start:end]
+    start += len(part) - len(part.lstrip(blank))
+    end -= len(part) - len(part.rstrip(blank))
+    return (start, end) if start < end else None
