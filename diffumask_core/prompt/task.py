@@ -134,11 +134,11 @@ def _split_parts(text: str, claimed: Sequence[Span]) -> list[_Part]:
     parts: list[_Part] = []
 
     def add(start: int, end: int) -> None:
-        span = trim_span(text, start, end, " \t\r\n\ufeff")
+        span = trim_span(text, start, end)
         if span:
             parts.append(_Part(*span, span[0] in marks, marks.get(span[0], False)))
 
-    position = 0
+    position = 1 if text.startswith("\ufeff") else 0
     for start, end, is_claimed in sorted(cuts):
         if start < position:
             continue

@@ -37,6 +37,7 @@ _NO_NAME = re.compile(
     r")(?![\w'’.-])"
 )
 _SPEECH_ENDS = (".", "!", "?", "…", "-", "—", "。", "\uff01", "\uff1f", "؟", "।", '"', "”", "»", ")", "*")
+_SAID = re.compile(r"\S")
 _MIN_TURNS = 3
 _MAX_PREFIX = 160
 
@@ -67,7 +68,7 @@ def find_speakers(lines: Lines, claimed: Sequence[Span] = ()) -> list[Scaffold]:
     following = [turn.line for turn in turns[1:]] + [len(lines)]
     for turn, next_line in zip(turns, following, strict=True):
         end = _end_of_utterance(lines, turn, next_line, merged, final=turn is turns[-1])
-        if lines.source[turn.prefix[1] : end].strip():
+        if _SAID.search(lines.source, turn.prefix[1], end):
             scaffold.append(Scaffold(turn.prefix, after=(turn.prefix[1], end)))
     return scaffold
 
