@@ -22,6 +22,12 @@ _TASK_TAG = re.compile(
     r"|constraints?|(?:user_)?(?:question|query|prompt|request)|user|human|answer|p|b|i|em|strong|br)\b",
     re.IGNORECASE,
 )
+# What an element of these names holds is all instruction, wherever the element stands.
+_INSTRUCTION_TAG = re.compile(
+    r"^[ \t]*+<(?P<name>instructions?|task|rules?|role|system|persona|guidelines?|(?:output_)?format|requirements?"
+    r"|constraints?)>",
+    re.MULTILINE | re.IGNORECASE,
+)
 # A line that names the question which follows: "Question:", "### Query", "Frage:".
 _QUESTION = re.compile(
     r"^[ \t]*+(?:#{1,6}[ \t]+|\*\*)?(?:(?:user(?:'s)?|the|my|final|current) )?"
@@ -80,8 +86,9 @@ def find_task(text: str, start: int = 0, end: int | None = None, claimed: Sequen
     parts = _split_parts(body, _within(claimed, start, end))
     query = _find_query(body, parts)
     rest = _before(body, parts, query)
-    instructions = list(_leading(body, rest))
-    instructions, query = _limited(body, instructions, query)
+    elements = _in_elements(body, rest)
+    leading = [span for span in _leading(body, rest) if span not in elements]
+    instructions, query = _limited(body, leading, elements, query)
     return Task(tuple(shift_span(span, start) for span in instructions), query and shift_span(query, start))
 
 
@@ -247,20 +254,36 @@ def _leading(text: str, parts: Sequence[_Part]) -> Iterator[Span]:
         return
 
 
+def _in_elements(text: str, parts: Sequence[_Part]) -> list[Span]:
+    """The parts that are in an element such as ``<instructions>``, but for claimed regions."""
+    elements: list[Span] = []
+    position = 0
+    closings = {name.lower() for name in re.findall(r"</(\w{1,30})>", text)}
+    for match in _INSTRUCTION_TAG.finditer(text):
+        if match.start() >= position and match["name"].lower() in closings:
+            end = text.find(f"</{match['name']}>", match.end())
+            position = len(text) if end < 0 else end + len(match["name"]) + 3
+            elements.append((match.start(), position))
+    return [(part.start, part.end) for part in parts if not part.claimed and clip_spans(elements, part[:2])]
+
+
 def _is_short(text: str, part: _Part) -> bool:
     return count_words(text[part.start : part.end]) <= SHORT_WORDS
 
 
-def _limited(text: str, instructions: list[Span], query: Span | None) -> tuple[list[Span], Span | None]:
+def _limited(
+    text: str, leading: list[Span], elements: list[Span], query: Span | None
+) -> tuple[list[Span], Span | None]:
     """Leaves something to shorten: a task that is all of a text, or most of a longer one, keeps only what is sure."""
 
     def words() -> int:
         return sum(count_words(text[slice(*span)]) for span in [*instructions, *([query] if query else [])])
 
+    instructions = sorted([*leading, *elements])
     total = count_words(text)
     if words() < total and not (total > 60 and 2 * words() > total):
         return instructions, query
-    instructions = [span for span in instructions if _is_task(text[slice(*span)])]
+    instructions = sorted([*(span for span in leading if _is_task(text[slice(*span)])), *elements])
     if query and not _is_task(text[slice(*query)]):
         query = None
     if words() >= total:

@@ -34,9 +34,9 @@ _NO_NAME = re.compile(
     r"returns|review|see|sent|sentence|sentiment|solution|source|spanish|sql|status|step|subject|"
     r"summary|tags|task|text|thought|time|tip|title|to|todo|topic|total|trace|translation|type|"
     r"url|usage|value|version|warning|web"
-    r")(?![\w'’.-])"
+    r")(?![\w'’.-])|traceback\b|[\w.]*(?:error|exception|warning)\Z"
 )
-_SPEECH_ENDS = (".", "!", "?", "…", "-", "—", "。", "\uff01", "\uff1f", "؟", "।", '"', "”", "»", ")", "*")
+_SPEECH_ENDS = (".", "!", "?", "…", "—", "。", "\uff01", "\uff1f", "؟", "।", '"', "”", "»")
 _SAID = re.compile(r"\S")
 _MIN_TURNS = 3
 _MAX_PREFIX = 160
@@ -96,9 +96,9 @@ def _is_transcript(lines: Lines, turns: Sequence[_Turn]) -> bool:
 
 def _speak(lines: Lines, turns: Sequence[_Turn]) -> bool:
     """Whether the turns end as speech does: the values of a form have no full stop."""
-    ends = [lines.source[slice(*turn.said)][-200:].rstrip() for turn in turns]
-    spoken = sum(end.endswith(_SPEECH_ENDS) or not end for end in ends)
-    return 3 * spoken >= 2 * len(turns)
+    ends = [end for turn in turns if (end := lines.source[slice(*turn.said)][-200:].rstrip())]
+    spoken = sum(end.endswith(_SPEECH_ENDS) for end in ends)
+    return bool(ends) and 3 * spoken >= 2 * len(ends)
 
 
 def _end_of_utterance(lines: Lines, turn: _Turn, next_line: int, claimed: Sequence[Span], final: bool) -> int:

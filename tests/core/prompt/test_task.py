@@ -125,6 +125,13 @@ def test_several_instructions_in_front_of_material() -> None:
     assert parts(text)[0] == [BANK, "Always answer in the language of the question.", more]
 
 
+@pytest.mark.parametrize("between", ["", f"<report>\n{GUARD}\n</report>\n\n"])
+def test_an_element_of_instructions_stays_whole_wherever_it_is(between: str) -> None:
+    steps = ["<instructions>\n# Steps", "The first step is the mill.", f"{BRIDGE} That is the second step."]
+    text = f"<report>\n{MILL}\n\n{MILL}\n</report>\n\n{between}" + "\n\n".join(steps) + "\n</instructions>\n\nGo."
+    assert parts(text) == ([*steps[:2], steps[2] + "\n</instructions>"], "Go.")
+
+
 def test_rule_lines_between_passages_make_no_instruction_of_the_first() -> None:
     assert parts("\n\n---\n\n".join([MILL, GUARD, BRIDGE])) == ([], None)
 

@@ -58,6 +58,7 @@ def test_lines_in_bold_and_numbered_ones() -> None:
         "1. Open the lid.\n2. Press.\n3. Wait.",
         "1. Open the lid.\n\n2. Press.\n\n3. Wait.",
         "# set the port\n# and the host\nport = 1\n# then go\ngo()",
+        "# -*- coding: utf-8 -*-\n\n# Reads a file.\n\nimport os\n\n# Then closes it.\nos.close(3)",
         "| a | b |\n|---|---|\n| 1 | 2 |",
         "---\ntitle: x\n---\nText.",
         "#hashtag of the day\nText.",

@@ -69,6 +69,8 @@ def test_an_utterance_goes_on_to_the_next_turn_and_the_last_one_to_its_end() -> 
         "Anna: One.\nBen: Two.\nCara: Three.\nDora: Four.",
         "Anna: One.\nAnna: Two.\nAnna: Three.",
         "host: a.example\nport: 1\nhost: b.example\nport: 2",
+        "Scalar: len(a)\nEmpty: len(b)\nScalar: len(c)\nEmpty: len(d)",
+        "Traceback (most recent call last):\nValueError: No.\nTraceback (most recent call last):\nValueError: No.",
         "http://a.example\nhttp://b.example\nhttp://a.example",
         "C:\\a\\b.\nD:\\a.\nC:\\c.",
         "",
