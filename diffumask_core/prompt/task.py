@@ -35,6 +35,13 @@ _QUESTION = re.compile(
     r"问题|問題|質問|任务)(?: ?\d{1,3})?(?:\*\*)? ?(?:[:\uff1a]|[ \t]*+\r?$)",
     re.MULTILINE | re.IGNORECASE,
 )
+# A question as users type one, without a question mark.
+_ASKING_LINE = re.compile(
+    r"(?:(?:in|on|at|for|to|from) (?:which|what|whom)|who(?:m|se)?|what(?:['’]?s)?|when|where|which|why|how|is|are|was"
+    r"|were|does|do|did|can|could|should|wer|wann|wo|warum|wie|welche[rsnm]?|qui|quand|où|pourquoi|comment|quel(?:le)?s?"
+    r"|quién|qué|cuándo|dónde|cómo|cuál(?:es)?|кто|что|когда|где|почему|какой|какая|какие|какое|как)\b[^\n.]*\Z",
+    re.IGNORECASE,
+)
 # The beginning of the answer that the LLM is to write on from: "Answer:", "Helpful Answer:", "Let's think ...".
 _CLOSING = re.compile(
     r"(?:\*\*|#{1,6} )?(?:[^\W\d_][\w'’;-]{0,20} ){0,3}[^\W\d_][\w'’;-]{0,20}(?:\*\*)? ?[:\uff1a](?:\*\*)?|a:.{0,80}"
@@ -199,6 +206,10 @@ def _query_start(text: str, start: int, end: int, alone: bool) -> int | None:
         return asked[-1]
     if asks(whole) and not alone and words <= LONG_WORDS and "\n" not in whole:
         return start
+    line = text.rfind("\n", start, end) + 1
+    wrapped = text[start:line].rstrip()[-1:] not in (*".!?:\"'”’)。", "\uff1f", "\uff01")
+    if line and not wrapped and _ASKING_LINE.match(text, line, end) and count_words(text[line:end]) <= SHORT_WORDS:
+        return line
     told = None
     for first, last in reversed(list(sentences(text, start, end))):
         sentence = text[first:last].strip()

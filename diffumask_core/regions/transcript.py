@@ -34,6 +34,7 @@ _NO_NAME = re.compile(
     r"returns|review|see|sent|sentence|sentiment|solution|source|spanish|sql|status|step|subject|"
     r"summary|tags|task|text|thought|time|tip|title|to|todo|topic|total|trace|translation|type|"
     r"url|usage|value|version|warning|web"
+    r"|old|new|before|after|expected|actual|got|orig|original|case"
     r")(?![\w'’.-])|traceback\b|[\w.]*(?:error|exception|warning)\Z"
 )
 _SPEECH_ENDS = (".", "!", "?", "…", "—", "。", "\uff01", "\uff1f", "؟", "।", '"', "”", "»")

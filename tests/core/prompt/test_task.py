@@ -80,6 +80,11 @@ def test_a_question_at_the_end_of_a_paragraph_is_the_query(between: str) -> None
     assert parts(f"{MILL}{between}Who closed it?") == ([], "Who closed it?")
 
 
+def test_a_last_line_that_asks_without_a_mark_is_the_query() -> None:
+    assert parts(f"{GUARD}\n{MILL}\nwho closed the mill at the weir") == ([], "who closed the mill at the weir")
+    assert parts(MILL.replace("of bakers from the plain, ", "of bakers,\n").rstrip(".")) == ([], None)
+
+
 @pytest.mark.parametrize("text", [MILL, GUARD, BRIDGE, f"{MILL}\n\n{GUARD}\n\n{BRIDGE}", "", " \n\n", "\ufeff"])
 def test_prose_has_no_task(text: str) -> None:
     assert find_task(text) == Task()
