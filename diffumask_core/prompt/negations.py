@@ -34,7 +34,8 @@ _LEFTWARD = ("नहीं", "मत", "न")
 # "don't", "can’t"; "n'est", "n'a" of French.
 _CONTRACTION = r"[^\W\d_]{1,12}n['’]t|n['’][^\W\d_]{1,20}"
 _TURN = re.compile(
-    rf"(?<![\w'’-])(?:{_PHRASES.replace(' ', '[ ]')}|{_WORDS}|{_CONTRACTION})(?![\w'’\u0900-\u0963-])", re.IGNORECASE
+    rf"(?<![\w'’-])(?=[^\W\d_])(?:{_PHRASES.replace(' ', '[ ]')}|{_WORDS}|{_CONTRACTION})(?![\w'’\u0900-\u0963-])",
+    re.IGNORECASE,
 )
 # Chinese and Japanese words in the midst of a run, without words such as 特别 and 非常 that only look alike.
 _TURN_IN_RUN = re.compile(

@@ -26,7 +26,10 @@ _URL = re.compile(
     r"""(?:\b(?:https?|ftp)://|\bwww\.)(?:[^\s<>"'`()\[\]{}]|\([^\s<>"'`()]{0,100}\)|\{[\w.]{1,50}\})++""",
     re.IGNORECASE,
 )
-_FENCE = re.compile(r"^[ \t]*+(?P<fence>`{3,}+|~{3,}+)(?P<info>[^\n]*)", re.MULTILINE)
+# A block may open behind a marker ("Output: ```json") or a bullet; only a fence that begins its line closes.
+_FENCE = re.compile(
+    r"^[ \t]*+(?P<lead>[^\n`~]{0,40}?[:\uff1a>*.-][ \t]{1,4})?(?P<fence>`{3,}+|~{3,}+)(?P<info>[^\n]*)", re.MULTILINE
+)
 _LANGUAGE = re.compile(r"[A-Za-z][\w+#.-]{0,20}")
 _BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
 _LETTER = re.compile(r"\w")
@@ -58,7 +61,7 @@ def fenced_spans(text: str) -> list[Span]:
     for match in _FENCE.finditer(text):
         fence, info = match["fence"], match["info"].strip()
         same = opened is not None and fence[0] == opened[1][0]
-        if opened and same and not info and len(fence) >= len(opened[1]):
+        if opened and same and not info and len(fence) >= len(opened[1]) and not (match["lead"] or "").strip():
             spans.append((opened[0], match.end("fence")))
             opened = None
         elif opened is None or (same and len(fence) == len(opened[1]) and _LANGUAGE.fullmatch(info)):

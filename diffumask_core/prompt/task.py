@@ -5,10 +5,9 @@ The first and the last short paragraph are the task; prose, code and tables betw
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.material import material_marks
 from diffumask_core.prompt.spans import Span, clip_spans, merge_spans, shift_span, trim_span
 from diffumask_core.prompt.wording import LONG_WORDS, SHORT_WORDS, asks, count_words, is_order, reads_as_task, sentences
@@ -23,12 +22,25 @@ _TASK_TAG = re.compile(
     r"|constraints?|(?:user_)?(?:question|query|prompt|request)|user|human|answer|p|b|i|em|strong|br)\b",
     re.IGNORECASE,
 )
+# What an element of these names holds is all instruction, wherever the element stands.
+_INSTRUCTION_TAG = re.compile(
+    r"^[ \t]*+<(?P<name>instructions?|task|rules?|role|system|persona|guidelines?|(?:output_)?format|requirements?"
+    r"|constraints?)>",
+    re.MULTILINE | re.IGNORECASE,
+)
 # A line that names the question which follows: "Question:", "### Query", "Frage:".
 _QUESTION = re.compile(
     r"^[ \t]*+(?:#{1,6}[ \t]+|\*\*)?(?:(?:user(?:'s)?|the|my|final|current) )?"
     r"(?:question|query|q|request|task|problem|frage|aufgabe|pregunta|tarea|pergunta|domanda|вопрос|задание|السؤال|प्रश्न|"
     r"问题|問題|質問|任务)(?: ?\d{1,3})?(?:\*\*)? ?(?:[:\uff1a]|[ \t]*+\r?$)",
     re.MULTILINE | re.IGNORECASE,
+)
+# A question as users type one, without a question mark.
+_ASKING_LINE = re.compile(
+    r"(?:(?:in|on|at|for|to|from) (?:which|what|whom)|who(?:m|se)?|what(?:['’]?s)?|when|where|which|why|how|is|are|was"
+    r"|were|does|do|did|can|could|should|wer|wann|wo|warum|wie|welche[rsnm]?|qui|quand|où|pourquoi|comment|quel(?:le)?s?"
+    r"|quién|qué|cuándo|dónde|cómo|cuál(?:es)?|кто|что|когда|где|почему|какой|какая|какие|какое|как)\b[^\n.]*\Z",
+    re.IGNORECASE,
 )
 # The beginning of the answer that the LLM is to write on from: "Answer:", "Helpful Answer:", "Let's think ...".
 _CLOSING = re.compile(
@@ -81,23 +93,10 @@ def find_task(text: str, start: int = 0, end: int | None = None, claimed: Sequen
     parts = _split_parts(body, _within(claimed, start, end))
     query = _find_query(body, parts)
     rest = _before(body, parts, query)
-    instructions = list(_leading(body, rest))
-    instructions, query = _limited(body, instructions, query)
+    elements = _in_elements(body, rest)
+    leading = [span for span in _leading(body, rest) if span not in elements]
+    instructions, query = _limited(body, leading, elements, query)
     return Task(tuple(shift_span(span, start) for span in instructions), query and shift_span(query, start))
-
-
-def with_task(layout: Layout) -> Layout:
-    """The layout with the instructions and the query of a stretch in which these are not known yet."""
-    if layout.task_within is None:
-        return layout
-    claimed = [region.span for outer in layout.regions for region in outer.walk() if region.units]
-    task = find_task(layout.text, *layout.task_within, claimed)
-    query = task.query
-    if layout.query:
-        # A question with a marker may be one of several lines of what the text ends in.
-        overlap = query and query[0] < layout.query[1] and layout.query[0] < query[1]
-        query = (min(query[0], layout.query[0]), max(query[1], layout.query[1])) if query and overlap else layout.query
-    return replace(layout, instructions=(*layout.instructions, *task.instructions), query=query, task_within=None)
 
 
 def holds_material(text: str, start: int = 0, end: int | None = None, claimed: Sequence[Span] = ()) -> bool:
@@ -149,11 +148,11 @@ def _split_parts(text: str, claimed: Sequence[Span]) -> list[_Part]:
     parts: list[_Part] = []
 
     def add(start: int, end: int) -> None:
-        span = trim_span(text, start, end, " \t\r\n\ufeff")
+        span = trim_span(text, start, end)
         if span:
             parts.append(_Part(*span, span[0] in marks, marks.get(span[0], False)))
 
-    position = 0
+    position = 1 if text.startswith("\ufeff") else 0
     for start, end, is_claimed in sorted(cuts):
         if start < position:
             continue
@@ -202,16 +201,15 @@ def _query_start(text: str, start: int, end: int, alone: bool) -> int | None:
     words = count_words(whole)
     if words <= LONG_WORDS and not alone and (words <= SHORT_WORDS or reads_as_task(whole)):
         return start
-    asked = [
-        match
-        for match in _QUESTION.finditer(text, start, end)
-        if match.start() == start or text[match.start() - 1] == "\n"
-    ]
-    if asked and count_words(text[asked[-1].start() : end]) <= LONG_WORDS:
-        return asked[-1].start()
-    line = text.rfind("\n", start, end) + 1
-    if asks(whole) and not alone and words <= LONG_WORDS and line == 0:
+    asked = [match.start() for match in _QUESTION.finditer(text, start, end)]
+    if asked and count_words(text[asked[-1] : end]) <= LONG_WORDS:
+        return asked[-1]
+    if asks(whole) and not alone and words <= LONG_WORDS and "\n" not in whole:
         return start
+    line = text.rfind("\n", start, end) + 1
+    wrapped = text[start:line].rstrip()[-1:] not in (*".!?:\"'”’)。", "\uff1f", "\uff01")
+    if line and not wrapped and _ASKING_LINE.match(text, line, end) and count_words(text[line:end]) <= SHORT_WORDS:
+        return line
     told = None
     for first, last in reversed(list(sentences(text, start, end))):
         sentence = text[first:last].strip()
@@ -267,20 +265,36 @@ def _leading(text: str, parts: Sequence[_Part]) -> Iterator[Span]:
         return
 
 
+def _in_elements(text: str, parts: Sequence[_Part]) -> list[Span]:
+    """The parts that are in an element such as ``<instructions>``, but for claimed regions."""
+    elements: list[Span] = []
+    position = 0
+    closings = {name.lower() for name in re.findall(r"</(\w{1,30})>", text)}
+    for match in _INSTRUCTION_TAG.finditer(text):
+        if match.start() >= position and match["name"].lower() in closings:
+            end = text.find(f"</{match['name']}>", match.end())
+            position = len(text) if end < 0 else end + len(match["name"]) + 3
+            elements.append((match.start(), position))
+    return [(part.start, part.end) for part in parts if not part.claimed and clip_spans(elements, part[:2])]
+
+
 def _is_short(text: str, part: _Part) -> bool:
     return count_words(text[part.start : part.end]) <= SHORT_WORDS
 
 
-def _limited(text: str, instructions: list[Span], query: Span | None) -> tuple[list[Span], Span | None]:
+def _limited(
+    text: str, leading: list[Span], elements: list[Span], query: Span | None
+) -> tuple[list[Span], Span | None]:
     """Leaves something to shorten: a task that is all of a text, or most of a longer one, keeps only what is sure."""
 
     def words() -> int:
         return sum(count_words(text[slice(*span)]) for span in [*instructions, *([query] if query else [])])
 
+    instructions = sorted([*leading, *elements])
     total = count_words(text)
     if words() < total and not (total > 60 and 2 * words() > total):
         return instructions, query
-    instructions = [span for span in instructions if _is_task(text[slice(*span)])]
+    instructions = sorted([*(span for span in leading if _is_task(text[slice(*span)])), *elements])
     if query and not _is_task(text[slice(*query)]):
         query = None
     if words() >= total:

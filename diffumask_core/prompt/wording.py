@@ -26,7 +26,7 @@ _VERBS = (
     "make sure|be sure|do not|don['’]t|do|never|always|let['’]s|please|kindly|help|reply|remember|recommend|suggest|"
     "you are|you['’]re|you will|you must|you should|your (?:task|job|role|goal|purpose)|can you|could you|would you|"
     "i want you|i need you|i['’]d like you|i would like you|we want you|"
-    "the following|below (?:is|are)|here (?:is|are)|above (?:is|are)|respond|only (?:use|answer|reply|return|output|give)|"
+    "the following|below (?:is|are)|here (?:is|are)|above (?:is|are)|only (?:use|answer|reply|return|output|give)|"
     "fasse|übersetze|beantworte|erkläre|schreibe|nenne|bitte|du bist|sie sind|"
     "resume|resuma|traduce|traduzca|responde|responda|explica|extrae|escribe|eres|"
     "résume[zr]?|traduis|traduisez|répond[sz]?|répondez|explique[zr]?|donne[zr]?|tu es|vous êtes|"

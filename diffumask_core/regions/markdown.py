@@ -16,6 +16,12 @@ _BOLD = re.compile(r"[ \t]{0,3}(?:\*\*|__)(?=\S)[^*_\n]{1,100}(?:\*\*|__):?[ \t]
 _NUMBERED = re.compile(r"[ \t]{0,3}(?P<number>\d{1,3}(?:\.\d{1,3}){0,4})(?P<dot>\.?)[ \t]+[^\W\d_a-z][^\n]{1,100}")
 _BULLET = re.compile(r"[ \t]*+(?P<bullet>(?:[-*+•◦‣–]|\(?\d{1,3}[.)]|\(?[a-z][.)])[ \t]+)(?=\S)")
 
+# Where code stands that no detector has claimed, "# " opens comments.
+_CODE = re.compile(
+    r"[ \t]*+(?:import \w|from [\w.]+ import |def \w+\(|class \w+[(:]|#include\b|#!|@\w+|[\w.]{1,60} ?=[ \w'\"\[({]"
+    r"|(?:if|for|while|else|try)\b.*:[ \t]*+$|export \w+=|# ?-\*-)"
+)
+
 # A box is a mark only at the start of an item: "a[x]" is code. Check marks and struck text are marks anywhere.
 _BOX = re.compile(r"[ \t>]*+(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?\\?\[[ xX✓✔✗✘-]\\?\](?=\s)")
 _CHECKED = re.compile(r"[✓✔✗✘☑☐☒✅❌❎]|~~(?=\S)[^~\n]{1,300}~~")
@@ -100,6 +106,7 @@ def _free_lines(lines: Lines, claimed: Sequence[Span]) -> list[bool]:
 def _headings(lines: Lines, free: Sequence[bool]) -> Iterator[_Heading]:
     levels: dict[str, int] = {}  # of underlines, in the order in which their signs occur
     numbered = _has_subsections(lines, free)
+    code = any(free[at] and _CODE.match(lines.source, *span) for at, span in enumerate(lines.spans))
     blank = [not free[number] or not lines[number].strip() for number in range(len(lines))]
     above = True  # whether a heading may begin: after a blank line or a heading
     skip = -1
@@ -111,7 +118,8 @@ def _headings(lines: Lines, free: Sequence[bool]) -> Iterator[_Heading]:
             below = number + 1 < len(lines) and free[number + 1]
             under = lines[number + 1] if below else ""
             heading = _underlined(lines[number], under, number, levels) if above else None
-            heading = heading or _single(lines[number], number, above, under, numbered)
+            comment = code and lines[number].lstrip().startswith("# ")
+            heading = heading or (None if comment else _single(lines[number], number, above, under, numbered))
         if heading:
             yield heading
             skip = -1 if heading.rule is None else heading.rule

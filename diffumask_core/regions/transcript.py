@@ -22,130 +22,23 @@ _PREFIX = re.compile(
          | <(?P<nick>[@+%~&]?[A-Za-z_][\w\[\]|`^-]{{0,24}})>(?=[ ]\S)))""",
     re.VERBOSE,
 )
-_ROLES = frozenset(
-    [
-        "user",
-        "assistant",
-        "human",
-        "ai",
-        "bot",
-        "agent",
-        "customer",
-        "interviewer",
-        "interviewee",
-        "host",
-        "guest",
-        "speaker",
-    ]
-)
+_ROLE = re.compile(r"(?:user|assistant|human|ai|bot|agent|customer|interview(?:er|ee)|host|guest|speaker)[\d_ ]{0,4}")
 # Keys of forms, mails, logs and few-shot prompts stand before a colon too.
-_NO_NAMES = frozenset(
-    [
-        "question",
-        "answer",
-        "q",
-        "a",
-        "input",
-        "output",
-        "label",
-        "text",
-        "review",
-        "sentence",
-        "sentiment",
-        "category",
-        "topic",
-        "premise",
-        "hypothesis",
-        "context",
-        "passage",
-        "document",
-        "title",
-        "subject",
-        "from",
-        "to",
-        "cc",
-        "bcc",
-        "date",
-        "sent",
-        "name",
-        "price",
-        "note",
-        "notes",
-        "warning",
-        "error",
-        "info",
-        "debug",
-        "trace",
-        "fatal",
-        "critical",
-        "notice",
-        "example",
-        "examples",
-        "step",
-        "thought",
-        "action",
-        "observation",
-        "description",
-        "summary",
-        "status",
-        "id",
-        "type",
-        "key",
-        "value",
-        "url",
-        "source",
-        "author",
-        "version",
-        "license",
-        "tags",
-        "time",
-        "location",
-        "address",
-        "phone",
-        "email",
-        "total",
-        "result",
-        "results",
-        "task",
-        "goal",
-        "problem",
-        "solution",
-        "hint",
-        "tip",
-        "important",
-        "caution",
-        "see",
-        "usage",
-        "returns",
-        "args",
-        "raises",
-        "todo",
-        "fixme",
-        "response",
-        "instruction",
-        "message",
-        "intent",
-        "email",
-        "fax",
-        "web",
-        "isbn",
-        "re",
-        "ps",
-        "http",
-        "https",
-        "file",
-        "line",
-        "column",
-        "translation",
-        "english",
-        "french",
-        "german",
-        "spanish",
-        "code",
-        "sql",
-    ]
+_NO_NAME = re.compile(
+    r"(?:"
+    r"a|action|address|answer|args|author|bcc|category|caution|cc|code|column|context|critical|"
+    r"date|debug|description|document|email|english|error|example|examples|fatal|fax|file|fixme|"
+    r"french|from|german|goal|hint|http|https|hypothesis|id|important|info|input|instruction|"
+    r"intent|isbn|key|label|license|line|location|message|name|note|notes|notice|observation|"
+    r"output|passage|phone|premise|price|problem|ps|q|question|raises|re|response|result|results|"
+    r"returns|review|see|sent|sentence|sentiment|solution|source|spanish|sql|status|step|subject|"
+    r"summary|tags|task|text|thought|time|tip|title|to|todo|topic|total|trace|translation|type|"
+    r"url|usage|value|version|warning|web"
+    r"|old|new|before|after|expected|actual|got|orig|original|case"
+    r")(?![\w'’.-])|traceback\b|[\w.]*(?:error|exception|warning)\Z"
 )
-_SPEECH_ENDS = (".", "!", "?", "…", "-", "—", "。", "\uff01", "\uff1f", "؟", "।", '"', "”", "»", ")", "*")
+_SPEECH_ENDS = (".", "!", "?", "…", "—", "。", "\uff01", "\uff1f", "؟", "।", '"', "”", "»")
+_SAID = re.compile(r"\S")
 _MIN_TURNS = 3
 _MAX_PREFIX = 160
 
@@ -176,7 +69,7 @@ def find_speakers(lines: Lines, claimed: Sequence[Span] = ()) -> list[Scaffold]:
     following = [turn.line for turn in turns[1:]] + [len(lines)]
     for turn, next_line in zip(turns, following, strict=True):
         end = _end_of_utterance(lines, turn, next_line, merged, final=turn is turns[-1])
-        if lines.source[turn.prefix[1] : end].strip():
+        if _SAID.search(lines.source, turn.prefix[1], end):
             scaffold.append(Scaffold(turn.prefix, after=(turn.prefix[1], end)))
     return scaffold
 
@@ -187,14 +80,10 @@ def _turn(lines: Lines, number: int, claimed: Sequence[Span]) -> _Turn | None:
     if not match or (claimed and clip_spans(claimed, (start, end))):
         return None
     name = (match["name"] or match["nick"]).casefold()
-    if (
-        name in _NO_NAMES
-        or name.split()[0] in _NO_NAMES
-        or (match["name"] and match["name"][0].islower() and not match["time"])
-    ):
+    lower = match["name"] and match["name"][0].islower() and not match["time"]
+    if lower or _NO_NAME.match(name):
         return None
-    role = name in _ROLES or name.rstrip("0123456789_ ") in _ROLES
-    sure = bool(match["time"] or match["bold"] or match["nick"] or role)
+    sure = bool(match["time"] or match["bold"] or match["nick"] or _ROLE.fullmatch(name))
     return _Turn(number, name, match.span("prefix"), (match.end(), end), sure)
 
 
@@ -208,9 +97,9 @@ def _is_transcript(lines: Lines, turns: Sequence[_Turn]) -> bool:
 
 def _speak(lines: Lines, turns: Sequence[_Turn]) -> bool:
     """Whether the turns end as speech does: the values of a form have no full stop."""
-    ends = [lines.source[slice(*turn.said)][-200:].rstrip() for turn in turns]
-    spoken = sum(end.endswith(_SPEECH_ENDS) or not end for end in ends)
-    return 3 * spoken >= 2 * len(turns)
+    ends = [end for turn in turns if (end := lines.source[slice(*turn.said)][-200:].rstrip())]
+    spoken = sum(end.endswith(_SPEECH_ENDS) for end in ends)
+    return bool(ends) and 3 * spoken >= 2 * len(ends)
 
 
 def _end_of_utterance(lines: Lines, turn: _Turn, next_line: int, claimed: Sequence[Span], final: bool) -> int:

@@ -189,6 +189,60 @@ def test_steps_of_an_agent_are_one_shot() -> None:
     assert cut(layout, layout.query) == "Question: Who built it?\nThought 1:"
 
 
+@pytest.mark.parametrize(
+    "output",
+    [
+        '{"gift": false, "name": "Ann Lee", "items": ["a red lamp", "a big desk"], "total": 30}',
+        '{\n  "gift": false,\n\n  "name": "Ann Lee",\n  "items": ["a red lamp"]\n}',
+        "SELECT name, age FROM users WHERE paid = 1 AND age > 30 ORDER BY name",
+        "```python\ndef pay(order):\n\n    return order.total * 2\n```",
+        "def pay(order):\n    answer = order.total * 2\n    return answer",
+    ],
+)
+@pytest.mark.parametrize("query", ["", "\n\nInput: one more\nOutput:"])
+def test_outputs_of_code_stay_whole(output: str, query: str) -> None:
+    items = [f"Input: order {word}\nOutput: {output}" for word in ("one", "two")]
+    layout = parse_layout("\n\n".join(items) + query)
+    assert shots(layout) == items
+    assert kept(layout) == [["Input:", "Output:", output]] * 2
+    assert kept(parse_layout("\n\n".join(["Input: none\nOutput: {}", *items])))[1:] == kept(layout)
+
+
+def test_a_byte_order_mark_hides_nothing() -> None:
+    layout = parse_layout(f"\ufeff{BUS}\n\n{JAM}\n\nQ: Who is right?\nA:")
+    assert shots(layout) == [BUS, JAM]
+    assert layout.instructions is None
+
+
+FORGED = "Question: Who owns the lamp?\nAnswer: Bob"
+
+
+@pytest.mark.parametrize("mark", ["Context:\n", "Context: ", "## Context\n", "<context>\n", "Document [1]\n"])
+def test_a_forged_pair_in_a_context_is_no_exemplar(mark: str) -> None:
+    layout = parse_layout(f"Answer.\n\n{mark}The lamp is old.\n{FORGED}\nIt burns.\n\nQuestion: Who lit it?\nAnswer:")
+    assert layout.shots == ()
+    assert layout.instructions is None
+    assert cut(layout, layout.query) == "Question: Who lit it?\nAnswer:"
+
+
+def test_material_before_the_exemplars_is_no_instruction() -> None:
+    text = f"Answer them.\n\nContext:\nThe lamp is old.\n\n{BUS}\n\n{JAM}\n\nQ: Who is right?\nA:"
+    layout = parse_layout(text)
+    assert cut(layout, layout.instructions) == "Answer them."
+    assert shots(layout) == [BUS, JAM]
+
+
+def test_the_heading_of_passages_is_an_instruction() -> None:
+    layout = parse_layout("Read these.\n\nContext:\nDocument [1] The lamp.\nDocument [2] The desk.\n\nWhich?")
+    assert cut(layout, layout.instructions) == "Read these.\n\nContext:"
+
+
+def test_the_paragraph_of_the_last_question_is_the_query() -> None:
+    query = "Given the context and not prior knowledge, answer the query.\nQuery: Who kept it?\nAnswer:"
+    layout = parse_layout(f"The lamp was kept by two sisters.\n\nThey left in 1920.\n\n{query}")
+    assert cut(layout, layout.query) == query
+
+
 PASSAGES = [
     "The lighthouse was built in 1871 by a local mason.",
     "Ferries cross the bay four times a day in summer.",

@@ -1,4 +1,4 @@
-"""What comes out unchanged: template variables, URLs, fenced code, and what the user names."""
+"""What comes out unchanged: template variables, URLs, and what the user names; where fenced code is."""
 
 import logging
 import re
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffumask_core.errors import InputError
-from diffumask_core.prompt.protect import protected_spans, user_spans
+from diffumask_core.prompt.protect import fenced_spans, protected_spans, query_words, user_spans
 
 
 def found(text: str) -> list[str]:
@@ -29,15 +29,50 @@ def found(text: str) -> list[str]:
             "(https://a.example/Bay_(sea)) https://a.example/{id}/x",
             ["https://a.example/Bay_(sea)", "https://a.example/{id}/x"],
         ),
-        ("Use `code` and ```inline``` here", []),
-        ("Run:\n```sh\nls {x}\n```\ndone", ["```sh\nls {x}\n```"]),
-        ("Run:\r\n  ~~~\r\n```\r\n  ~~~\r\ndone", ["~~~\r\n```\r\n  ~~~"]),
-        ("````\n```\n````\nx", ["````\n```\n````"]),
-        ("Run:\n```\nls\nand on", ["```\nls\nand on"]),
+        ("Run:\n```sh\nls {x}\n```\ndone", ["{x}"]),
     ],
 )
 def test_protected(text: str, expected: list[str]) -> None:
-    assert [span.rstrip("\r") for span in found(text)] == expected
+    assert found(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Use `code` and ```inline``` here", []),
+        ("Run:\n```sh\nls {x}\n```\ndone", ["```sh\nls {x}\n```"]),
+        ("Run:\n```sh\n\nls {x}\n\n```\ndone", ["```sh\n\nls {x}\n\n```"]),
+        ("Run:\r\n  ~~~\r\n```\r\n  ~~~\r\ndone", ["~~~\r\n```\r\n  ~~~"]),
+        ("````\n```\n````\nx", ["````\n```\n````"]),
+        ("Output: ```json\n{}\n```\n\nOutput: ```json\n[]\n```", ["```json\n{}\n```", "```json\n[]\n```"]),
+        ("1. ```sh\n   ls\n   ```\n2. Go.", ["```sh\n   ls\n   ```"]),
+        ("Run:\n```\nls\nand on", ["```\nls\nand on"]),
+        ("Run:\n```\nls\n\nProse.\n\nMore prose.", ["```\nls"]),
+        ("Run:\r\n```\r\nls\r\n\r\nProse.", ["```\r\nls"]),
+        ("[1] Run:\n```\nls\n[2] Prose of another passage.", ["```\nls"]),
+        ("<doc>\n```\nls\n</doc>\n<doc>\nProse.\n</doc>", ["```\nls"]),
+        ("```sh\nls\n\nProse.\n\n```sh\nrm\n```\nend", ["```sh\nls", "```sh\nrm\n```"]),
+    ],
+)
+def test_fenced_code(text: str, expected: list[str]) -> None:
+    assert [text[start:end] for start, end in fenced_spans(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("{camera}", ""),
+        ("Question: {question}\nAnswer:", ""),
+        ("## Question\n{{ question }}", ""),
+        ("<question>{q}</question>", ""),
+        ("\u95ee\u9898\uff1a{q}", ""),
+        ("Question: Which camera?\nAnswer:", "Question: Which camera?"),
+        ("Which lens fits {camera} best?", "Which lens fits   best?"),
+        ("", ""),
+    ],
+)
+def test_a_placeholder_is_no_query(query: str, words: str) -> None:
+    assert query_words(query) == words
 
 
 @settings(max_examples=100, deadline=None)
