@@ -64,6 +64,8 @@ class Region:
         scaffold: Units that follow from others.
         series: Items of which some may go.
         inner: Regions inside this one, in order. A unit of this one holds none of them.
+        complete: Units that say how much there is of something, such as a count beside a list, each with the span of
+            that: where a part of the span has gone and no mark says so, the unit goes before any scaffold is decided.
         escaped: Whether it is between the quotes of a string: then a line break is written as an escape.
     """
 
@@ -73,6 +75,7 @@ class Region:
     scaffold: tuple[Scaffold, ...] = ()
     series: tuple[Series, ...] = ()
     inner: tuple["Region", ...] = ()
+    complete: tuple[tuple[Span, Span], ...] = ()
     escaped: bool = False
 
     def walk(self) -> Iterator["Region"]:
@@ -100,6 +103,7 @@ class Region:
             ),
             series=tuple(replace(each, items=tuple(map(at, each.items))) for each in self.series),
             inner=tuple(region.moved(place) for region in self.inner),
+            complete=tuple((at(unit), at(whole)) for unit, whole in self.complete),
         )
 
 
