@@ -222,7 +222,7 @@ def _close(text: str, position: int, end: int, stack: list[_Open]) -> tuple[int,
 
 
 def _is_long(text: str, span: Span) -> bool:
-    """Whether a scalar is one string of several words, and not JSON itself."""
+    """Whether a scalar is one string of several words; JSON in a string is whole where it is on one line."""
     start, end = span
     if end - start < 2 * _MIN_WORDS + 1 or text[start] not in "'\"":
         return False
@@ -231,5 +231,11 @@ def _is_long(text: str, span: Span) -> bool:
     content = resolve(text[start + 1 : end - 1]).strip()
     if count_words(content, _MIN_WORDS) < _MIN_WORDS:
         return False
-    first = next(find_values(content, 0, len(content)), None) if content[0] in "{[" else None
-    return first is None or first.value != (0, len(content))
+    return "\n" in content or not is_value(content)
+
+
+def is_value(content: str) -> bool:
+    """Whether a text is one object or list."""
+    span = strip_span(content, (0, len(content)))
+    first = next(find_values(content, *span), None) if content.startswith(("{", "["), *span) else None
+    return first is not None and first.value == span
