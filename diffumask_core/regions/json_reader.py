@@ -5,7 +5,8 @@ Reading takes time linear in the length, whatever the text is; nothing here deci
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from diffumask_core.prompt.spans import Span
 from diffumask_core.regions.json_strings import count_words, resolve
@@ -14,8 +15,7 @@ _MIN_WORDS = 8
 _MAX_DEPTH = 100
 
 
-@dataclass(frozen=True, slots=True)
-class JsonNode:
+class JsonNode(NamedTuple):
     """A value, or a member of an object.
 
     Attributes:
@@ -45,64 +45,46 @@ class JsonNode:
     @property
     def is_series(self) -> bool:
         """Whether the value is a list of several objects, or of several lists: whole items of it may go."""
+        if self.bracket != "[" or len(self.children) < 2 or not self.children[0].bracket:
+            return False
         kinds = {child.bracket for child in self.children}
-        return self.bracket == "[" and len(self.children) > 1 and len(kinds) == 1 and kinds <= {"{", "["}
+        return len(kinds) == 1 and kinds <= {"{", "["}
 
 
-@dataclass(frozen=True)
-class _Notation:
-    """How values are written.
-
-    Attributes:
-        key: A key with its colon.
-        value: A scalar, or what opens a container.
-        string: One string alone.
-        brackets: From what opens a container to what closes it.
-        trailing: Whether a comma may follow the last child.
-    """
-
-    key: re.Pattern[str]
-    value: re.Pattern[str]
-    string: re.Pattern[str]
-    brackets: dict[str, str]
-    trailing: bool
-
-
-def _notation(string: str, scalar: str, key: str, brackets: dict[str, str], trailing: bool) -> _Notation:
-    opening = re.escape("".join(brackets))
-    return _Notation(
-        re.compile(rf"{_SPACE}({key}){_SPACE}:"),
-        re.compile(rf"{_SPACE}([{opening}]|{scalar})"),
-        re.compile(string),
-        brackets,
-        trailing,
-    )
-
+# A value is valid where all in it is written in one notation. Each token is of one of them or of both.
+_JSON, _PYTHON = 1, 2
+_NOTATIONS = {"both": _JSON | _PYTHON, "python": _PYTHON, "json": _JSON}
 
 _SPACE = r"[ \t\n\r]*+"
 _NUMBER = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?"
-_STRING = r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+"'
-# Python's JSON module writes and reads NaN and the infinities too.
-_JSON = _notation(_STRING, rf"{_STRING}|{_NUMBER}|true|false|null|NaN|-?Infinity", _STRING, {"{": "}", "[": "]"}, False)
-
+_QUOTED = r'"[^"\\\x00-\x1f]*+(?:\\(?:[%s]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+"'
+_STRING, _JSON_STRING = (_QUOTED % escapes for escapes in (r'"\\bfnrt', r'"\\/bfnrt'))
 _PYTHON_ESCAPE = (
     r"""\\(?:[\\'"abfnrtv]|[0-3]?[0-7]{1,2}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})"""
 )
-_QUOTED = "|".join(rf"{q}[^{q}\\\n\r\x00]*+(?:{_PYTHON_ESCAPE}[^{q}\\\n\r\x00]*+)*+{q}" for q in "'\"")
-_PYTHON_STRING = f"(?:{_QUOTED})"
-_PYTHON_NUMBER = r"-?(?:(?:0|[1-9][0-9]*+)(?:\.[0-9]*+)?(?:[eE][+-]?[0-9]++)?|inf)|nan"
-_PYTHON_SCALAR = rf"{_PYTHON_NUMBER}|True|False|None"
-_PYTHON = _notation(
-    _PYTHON_STRING,
-    rf"{_PYTHON_STRING}(?:{_SPACE}{_PYTHON_STRING})*+|{_PYTHON_SCALAR}",  # pprint breaks a long string into several
-    rf"{_PYTHON_STRING}|{_PYTHON_SCALAR}",
-    {"{": "}", "[": "]", "(": ")"},
-    True,
+_PYTHON_STRING = "|".join(
+    rf"{quote}[^{quote}\\\n\r\x00]*+(?:{_PYTHON_ESCAPE}[^{quote}\\\n\r\x00]*+)*+{quote}" for quote in "'\""
 )
-
+_PYTHON_STRING = f"(?:{_PYTHON_STRING})"
+_PYTHON_SCALAR = r"-?(?:(?:0|[1-9][0-9]*+)(?:\.[0-9]*+)?(?:[eE][+-]?[0-9]++)?|inf)|nan|True|False|None"
+# A string with another one behind is in Python's notation: pprint breaks long strings into several.
+_BOTH = rf"""{_STRING}(?!{_SPACE}["'])|{_NUMBER}(?!\.)"""
+# Python's JSON module writes and reads NaN and the infinities too.
+_VALUE = re.compile(
+    rf"{_SPACE}(?:(?P<both>[\[{{]|{_BOTH})"
+    rf"|(?P<python>\(|{_PYTHON_STRING}(?:{_SPACE}{_PYTHON_STRING})*+|{_PYTHON_SCALAR})"
+    rf"|(?P<json>{_JSON_STRING}|true|false|null|NaN|-?Infinity))"
+)
+_KEY = re.compile(
+    rf"{_SPACE}(?:(?P<both>{_STRING})"
+    rf"|(?P<python>{_PYTHON_STRING}|{_PYTHON_SCALAR})"
+    rf"|(?P<json>{_JSON_STRING})){_SPACE}:"
+)
+_ONE_STRING = re.compile(rf"{_PYTHON_STRING}|{_JSON_STRING}")
 _CLOSE = re.compile(rf"{_SPACE}([\]}})])")
 _COMMA = re.compile(rf"{_SPACE},")
 _OPEN = re.compile(r"[\[{]")
+_CLOSING = {"{": "}", "[": "]", "(": ")"}
 
 _Known = dict[int, JsonNode | None]
 """What is known to start where: a container, or none."""
@@ -119,16 +101,19 @@ def find_values(text: str, start: int, end: int) -> Iterator[JsonNode]:
     """
     whole = strip_span(text, (start, end))
     if text.startswith("(", *whole):
-        node = _container(text, whole[0], end, _PYTHON, {})
+        known: _Known = {}
+        _read_container(text, whole[0], end, known)
+        node = known[whole[0]]
         if node and node.value == whole and node.commas:
             yield node
             return
-    notations: list[tuple[_Notation, _Known]] = [(_JSON, {}), (_PYTHON, {})]
+    known = {}
     position = start
     while opening := _OPEN.search(text, position, end):
         position = opening.start()
-        found = (_container(text, position, end, notation, known) for notation, known in notations)
-        node = next(filter(None, found), None)
+        if position not in known:
+            _read_container(text, position, end, known)
+        node = known[position]
         if node:
             yield node
         position = node.value[1] if node else position + 1
@@ -141,33 +126,35 @@ def strip_span(text: str, span: Span) -> Span:
     return start, start + len(stretch.strip())
 
 
-def _container(text: str, start: int, end: int, notation: _Notation, known: _Known) -> JsonNode | None:
-    """The container that starts at `start`, or None where there is none."""
-    if start not in known:
-        _read_container(text, start, end, notation, known)
-    return known[start]
-
-
 @dataclass(slots=True)
 class _Open:
-    """A container that is being read; `member` is where its key starts, or the container itself."""
+    """A container that is being read.
+
+    Attributes:
+        start: Where it starts.
+        member: Where its key starts, or the container itself.
+        bracket: What opens it.
+        notation: In which notations all in it is written so far.
+    """
 
     start: int
     member: int
     bracket: str
+    notation: int
     children: list[JsonNode] = field(default_factory=list)
     commas: list[int] = field(default_factory=list)
 
     def closed(self, end: int, depth: int) -> JsonNode:
         """The node of the container, which ends at `end`."""
         spans = (self.member, end), (self.start, end)
-        if depth >= _MAX_DEPTH:
+        if depth >= _MAX_DEPTH or not self.children:
             return JsonNode(*spans, self.bracket)
-        node = JsonNode(*spans, self.bracket, tuple(self.children), tuple(self.commas))
-        return replace(node, is_divisible=node.is_series or any(child.is_divisible for child in self.children))
+        is_divisible = any(child.is_divisible for child in self.children)
+        node = JsonNode(*spans, self.bracket, tuple(self.children), tuple(self.commas), False, is_divisible)
+        return node._replace(is_divisible=True) if not is_divisible and node.is_series else node
 
 
-def _read_container(text: str, start: int, end: int, notation: _Notation, known: _Known) -> None:
+def _read_container(text: str, start: int, end: int, known: _Known) -> None:
     """Reads the container at `start` and notes it in `known`.
 
     Where a container turns out not to be valid, neither are the containers in it that are still open, and the ones in
@@ -176,33 +163,39 @@ def _read_container(text: str, start: int, end: int, notation: _Notation, known:
     stack: list[_Open] = []
     position = start
     key: re.Match[str] | None = None
-    while token := notation.value.match(text, position, end):
+    while token := _VALUE.match(text, position, end):
         position = token.end()
-        span = token.span(1)
-        member = key.start(1) if key else span[0]
-        if token[1] in notation.brackets:
-            stack.append(_Open(span[0], member, token[1]))
+        group = token.lastgroup or ""
+        span = token.span(group)
+        member = key.start(key.lastgroup or "") if key else span[0]
+        bracket = text[span[0]]
+        if stack:
+            stack[-1].notation &= _NOTATIONS[group]
+        if bracket in _CLOSING:
+            stack.append(_Open(span[0], member, bracket, _NOTATIONS[group]))
         else:
-            is_long = _is_long(text, span, notation)
+            is_long = _is_long(text, span)
             stack[-1].children.append(JsonNode((member, span[1]), span, is_long=is_long, is_divisible=is_long))
-        position, root = _close(text, position, end, notation, stack)
+        position, root = _close(text, position, end, stack)
         if root:
             known[start] = root
             return
         key = None
-        if len(stack[-1].commas) < len(stack[-1].children):
+        frame = stack[-1]
+        if len(frame.commas) < len(frame.children) or not frame.notation:
             break
-        if stack[-1].bracket == "{":
-            key = notation.key.match(text, position, end)
+        if frame.bracket == "{":
+            key = _KEY.match(text, position, end)
             if key is None:
                 break
             position = key.end()
+            frame.notation &= _NOTATIONS[key.lastgroup or ""]
     for frame in stack:
         known[frame.start] = None
-        known.update((child.value[0], replace(child, span=child.value)) for child in frame.children if child.bracket)
+        known.update((child.value[0], child._replace(span=child.value)) for child in frame.children if child.bracket)
 
 
-def _close(text: str, position: int, end: int, notation: _Notation, stack: list[_Open]) -> tuple[int, JsonNode | None]:
+def _close(text: str, position: int, end: int, stack: list[_Open]) -> tuple[int, JsonNode | None]:
     """Reads the comma after a value, and what closes containers there.
 
     Returns:
@@ -210,29 +203,39 @@ def _close(text: str, position: int, end: int, notation: _Notation, stack: list[
     """
     while True:
         frame = stack[-1]
-        comma = _COMMA.match(text, position, end) if len(frame.commas) < len(frame.children) else None
-        close = _CLOSE.match(text, comma.end() if comma and notation.trailing else position, end)
-        if comma:
-            frame.commas.append(comma.end() - 1)
+        if len(frame.commas) < len(frame.children) and (comma := _COMMA.match(text, position, end)):
             position = comma.end()
-        if not close or close[1] != notation.brackets[frame.bracket]:
+            frame.commas.append(position - 1)
+        close = _CLOSE.match(text, position, end)
+        if not close or close[1] != _CLOSING[frame.bracket]:
+            return position, None
+        is_trailing = bool(frame.children) and len(frame.commas) == len(frame.children)
+        notation = frame.notation & (_PYTHON if is_trailing or frame.bracket == "(" else _JSON | _PYTHON)
+        if not notation:
             return position, None
         position = close.end()
         node = stack.pop().closed(position, len(stack))
         if not stack:
             return position, node
         stack[-1].children.append(node)
+        stack[-1].notation &= notation
 
 
-def _is_long(text: str, span: Span, notation: _Notation) -> bool:
-    """Whether a scalar is one string of several words, and not JSON itself."""
+def _is_long(text: str, span: Span) -> bool:
+    """Whether a scalar is one string of several words; JSON in a string is whole where it is on one line."""
     start, end = span
     if end - start < 2 * _MIN_WORDS + 1 or text[start] not in "'\"":
         return False
-    if not notation.string.fullmatch(text, start, end):
+    if not _ONE_STRING.fullmatch(text, start, end):
         return False
     content = resolve(text[start + 1 : end - 1]).strip()
     if count_words(content, _MIN_WORDS) < _MIN_WORDS:
         return False
-    first = next(find_values(content, 0, len(content)), None) if content[0] in "{[" else None
-    return first is None or first.value != (0, len(content))
+    return "\n" in content or not is_value(content)
+
+
+def is_value(content: str) -> bool:
+    """Whether a text is one object or list."""
+    span = strip_span(content, (0, len(content)))
+    first = next(find_values(content, *span), None) if content.startswith(("{", "["), *span) else None
+    return first is not None and first.value == span

@@ -59,14 +59,14 @@ def count_words(content: str, most: int) -> int:
     return count
 
 
-def string_region(text: str, between: Span, holder: Span, find_inner: FindInner | None) -> Region | None:
-    """The part of a long string that may go: all but its first word, or its first line where that goes whole.
+def string_region(text: str, between: Span, holder: Span, find_inner: FindInner) -> Region | None:
+    """The part of a long string that may go: all but its first word, or its first unit where that goes whole.
 
     Args:
         text: The text that the string is in.
         between: What is between its quotes.
         holder: What the string stays with; what always stays of a region in the string stays as long as the holder.
-        find_inner: Finds regions in the content, where that has several lines.
+        find_inner: Finds regions in the content.
 
     Returns:
         The region, or None where nothing may go.
@@ -75,16 +75,21 @@ def string_region(text: str, between: Span, holder: Span, find_inner: FindInner 
     word = _WORD.search(content)
     assert word, "a long string has words"
     first = word.end()
-    inner = find_inner(content) if find_inner and "\n" in content else ()
+    inner = find_inner(content)
     if inner and inner[0].span[0] < first:
-        units = sorted(unit for region in inner[0].walk() for unit in region.units)
-        first = max([first, *(end for start, end in units if start < first)])
-    inner = tuple(_behind(region, first) for region in inner if region.span[1] > first)
+        start = inner[0].span[0]
+        units = [unit for region in inner[0].walk() for unit in region.units]
+        first = start if start > word.start() else min(units, default=inner[0].span)[1]
     if not content[first:].strip():
         return None
     place = source.tolist()
-    regions = tuple(_held(_whole_strings(region).moved(place.__getitem__), holder) for region in inner)
-    return Region("string", (place[first], between[1]), inner=regions, escaped=True)
+    regions = (
+        _whole_strings(_behind(region, first), text[between[0] - 1]).moved(place.__getitem__)
+        for region in inner
+        if region.span[1] > first
+    )
+    held = tuple(_held(region, place[first], holder) for region in regions)
+    return Region("string", (place[first], between[1]), inner=held, escaped=True)
 
 
 def _behind(region: Region, first: int) -> Region:
@@ -107,19 +112,23 @@ def _behind(region: Region, first: int) -> Region:
     )
 
 
-def _whole_strings(region: Region) -> Region:
+def _whole_strings(region: Region, quote: str) -> Region:
     """The region with the strings of JSON in it as units: the words of a string in a string are escaped twice."""
     strings = [each.span for each in region.inner if each.escaped]
-    others = tuple(_whole_strings(each) for each in region.inner if not each.escaped)
-    return replace(region, units=tuple(sorted([*region.units, *strings])), inner=others)
+    others = tuple(_whole_strings(each, quote) for each in region.inner if not each.escaped)
+    series = tuple(replace(each, quote=f"\\{quote}") if each.quote == quote else each for each in region.series)
+    return replace(region, units=tuple(sorted([*region.units, *strings])), series=series, inner=others)
 
 
-def _held(region: Region, holder: Span) -> Region:
-    """The region where what always stayed stays with `holder`, which may go."""
+def _held(region: Region, first: int, holder: Span) -> Region:
+    """The region where what always stayed, or stayed with what is before `first`, stays with `holder`."""
     scaffold = tuple(
-        replace(each, before=holder) if each.before is None and each.after is None else each for each in region.scaffold
+        replace(each, before=holder)
+        if (each.before is None and each.after is None) or (each.before and each.before[0] < first)
+        else each
+        for each in region.scaffold
     )
-    return replace(region, scaffold=scaffold, inner=tuple(_held(each, holder) for each in region.inner))
+    return replace(region, scaffold=scaffold, inner=tuple(_held(each, first, holder) for each in region.inner))
 
 
 def _character(escape: re.Match[str]) -> str:

@@ -1,24 +1,28 @@
 """JSON in a text as regions: whole members, records and rows go, and what is left is valid and true.
 
 A list of scalars is never cut, the records of a list keep the same members, and column names stay with their rows.
+Scaffold that can stay alone (the first piece of a record, column names) is decided before the other scaffold: commas
+and brackets stay with all that is kept, for whatever reason.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from diffumask_core.prompt.spans import Span
-from diffumask_core.regions.json_reader import JsonNode, find_values, strip_span
+from diffumask_core.regions.json_reader import JsonNode, find_values, is_value, strip_span
 from diffumask_core.regions.json_strings import FindInner, string_region
 from diffumask_core.regions.region import Lines, Region, Scaffold, Series
 
 _QUOTE = re.compile("['\"]")
 _COUNT = re.compile("[1-9][0-9]{0,8}")
 _LINE_END = re.compile(r"[ \t]*+(?:\r?\n|\Z)")
-# What stands between two values of JSON lines, and between two of a list that is cut off.
+# What stands between two values of JSON lines, and (below) between two of a list that is cut off.
 _NEXT_LINE = re.compile(r"[ \t]*+\r?\n[ \t]*+")
 _NEXT_ELEMENT = re.compile(r"[ \t\r\n]*+,[ \t\r\n]*+")
+# How far in front of a value the bracket of its list is looked for.
+_MOST_SPACE = 80
 
 
 def find_json(lines: Lines, find_inner: FindInner | None = None) -> Iterator[Region]:
@@ -60,14 +64,17 @@ def _follows(text: str, stretch: Span, run: list[JsonNode], node: JsonNode) -> b
     """Whether a value is the next of a run."""
     if not (_is_record(text, run[0]) and _is_record(text, node)):
         return False
-    last, first = run[-1], run[0]
+    first, last = run[0], run[-1]
     gap = last.value[1], node.value[0]
-    has_comma = len(run) > 1 and "," in text[first.value[1] : run[1].value[0]]
-    if _NEXT_LINE.fullmatch(text, *gap) and not has_comma:
+    has_commas = len(run) > 1 and "," in text[first.value[1] : run[1].value[0]]
+    if _NEXT_LINE.fullmatch(text, *gap) and not has_commas:
         return _fills_lines(text, stretch, last) and _fills_lines(text, stretch, node)
-    if not _NEXT_ELEMENT.fullmatch(text, *gap) or (len(run) > 1 and not has_comma) or first.bracket != node.bracket:
+    is_element = first.bracket == node.bracket and (has_commas or len(run) == 1)
+    if not is_element or not _NEXT_ELEMENT.fullmatch(text, *gap):
         return False
-    return "\n" in text[slice(*gap)] or text[max(first.value[0] - 80, stretch[0]) : first.value[0]].rstrip()[-1:] == "["
+    # On one line, a sentence may list values too: there the bracket of the list has to be in front of the first one.
+    in_front = text[max(first.value[0] - _MOST_SPACE, stretch[0]) : first.value[0]].rstrip()
+    return "\n" in text[slice(*gap)] or in_front.endswith("[")
 
 
 def _is_record(text: str, node: JsonNode) -> bool:
@@ -144,7 +151,7 @@ class _Parts:
         start, end = node.value
         if node.children:
             self._follow((start, start + 1))
-            self._inside(replace(node, span=node.content) if not _opens(node) else node)
+            self._inside(node if _opens(node) else node._replace(span=node.content))
             self._follow((end - 1, end))
         else:
             self._follow(node.value)
@@ -281,7 +288,7 @@ class _Parts:
         if not node.is_divisible:
             return []
         if node.is_long:
-            region = string_region(self.text, (node.value[0] + 1, node.value[1] - 1), holder, self.find_inner)
+            region = string_region(self.text, (node.value[0] + 1, node.value[1] - 1), holder, self._regions_in)
             return [region] if region else []
         if node.is_series and is_cut:
             return [*self._holes(node.children[0], holder, is_cut=False), node]
@@ -291,3 +298,11 @@ class _Parts:
             for child in node.children
             for hole in self._holes(child, holder, id(child) not in names and len(child.children) not in said)
         ]
+
+    def _regions_in(self, content: str) -> tuple[Region, ...]:
+        """The regions in the content of a string: JSON where all of it is JSON."""
+        if "\n" not in content:
+            return ()
+        if is_value(content):
+            return tuple(find_json(Lines.of(content)))
+        return self.find_inner(content) if self.find_inner else ()
