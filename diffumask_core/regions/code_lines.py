@@ -114,7 +114,7 @@ _TRAILING = re.compile(r"\s(?:#|//)\s.*$")
 _MARKUP = re.compile(r"</?\w|[-*] \w|\|\s|\d+[.):-]|>\s")
 _SENTENCE_END = re.compile(r"[a-z]{2}[.!?]$")
 
-_CHANGE = re.compile(r"@@ -\d|diff --git |--- \S|\+\+\+ \S")
+_CHANGE = re.compile(r"@@ -\d|diff --git |\+\+\+ \S")
 _CHANGED = re.compile(r"[ +\-@\\]|index |diff |$")
 _TRACED = re.compile(r"Traceback \(most recent call last\)|\s+File \"|\s{4}")
 
