@@ -111,8 +111,28 @@ CALLABLE = re.compile(
 _SENTENCE = re.compile(r"(?:(?<![\w.@/-])[A-Za-z’']++[,;:]? ){5}")
 STRING = re.compile(r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|`[^`]*+`")
 _TRAILING = re.compile(r"\s(?:#|//)\s.*$")
-_MARKUP = re.compile(r"</?\w|[-*] \w|\|\s|\d+[.)] |>\s")
+_MARKUP = re.compile(r"</?\w|[-*] \w|\|\s|\d+[.):-]|>\s")
 _SENTENCE_END = re.compile(r"[a-z]{2}[.!?]$")
+
+_CHANGE = re.compile(r"@@ -\d|diff --git |\+\+\+ \S")
+_CHANGED = re.compile(r"[ +\-@\\]|index |diff |$")
+_TRACED = re.compile(r"Traceback \(most recent call last\)|\s+File \"|\s{4}")
+
+
+def find_foreign(texts: Sequence[str]) -> list[bool]:
+    """For each line whether it belongs to a diff or a traceback: there code is quoted, for other detectors to find."""
+    state: re.Pattern[str] | None = None
+    found = []
+    for text in texts:
+        if _CHANGE.match(text):
+            state = _CHANGED
+        elif text.startswith(("Traceback (most recent", '  File "')):
+            state = _TRACED
+        elif state and not state.match(text):
+            state = None
+        found.append(state is not None)
+    return found
+
 
 PROMPT = _any(
     r"\s*>>> |\s*\.\.\. \S|In \[\d+\]: ",
@@ -151,15 +171,21 @@ _NUMBERED = re.compile(r"(\s*)(?:\d{1,6}[:\-] +)?(\d{1,6})(\t| ?[|│:→] ?|(?=
 def without_numbers(lines: Lines) -> tuple[Sequence[str], frozenset[int]]:
     """The lines without the numbers that a tool has printed before them, and which of them were printed with a number.
 
-    A number counts as printed where the line before or after it has the number next to it.
+    A number counts as printed where three lines in a row have numbers in a row.
     """
     texts = list(lines)
     found = [(number, match) for number, text in enumerate(texts) if (match := _NUMBERED.match(text[:_SEEN]))]
+    # Hits of a search have numbers too, some of them next to each other: so three numbers in a row are asked for.
     numbered: set[int] = set()
+    run: list[int] = []
     for (line, match), (below, following) in pairwise(found):
+        run = run or [line]
         gap = any(texts[between].strip() for between in range(line + 1, min(below, line + 5)))
         if int(following[2]) == int(match[2]) + 1 and below - line < 5 and not gap:
-            numbered.update((line, below))
+            run.append(below)
+            numbered.update(run if len(run) == 3 else run[-1:] if len(run) > 3 else ())
+        else:
+            run = []
     for line, match in found:
         if line in numbered:
             texts[line] = texts[line][match.end() :]

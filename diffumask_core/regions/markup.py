@@ -12,9 +12,9 @@ from diffumask_core.regions.blocks import Block, Tail, region_of_blocks
 from diffumask_core.regions.region import Head, Lines, Region, Scaffold
 
 _TAG = re.compile(
-    r"<!--.{0,2000}?-->|<!\[CDATA\[.{0,2000}?\]\]>|<[!?][^<>]{0,1000}>"
-    r"|<(?P<end>/?)(?P<name>[A-Za-z][\w:.\-]{0,80}+)(?P<rest>(?:[^<>\"']|\"[^\"<]{0,2000}+\"|'[^'<]{0,2000}+')*+)>",
-    re.DOTALL,
+    # A comment or a section of text ends before another one begins: what is never closed is read once.
+    r"<!--(?:[^\-<]|-(?!->)|<(?!!--))*+-->|<!\[CDATA\[(?:[^\]<]|\](?!\]>)|<(?!!\[CDATA))*+\]\]>|<[!?][^<>]{0,1000}>"
+    r"|<(?P<end>/?)(?P<name>[A-Za-z][\w:.\-]{0,80}+)(?P<rest>(?:[^<>\"']|\"[^\"<]{0,2000}+\"|'[^'<]{0,2000}+')*+)>"
 )
 _HTML = frozenset(
     """

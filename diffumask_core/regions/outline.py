@@ -6,6 +6,7 @@ Indentation says what belongs to a body, in languages with braces too. A stateme
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from diffumask_core.regions.blocks import Block, Tail, indent_of
 from diffumask_core.regions.code_lines import CALLABLE, DEFINITION, STRING
@@ -101,8 +102,9 @@ def _leave(found: Outline, stack: list[tuple[int, Block]], indent: int, previous
             found.tails.append(Tail(closer, head[1], previous + 1))
 
 
+@lru_cache(maxsize=256)
 def _depth(text: str) -> int:
-    """How many brackets a line opens more than it closes."""
+    """How many brackets a line opens more than it closes; a line is looked at for each signature near by."""
     code = STRING.sub("", text)
     return sum(map(code.count, "([")) - sum(map(code.count, ")]"))
 
@@ -135,7 +137,9 @@ def _head_end(texts: Sequence[str], line: int, last: int) -> int | None:
 
 
 def _has_body(texts: Sequence[str], stop: int, last: int, indent: int, inside: Sequence[bool]) -> bool:
-    below = next((line for line in range(stop, min(last, stop + 5)) if texts[line].strip()), None)
+    # A directive of the preprocessor stands at the left, wherever it is.
+    near = range(stop, min(last, stop + 5))
+    below = next((line for line in near if texts[line].strip() and texts[line][0] != "#"), None)
     return below is not None and (inside[below] or indent_of(texts[below]) > indent)
 
 

@@ -10,16 +10,14 @@ from diffumask_core.regions.region import Head, Lines, Region
 _SEEN = 300
 """Characters of a line that are looked at."""
 
-_KEY = re.compile(
-    r"\s*(?:- +)*(?:\"[^\"\n]{1,80}\"|'[^'\n]{1,80}'|[A-Za-z0-9_.$/~<*][\w.$/@*<\-]*)\s?:(?:\s+(\S.*)|\s*)$"
-)
+_KEY = re.compile(r"\s*(?:- +)*(?:\"[^\"\n]{1,80}\"|'[^'\n]{1,80}'|[A-Za-z0-9_.$/~<*][\w.$/@*<\-]*):(?:\s+(\S.*)|\s*)$")
 _ITEM = re.compile(r"\s*-(?:\s+(\S.*)|\s*)$")
 _EDGE = re.compile(r"(?:---|\.\.\.)(?:\s|$)|%YAML")
 _NOTE = re.compile(r"\s*#")
 _BLOCK = re.compile(r".*(?:: |- |:\s+\S+ )[|>][+\-\d]{0,2}\s*(?:#.*)?$")
 # A value that is data: one word, or quoted, or in brackets, or with a tag; a sentence is none.
 _DATA = re.compile(r"(?:\S+|[\"'].*[\"'],?|[\[{].*|[&*!|>]\S*.*|\$\{.*)\s*(?:#.*)?$")
-_OTHER = re.compile(r"[;{(\\]\s*$|[\"'\])}\w],\s*$")
+_OTHER = re.compile(r"\s=\s|[;{(\\]\s*$|[\"'\])}\w],\s*$")
 _ROLES = re.compile(
     r"\s*(?:user|assistant|system|tool|human|ai|bot|agent|question|answer|context|input|output|q|a|text|label)\s?:"
 )
