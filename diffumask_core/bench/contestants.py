@@ -19,7 +19,7 @@ from diffumask_core.model.network import FloatArray, Network
 from diffumask_core.model.pretrained import Runtime, load_pruner
 from diffumask_core.model.pruner import Pruner, side_by_side
 from diffumask_core.options import DEFAULT_STEPS
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 KEEP_RATE = 0.4
 
@@ -169,7 +169,7 @@ class Removal:
         def prepare(prompts: Sequence[str]) -> Run:
             encodings = []
             for prompt in prompts:
-                offsets = split_units(prompt)
+                offsets = split_words(prompt)
                 encodings.append(pruner.encode(prompt, offsets, [(0, len(offsets))]))
 
             def run() -> Mapping[str, float]:

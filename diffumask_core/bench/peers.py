@@ -16,8 +16,8 @@ from diffumask_core.bench.contestants import KEEP_RATE, Prepare, Run
 from diffumask_core.errors import InputError
 from diffumask_core.model.inputs import batch_windows, describe_units, windows_of
 from diffumask_core.model.pretrained import BUNDLED, load_pruner, read_tokenizer
-from diffumask_core.prompt.units import split_units
 from diffumask_core.tokens import offline
+from diffumask_core.units.words import split_words
 
 if TYPE_CHECKING:
     import tiktoken
@@ -121,7 +121,7 @@ class ClassifierPass:
         def prepare(prompts: Sequence[str]) -> Run:
             windows = []
             for prompt in prompts:
-                offsets = split_units(prompt)
+                offsets = split_words(prompt)
                 units = describe_units(prompt, offsets, pruner.tokenizer)
                 for window in windows_of(units, [(0, len(offsets))], none, pruner.network.settings):
                     windows.append((units, window, none))

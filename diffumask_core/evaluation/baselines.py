@@ -11,7 +11,7 @@ import numpy.typing as npt
 from diffumask_core.diffusion.sampler import Predict
 from diffumask_core.diffusion.states import DROP, KEEP
 from diffumask_core.prompt.spans import Span
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.floating]
@@ -49,7 +49,7 @@ def shared_rare_words(query: str, texts: Sequence[str]) -> FloatArray:
 
 
 def _units(text: str) -> Iterator[str]:
-    return (text[start:end] for start, end in split_units(text).tolist())
+    return (text[start:end] for start, end in split_words(text).tolist())
 
 
 Similarities = Callable[[str, Sequence[str]], FloatArray]
@@ -103,7 +103,7 @@ def sentences(text: str) -> list[str]:
 
 def keep_best(text: str, scores: UnitScores, cost: Callable[[Sequence[Span]], int], budget: int) -> list[Span]:
     """The units with the highest scores, as many as fit."""
-    offsets = split_units(text)
+    offsets = split_words(text)
     order = np.argsort(-scores([text[start:end] for start, end in offsets.tolist()]), kind="stable")
     low, high = 0, len(order) + 1
     while high - low > 1:

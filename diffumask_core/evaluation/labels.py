@@ -12,7 +12,7 @@ from diffumask_core.datasets import LabelRow, covered_units
 from diffumask_core.diffusion.sampler import sample_mask
 from diffumask_core.diffusion.states import UNDECIDED
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -83,7 +83,7 @@ def evaluate_labels(rows: Sequence[LabelRow], select: Select) -> LabelFigures:
     """Compares what ``select`` keeps with the annotation, both levels of each row."""
     figures = LabelFigures()
     for row in rows:
-        offsets = split_units(row.text)
+        offsets = split_words(row.text)
         words = np.array([any(map(str.isalnum, row.text[start:end])) for start, end in offsets.tolist()], dtype=bool)
         names = [row.text[start:end].lower() for start, end in offsets[words].tolist()]
         annotated = [covered_units(offsets, spans, len(row.text)) for spans in (row.light, row.tight)]

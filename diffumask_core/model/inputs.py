@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from diffumask_core.model.settings import Settings
 from diffumask_core.prompt.spans import Span
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -102,7 +102,7 @@ def describe_units(
 
 def query_tokens(query: str, tokenizer: Tokenizer, most: int) -> IntArray:
     """The query's token ids; of a long query its end, where the question usually stands."""
-    return describe_units(query, split_units(query), tokenizer).tokens[-most:]
+    return describe_units(query, split_words(query), tokenizer).tokens[-most:]
 
 
 def _tokenise(units: list[str], tokenizer: Tokenizer) -> tuple[IntArray, IntArray]:

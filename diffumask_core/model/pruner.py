@@ -28,7 +28,7 @@ from diffumask_core.model.inputs import (
 from diffumask_core.model.network import Network
 from diffumask_core.model.pooling import mean_of_runs, runs_of
 from diffumask_core.prompt.spans import Span
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -271,7 +271,7 @@ class Pruner:
         """
         if not self.network.compares:
             raise ModelError("This model has no sentence encoder to compare texts with: use the bundled one.")
-        return self._embed([describe_units(text, split_units(text), self.tokenizer).tokens for text in texts])
+        return self._embed([describe_units(text, split_words(text), self.tokenizer).tokens for text in texts])
 
     def shot_vectors(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The mean of each shot's unit vectors ``[S, D]``."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from diffumask_core.prompt.json_values import JsonIndex, json_units
 from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.spans import Span, merge_spans
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -131,7 +131,7 @@ def _units(layout: Layout) -> tuple[IntArray, BoolArray]:
         | {edge for node in layout.json for edge in node.span}
     )
     values = {node.span for node in layout.json}
-    plain = [split_units(layout.text, start, end) for start, end in pairwise(cuts) if (start, end) not in values]
+    plain = [split_words(layout.text, start, end) for start, end in pairwise(cuts) if (start, end) not in values]
     offsets = np.concatenate([json_offsets, *plain])
     syntax = np.concatenate([json_syntax, np.zeros(len(offsets) - len(json_syntax), dtype=bool)])
     order = np.argsort(offsets[:, 0], kind="stable")

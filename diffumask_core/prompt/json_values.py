@@ -16,7 +16,7 @@ import regex
 
 from diffumask_core.prompt.layout import JsonNode
 from diffumask_core.prompt.spans import Span
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 _MIN_WORDS = 8
 _MAX_DEPTH = 100
@@ -283,11 +283,11 @@ def _string_units(text: str, words: Span) -> npt.NDArray[np.int64]:
     for escape in _ESCAPE.finditer(escaped):
         inside_escape[escape.start() + 1 : escape.end()] = True
     source = start + np.flatnonzero(~inside_escape)  # of each unescaped character, and the end
-    offsets: npt.NDArray[np.int64] = source[split_units(_ESCAPE.sub(_unescape, escaped))]
+    offsets: npt.NDArray[np.int64] = source[split_words(_ESCAPE.sub(_unescape, escaped))]
     return offsets
 
 
 def _unescape(escape: re.Match[str]) -> str:
-    """The one character that an escape stands for; for white space a bracket, which is always a unit of its own."""
+    """The character that an escape stands for; for white space a byte order mark, which is always a word of its own."""
     character = str(json.loads(f'"{escape[0]}"'))
-    return "(" if character.isspace() else character
+    return "\ufeff" if character.isspace() else character

@@ -11,7 +11,7 @@ from diffumask_core.prompt.json_values import find_json
 from diffumask_core.prompt.layout import JsonNode, Layout, ShotSpan, shift_layout, shift_shot
 from diffumask_core.prompt.parse import describe_shot, parse_layout
 from diffumask_core.prompt.spans import Span, merge_spans
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 _SYSTEM_ROLES = ("system", "developer")
 _BETWEEN = "\n\n"
@@ -254,7 +254,7 @@ def _answer(text: str, reply: Sequence[Span]) -> tuple[Sequence[Span], Span | No
     if len(reply) != 1:
         return [], None
     start, end = reply[0]
-    if 1 <= len(split_units(text, start, end)) <= _MAX_LABEL_UNITS:
+    if 1 <= len(split_words(text, start, end)) <= _MAX_LABEL_UNITS:
         return [reply[0]], reply[0]
     described = shift_shot(describe_shot(text[start:end]), start)
     return described.kept, described.answer

@@ -13,8 +13,8 @@ from diffumask_core.errors import InputError, ModelError
 from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.network import FloatArray
 from diffumask_core.model.torch_network import TorchNetwork
-from diffumask_core.prompt.units import split_units
 from diffumask_core.tokens import offline
+from diffumask_core.units.words import split_words
 
 PROMPTS = Case("two", shots=6, prompts=2).texts(0)
 BERT = Shape("bert", layers=1, width=8, heads=1, positions=512, vocabulary=31_000)
@@ -56,7 +56,7 @@ def test_no_such_model(contestant: type[EncoderPass]) -> None:
 
 def test_one_at_a_time_takes_a_call_for_each_unit(model_folder: Path) -> None:
     prompts = Case("two", shots=1, prompts=2).texts(0)
-    counts = [len(split_units(prompt)) for prompt in prompts]
+    counts = [len(split_words(prompt)) for prompt in prompts]
     one_by_one = Removal("", str(model_folder), sequential=True).load()(prompts)
     in_parallel = Removal("", str(model_folder), sequential=False).load()(prompts)
     assert one_by_one()["calls"] == sum(count - int(0.4 * count) for count in counts)

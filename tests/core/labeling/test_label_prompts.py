@@ -21,9 +21,9 @@ from diffumask_core.labeling import Labelled, label_prompts
 from diffumask_core.labeling.command import label_from_files
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.prompt.assemble import join_spans
-from diffumask_core.prompt.units import split_units
 from diffumask_core.readers import Question
 from diffumask_core.readers.cost import Cost
+from diffumask_core.units.words import split_words
 
 SHOTS = [
     {"question": "The parcel was left in the rain, and the box is wet through.", "answer": "delivery"},
@@ -165,7 +165,7 @@ class TestRows:
             if one.row is None:
                 continue
             row = LabelRow.model_validate_json(one.row.model_dump_json())
-            offsets = split_units(row.text)
+            offsets = split_words(row.text)
             light, tight = (covered_units(offsets, spans, len(row.text)) for spans in (row.light, row.tight))
             assert not (tight & ~light).any()
             assert light.mean() == pytest.approx(max(0.55, tight.mean()), abs=1 / len(offsets))
@@ -177,7 +177,7 @@ class TestRows:
     def test_what_went_last_comes_back_first(self, pruner: Pruner) -> None:
         row = labelled(pruner, search="sequential")["a"].row
         assert row is not None
-        offsets = split_units(row.text)
+        offsets = split_words(row.text)
         light, tight = (covered_units(offsets, spans, len(row.text)) for spans in (row.light, row.tight))
         # One unit went after the other from the left.
         assert np.flatnonzero(light & ~tight).min() > np.flatnonzero(~light).max()

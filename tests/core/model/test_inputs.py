@@ -10,11 +10,11 @@ from tokenizers import Tokenizer
 
 from diffumask_core.model.inputs import Frame, UnitInputs, Window, batch_windows, describe_units, plan_windows
 from diffumask_core.prompt.spans import Span
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 
 def described(text: str, tokenizer: Tokenizer) -> UnitInputs:
-    return describe_units(text, split_units(text), tokenizer)
+    return describe_units(text, split_words(text), tokenizer)
 
 
 class TestUnits:

@@ -21,14 +21,14 @@ from diffumask_core.model.inputs import Frame, Window, batch_windows, describe_u
 from diffumask_core.model.modeling import Denoiser, DiffuMaskModel, pool_tokens
 from diffumask_core.model.pruner import Encoding, Pruner
 from diffumask_core.model.torch_network import TorchNetwork
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 SHORT = "The owner sold 12 boxes."
 LONG = "On Monday the owner, who had been away for a week, sold 12 boxes to a visitor."
 
 
 def forward(model: DiffuMaskModel, tokenizer: Tokenizer, texts: list[str]) -> Any:
-    units = [describe_units(text, split_units(text), tokenizer) for text in texts]
+    units = [describe_units(text, split_words(text), tokenizer) for text in texts]
     counts = [len(one.words) for one in units]
     windows = [Window(0, count, 0, count) for count in counts]
     none = np.zeros(0, dtype=np.int64)
@@ -77,14 +77,14 @@ class TestFolder:
 
 class TestForward:
     def test_shapes(self, pruner: Pruner, tokenizer: Tokenizer) -> None:
-        units = len(split_units(LONG))
+        units = len(split_words(LONG))
         output = forward(pruner.network.model, tokenizer, [SHORT, LONG])
         assert output.logits.shape == (2, units)
         assert output.hidden.shape == (2, units, 16)
         assert output.context.shape == (2, units, 8 + 2)
 
     def test_padding_changes_nothing(self, pruner: Pruner, tokenizer: Tokenizer) -> None:
-        units = len(split_units(SHORT))
+        units = len(split_words(SHORT))
         alone, beside = (
             forward(pruner.network.model, tokenizer, [SHORT]),
             forward(pruner.network.model, tokenizer, [SHORT, LONG]),
@@ -93,13 +93,13 @@ class TestForward:
         torch.testing.assert_close(beside.logits[:1, :units], alone.logits, atol=1e-5, rtol=1e-4)
 
     def test_the_query_is_seen(self, pruner: Pruner) -> None:
-        offsets = split_units(LONG)
+        offsets = split_words(LONG)
         blocks = [(0, len(offsets))]
         plain, asked = pruner.encode(LONG, offsets, blocks), pruner.encode(LONG, offsets, blocks, "How many boxes?")
         assert not np.allclose(plain.vectors, asked.vectors)
 
     def test_of_a_long_query_the_end_is_seen(self, pruner: Pruner) -> None:
-        offsets = split_units(LONG)
+        offsets = split_words(LONG)
         end, whole = (
             pruner.encode(LONG, offsets, [(0, len(offsets))], query).query
             for query in ("how many?", "why? " * 30 + "how many?")
@@ -110,7 +110,7 @@ class TestForward:
 
 class TestDenoiser:
     def logits(self, pruner: Pruner, states: list[int], rate: float = 0.4, noise: float = 1.0) -> np.ndarray:
-        offsets = split_units("the owner met the visitor")
+        offsets = split_words("the owner met the visitor")
         encoding = pruner.encode("the owner met the visitor", offsets, [(0, len(offsets))])
         return pruner.predictor(encoding, rate)(np.array(states), noise)
 
@@ -124,7 +124,7 @@ class TestDenoiser:
     @given(states=st.lists(st.sampled_from([KEEP, DROP, UNDECIDED]), min_size=60, max_size=60))
     def test_of_the_units_it_is_asked_for_it_says_what_it_says_of_all(self, pruner: Pruner, states: list[int]) -> None:
         text = " ".join(["the owner", "the visitor", "the box"] * 10)
-        encoding = pruner.encode(text, split_units(text), [(0, 60)])
+        encoding = pruner.encode(text, split_words(text), [(0, 60)])
         given_states = np.array(states)
         now, context, twins = (
             torch.from_numpy(array)[None] for array in (given_states, encoding.context, encoding.units.twins)
@@ -138,7 +138,7 @@ class TestDenoiser:
 
     def test_a_long_text_is_denoised_in_pieces(self, pruner: Pruner, monkeypatch: pytest.MonkeyPatch) -> None:
         text = " ".join(f"{word}{number}" for number in range(12) for word in ("the apple", "the box", "cat"))
-        offsets = split_units(text)
+        offsets = split_words(text)
         encoding = pruner.encode(text, offsets, [(0, len(offsets))])
         states = np.arange(len(offsets)) % 3
         whole = pruner.predictor(encoding, 0.4)(states, 0.5)
@@ -160,8 +160,8 @@ def test_tokens_are_pooled_by_unit() -> None:
 
 def test_shots_are_scored_apart(pruner: Pruner) -> None:
     text = f"{SHORT} {LONG} {SHORT}"
-    offsets = split_units(text)
-    first, last = len(split_units(SHORT)), len(offsets) - len(split_units(SHORT))
+    offsets = split_words(text)
+    first, last = len(split_words(SHORT)), len(offsets) - len(split_words(SHORT))
     owner = np.full(len(offsets), -1)
     owner[:first], owner[last:] = 0, 1
     encoding = pruner.encode(text, offsets, [(0, first), (first, last), (last, len(offsets))], "how many boxes?")
@@ -174,7 +174,7 @@ def test_shots_are_scored_apart(pruner: Pruner) -> None:
 def test_shots_are_scored_as_in_training(pruner: Pruner) -> None:
     # A shot that is longer than those that share a window, and read in a window of its own.
     text = " ".join(f"{LONG} {number}" for number in range(2))
-    offsets = split_units(text)
+    offsets = split_words(text)
     half = len(offsets) // 2
     encoding = pruner.encode(text, offsets, [(0, half), (half, len(offsets))], "how many boxes?")
     model, units = pruner.network.model, encoding.units
@@ -192,11 +192,11 @@ def test_shots_are_scored_as_in_training(pruner: Pruner) -> None:
 @pytest.mark.parametrize("query", ["", "how many boxes?"])
 def test_a_long_text_is_read_in_portions(pruner: Pruner, monkeypatch: pytest.MonkeyPatch, query: str) -> None:
     texts = [SHORT, LONG * 4, SHORT, LONG, SHORT] * 2
-    ends = np.cumsum([len(split_units(text)) for text in texts]).tolist()
+    ends = np.cumsum([len(split_words(text)) for text in texts]).tolist()
     text = " ".join(texts)
 
     def encoded() -> Encoding:
-        return pruner.encode(text, split_units(text), list(pairwise([0, *ends])), query)
+        return pruner.encode(text, split_words(text), list(pairwise([0, *ends])), query)
 
     whole = encoded()
     assert len(whole.vectors) == len(whole.utilities) == len(texts)

@@ -22,7 +22,7 @@ from diffumask_core.model.inputs import WindowBatch, batch_windows, describe_uni
 from diffumask_core.model.onnx_network import FloatArray, OnnxNetwork
 from diffumask_core.model.pretrained import load_pruner, save_folder
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 TEXTS = [
     "the owner of the shop, who had been away, sold 12 boxes of apples for $3.50 each",
@@ -51,7 +51,7 @@ def torch(folder: Path) -> Pruner:
 
 
 def windows(pruner: Pruner, texts: list[str]) -> WindowBatch:
-    units = [describe_units(text, split_units(text), pruner.tokenizer) for text in texts]
+    units = [describe_units(text, split_words(text), pruner.tokenizer) for text in texts]
     none = np.zeros(0, dtype=np.int64)
     rows = [(one, Span(0, len(one.twins), 0, len(one.twins)), none) for one in units]
     return batch_windows(rows, pruner.frame)
@@ -67,7 +67,7 @@ def test_an_exported_folder_runs_on_onnx(onnx: Pruner) -> None:
 
 def test_both_compute_the_same_but_for_rounding(onnx: Pruner, torch: Pruner) -> None:
     text = " ".join(TEXTS)
-    offsets = split_units(text)
+    offsets = split_words(text)
     half = len(offsets) // 2
     ours, theirs = (one.encode(text, offsets, [(0, half), (half, len(offsets))], "which box?") for one in (onnx, torch))
     assert relative_error(ours.vectors, theirs.vectors) < 0.05
@@ -85,7 +85,7 @@ def test_any_encoder_can_be_exported(encoder: Any, tokenizer: Tokenizer, tmp_pat
     save_folder(tiny_model(encoder(tokenizer)), tokenizer, tmp_path)
     export_folder(tmp_path, TEXTS)
     text = TEXTS[0]
-    offsets = split_units(text)
+    offsets = split_words(text)
     ours, theirs = (
         load_pruner(tmp_path, runtime=runtime).encode(text, offsets, [(0, len(offsets))], "which box?").vectors
         for runtime in ("onnx", "torch")
@@ -103,7 +103,7 @@ def test_a_channel_much_larger_than_the_others_does_not_blur_them(tokenizer: Tok
             product.weight[:, large] = 0
         # What attention adds counts for more than what it is added to.
         attention.output.dense.weight *= 1000
-    offsets = split_units(TEXTS[0])
+    offsets = split_words(TEXTS[0])
     errors = []
     # Without a text there is nothing to learn a channel's range from.
     for name, texts in (("known", TEXTS), ("unknown", [])):

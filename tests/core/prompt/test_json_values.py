@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffumask_core.prompt.json_values import JsonIndex, find_json, json_units
-from diffumask_core.prompt.units import split_units
+from diffumask_core.units.words import split_words
 
 LONG = "the parcel left the depot on Monday and is late"
 
@@ -196,7 +196,7 @@ class TestClose:
         nodes = find_json(text)
         inside, _ = json_units(text, nodes)
         start, end = nodes[0].span
-        offsets = np.concatenate([split_units(text, 0, start), inside, split_units(text, end)])
+        offsets = np.concatenate([split_words(text, 0, start), inside, split_words(text, end)])
         keep = np.array([text[a:b] in {"Result", ",", "Done", "4"} for a, b in offsets])
         before = keep.copy()
         closed = JsonIndex(nodes, offsets).close(keep)
@@ -204,7 +204,7 @@ class TestClose:
         assert (keep == before).all()
 
     def test_no_json(self) -> None:
-        index = JsonIndex((), split_units("just words"))
+        index = JsonIndex((), split_words("just words"))
         assert index.close(np.array([True, False])).tolist() == [True, False]
         assert index.support(np.array([True, False])).tolist() == [True, False]
 
