@@ -19,10 +19,12 @@ IntArray = npt.NDArray[np.int64]
 # Characters that show nothing or little and stand inside words: soft hyphen, zero-width characters, geresh, gershayim.
 _INVISIBLE = r"\u00ad\u200b-\u200d\u2060\u05f3\u05f4"
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}ー]"
+_RUN = r"(?:\p{Han}++|\p{Hiragana}++|[\p{Katakana}ー]++)"
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}_{_INVISIBLE}]--{_UNSPACED}]"
+_COMMON = r"[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0400-\u0481\u048a-\u052f]"
 # Letters of scripts that set spaces between phrases only: a run of them is as near as one comes to a word.
 _PHRASE = r"[[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]&&[\p{L}\p{M}]]"
-_NUMBER = r"\p{Nd}++(?:[.,:：．]\p{Nd}++)*+"
+_NUMBER = r"\p{Nd}++(?:[.,:\uff1a\uff0e]\p{Nd}++)*+"
 _KEYCAP = r"[0-9\#*]\uFE0F?\u20E3"
 _DRESS = r"[\p{M}\p{Emoji_Modifier}\U000E0020-\U000E007F]*+"
 _PICTURE = rf"\p{{Extended_Pictographic}}{_DRESS}(?:\u200D\p{{Extended_Pictographic}}{_DRESS})*+"
@@ -32,11 +34,11 @@ _OPERATOR = r"[=!]==?|<=>|[<>:+\-*%&|^~]=|<[<>\-]|>>|[=\-|]>|&&|\|\||=~"
 
 _PLAIN = regex.compile(
     rf"""
-      [A-Za-z]++(?![^\s.,;:!?()]) | [.,;:](?=\s)                 # most words and marks: these are found faster
+      {_COMMON}++(?![^\s.,;:!?()]) | [.,;:](?=\s)               # most words and marks: these are found faster
     | {_KEYCAP}
-    | {_LETTER}++(?:(?:['’\-‐‑]|(?<=\p{{Hebrew}})"(?=\p{{Hebrew}})){_LETTER}++)*+   # a word: don't, well-known
+    | {_LETTER}++(?:(?:['’\-\u2010\u2011]|(?<=\p{{Hebrew}})"(?=\p{{Hebrew}})){_LETTER}++)*+  # don't, well-known
+    | {_RUN}
     | (?<![\w\])])\[[ xX]\](?![(\[])                            # a box to be ticked
-    | \p{{Han}}++ | \p{{Hiragana}}++ | [\p{{Katakana}}ー]++      # scripts without spaces: a run of one script
     | {_FLAG} | {_PICTURE}
     | (?<![=<>!|&+\-])(?:{_OPERATOR})(?![=<>!|&+\-])            # an operator of two characters
     | [()\[\]{{}}]                                              # a bracket
@@ -54,7 +56,7 @@ _TRAIT = rf"""(?:
     | <[/!]?[^\W\d_][^<>\s]{{0,200}}>                           # <br>, List<String>
     | [$%](?=\w) | \$(?=[{{(])                                  # $HOME, %APPDATA%, ${{HOME}}
     | \#(?=\w) | (?<=\w)\# | (?<=\w)\+\+ | (?<=\w)\(\)          # #topic, C#, C++, main()
-    | (?<![^\s(\[{{"'`])--?(?=[A-Za-z])                         # -rf, --force
+    | (?<![^\s(\[{{"'`\ufeff])--?(?=[A-Za-z])                    # -rf, --force
     )"""
 _IS_EXACT = re.compile(_TRAIT, re.VERBOSE)
 # The class holds every character that a trait begins with, so that letters are passed over in runs.
@@ -62,26 +64,34 @@ _HINT = r"""\d/@_\\:.=!<>&|+\-*^~$%#("""
 _EXACT_STRETCH = re.compile(rf"(?<!\S)(?:[^\s{_HINT}]++|(?!{_TRAIT})[{_HINT}])*+\S++", re.VERBOSE)
 
 # Number words of Chinese and Japanese; of a longer run of letters after a number only these belong to the number.
-_COUNTERS = "年月日号號時时分秒小鐘钟間间周週个個人名位円元圆圓块万萬億亿兆千百十度歳岁回次件本枚台点點倍公里米吨克升页頁章番階层級级"
+_COUNTERS = (
+    "年月日号號時时分秒小鐘钟間间周週個个名位円元圆圓块万萬億亿兆千百十度歳岁回次件"
+    "本枚台点點倍公里米吨克升页頁章番階层級级"
+)
 _COUNTED = rf"(?:\p{{Han}}{{1,4}}+(?!\p{{Han}})|[{_COUNTERS}]{{1,4}}+|[\p{{Katakana}}ー]++|つ)"
 _URL_SCHEME = r"(?:(?:https?|ftp)://|data:\w+/)"
-# What in an exact stretch stands for itself: bidirectional controls and the byte order mark, dashes and ellipses,
-# pictures, scripts without spaces and their punctuation.
-_APART = rf"""[\ufeff\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069—―…{_UNSPACED}{_PHRASE}
+# Bidirectional controls and the byte order mark.
+_CONTROL = r"\ufeff\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"
+# What in an exact stretch stands for itself: controls, dashes and ellipses, pictures, scripts without spaces and
+# their punctuation.
+_APART = rf"""[{_CONTROL}—―…{_UNSPACED}{_PHRASE}
 \u3000-\u303f\u30fb\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65
 \p{{Regional_Indicator}}\p{{Emoji_Presentation}}]""".replace("\n", "")
 _PART = regex.compile(
     rf"""
-      (?P<url>{_URL_SCHEME}[^\s<>"'`()\[\]{{}}]*[^\s<>"'`()\[\]{{}}.,;:!?])    # without the punctuation after it
-    | (?P<picture>{_KEYCAP} | {_FLAG} | (?=\p{{Emoji_Presentation}}|.\uFE0F){_PICTURE})
-    | (?P<phrase>(?:{_NUMBER})?+{_PHRASE}++(?:{_NUMBER}|{_PHRASE}++)*+)
+      (?P<word>
+          {_RUN}
+        | {_URL_SCHEME}[^\s<>"'`()\[\]{{}}{_CONTROL}]*[^\s<>"'`()\[\]{{}}{_CONTROL}.,;:!?]    # no punctuation after it
+        | {_KEYCAP} | {_FLAG} | (?=\p{{Emoji_Presentation}}|.\uFE0F){_PICTURE}
+        | (?:{_NUMBER})?+{_PHRASE}++(?:{_NUMBER}|{_PHRASE}++)*+
+      )
     | (?:
           [^\s{_APART}\p{{Extended_Pictographic}}hfd\]0-9\#*]++
         | (?!{_URL_SCHEME})[hfd]
         | \](?!\((?:\#|[^\s()/.]*+[/.]))                         # in [text](address) both are for themselves
         | (?!{_KEYCAP})[0-9\#*]
         | (?!{_APART})\p{{Extended_Pictographic}}(?!\uFE0F)
-        | (?<=\p{{Nd}})[—：．](?=\p{{Nd}}) | (?<=\p{{Nd}})[％℃]
+        | (?<=\p{{Nd}})[—\uff1a\uff0e](?=\p{{Nd}}) | (?<=\p{{Nd}})[\uff05℃]
         | (?<=[/\\])… | …(?=[/\\])                              # .../src with its path
       )++
       (?:(?<=\p{{Nd}}){_COUNTED}(?:{_NUMBER}{_COUNTED}?+){{0,8}}+)?+    # 3個, 2024年3月5日
@@ -98,8 +108,10 @@ _JOINT = r"(?:\.{3,}+|-{2,}+)"
 _LOOSE = regex.compile(rf"(?:{_PIECE}(?:(?<!\p{{Nd}}){_JOINT}|{_JOINT}(?!\p{{Nd}})))++{_PIECE}")
 _PIECE_OR_JOINT = regex.compile(rf"{_PIECE}|{_JOINT}")
 
-_PAIRED = re.compile(r"""[()\[\]{}"“”„«»`]|(?<!\w)['‘’‚‹›]|['‘’‚‹›](?!\w)""")
-_FAMILIES = {mark: family for family in ("()", "[]", "{}", '"“”„«»', "'‘’‚‹›", "`") for mark in family}
+_SINGLE_QUOTES = "'\u2018\u2019\u201a\u2039\u203a"
+# An apostrophe between letters is no quotation mark.
+_PAIRED = re.compile(rf"""[()\[\]{{}}"“”„«»`]|(?<!\w)[{_SINGLE_QUOTES}]|[{_SINGLE_QUOTES}](?!\w)""")
+_FAMILIES = {mark: family for family in ("()", "[]", "{}", '"“”„«»', _SINGLE_QUOTES, "`") for mark in family}
 _AFTER = frozenset(".,;:!?…")
 
 _LONGEST_SIDE = 80
@@ -110,13 +122,16 @@ _BETWEEN = re.compile(rf"(?<!\S)(?:{_OPERATOR}|[≤≥≠→⇒])|(?:{_OPERATOR}
 _SIDE_AFTER = re.compile(
     rf"""[ \t]*+("[^"\n]{{1,{_LONGEST_SIDE}}}"|'[^'\n]{{1,{_LONGEST_SIDE}}}'|\S{{1,{_LONGEST_SIDE}}}+(?!\S))"""
 )
-# Formulas need a sign of mathematics, since `$5 (or 6$)` is none.
+# A formula between dollars needs a sign of mathematics, and neither a space at its ends nor a letter after it:
+# neither `$5 and $6` nor `$20 (or 30$)` nor `$HOME/bin:$PATH` is a formula.
 _INLINE = re.compile(
     r"""
       (?<![\w`])(?P<ticks>`{1,2}+)(?=[^\s`])[^`\n]{1,200}+(?P=ticks)(?![\w`])
-    | (?<![\w$\\])(?P<signs>\${1,2}+)(?=[^\s$])(?=[^$\n]{0,200}[\\^_={}+\-*/<>|()'])[^$\n]{1,200}+(?<!\s)(?P=signs)(?![\w$])
-    | \\\((?:(?!\\\))[^\n]){1,200}+\\\) | \\\[(?:(?!\\\])[^\n]){1,200}+\\\]
-    | (?<![\w.,])\d{1,3}(?:[\u00a0\u2009\u202f]\d{3})++(?!\d)                # 1 200 000 with spaces that do not break
+    | (?<![\w$\\])(?P<dollars>\${1,2}+)(?=[^\s$])(?=[^$\n]{0,200}[\\^_={}+\-*/<>|'])
+      [^$\n]{1,200}+(?<!\s)(?P=dollars)(?![\w$])
+    | \\\((?:[^\n\\]|\\(?![()])){1,200}+\\\)
+    | \\\[(?:[^\n\\]|\\(?![\[\]])){1,200}+\\\]
+    | (?<![\w.,])\d{1,3}(?:[\u00a0\u2009\u202f]\d{3})++(?!\d)    # digits in groups set apart by no-break spaces
     """,
     re.VERBOSE,
 )

@@ -127,7 +127,7 @@ class TestJoints:
             ("one two three", ["one", "three"], "one three"),
             ("one, two, three", ["one", "three"], "one three"),
             ("one-  two", ["one", "two"], "one two"),
-            ("one/two", ["one", "two"], "one two"),
+            ("one|two", ["one", "two"], "one two"),
             ("he said so.", ["he", "said", "."], "he said."),
             ("he (that is, Bob) ran", ["he", "(", "Bob", ")", "ran"], "he (Bob) ran"),
             ("f(x, y)", ["f", "(", ")"], "f()"),
