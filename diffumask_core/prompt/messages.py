@@ -11,6 +11,9 @@ from diffumask_core.prompt.formats import Keys, MessageText, ReadMessage, put_te
 from diffumask_core.prompt.layout import Layout, ShotSpan, shift_layout, shift_shot
 from diffumask_core.prompt.parse import describe_shot, parse_layout
 from diffumask_core.prompt.spans import Span, merge_spans
+from diffumask_core.prompt.task import holds_material
+from diffumask_core.prompt.wording import LONG_WORDS, count_words
+from diffumask_core.regions.detect import find_regions
 from diffumask_core.units.words import split_words
 
 _SYSTEM_ROLES = ("system", "developer")

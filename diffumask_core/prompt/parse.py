@@ -126,9 +126,10 @@ def parse_layout(text: str) -> Layout:
     if material is not None and len(shots) == 1:
         # One answered pair inside a context is more likely a quotation, or a forgery, than an exemplar.
         query = cut.query and (_start_of_question(text, cut.query[0]), cut.query[1])
-        return Layout(text, query=query)
+        return Layout(text, query=query, task_within=(0, len(text)))
     end = shots[0].span[0] if material is None else material
-    return Layout(text, trim_span(text, start, end), shots, cut.query)
+    instructions = trim_span(text, start, end)
+    return Layout(text, (instructions,) if instructions else (), shots, cut.query)
 
 
 def _material_before(text: str, start: int, end: int) -> int | None:

@@ -34,9 +34,31 @@ def merge_spans(spans: Sequence[Span]) -> list[Span]:
     return merged
 
 
+def spans_between(spans: Sequence[Span], within: Span) -> Iterator[Span]:
+    """The parts of a stretch that lie in none of the spans, in order."""
+    position = within[0]
+    for start, end in clip_spans(merge_spans(spans), within):
+        if position < start:
+            yield position, start
+        position = end
+    if position < within[1]:
+        yield position, within[1]
+
+
 def trim_span(text: str, start: int, end: int, blank: str | None = None) -> Span | None:
     """The span without the white space (or `blank`) at its ends; None where nothing else is in it."""
     part = text[start:end]
     start += len(part) - len(part.lstrip(blank))
     end -= len(part) - len(part.rstrip(blank))
     return (start, end) if start < end else None
+
+
+def disjoint_spans(spans: Sequence[Span]) -> list[Span]:
+    """Spans in order, those that overlap made one; spans that only touch stay apart."""
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and start < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        elif start < end:
+            joined.append((start, end))
+    return joined

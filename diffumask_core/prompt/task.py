@@ -5,9 +5,10 @@ The first and the last short paragraph are the task; prose, code and tables betw
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.material import material_marks
 from diffumask_core.prompt.spans import Span, clip_spans, merge_spans, shift_span, trim_span
 from diffumask_core.prompt.wording import LONG_WORDS, SHORT_WORDS, asks, count_words, is_order, reads_as_task, sentences
@@ -97,6 +98,20 @@ def find_task(text: str, start: int = 0, end: int | None = None, claimed: Sequen
     leading = [span for span in _leading(body, rest) if span not in elements]
     instructions, query = _limited(body, leading, elements, query)
     return Task(tuple(shift_span(span, start) for span in instructions), query and shift_span(query, start))
+
+
+def with_task(layout: Layout) -> Layout:
+    """The layout with the instructions and the query of a stretch in which these are not known yet."""
+    if layout.task_within is None:
+        return layout
+    claimed = [region.span for outer in layout.regions for region in outer.walk() if region.units]
+    task = find_task(layout.text, *layout.task_within, claimed)
+    query = task.query
+    if layout.query:
+        # A question with a marker may be one of several lines of what the text ends in.
+        overlap = query and query[0] < layout.query[1] and layout.query[0] < query[1]
+        query = (min(query[0], layout.query[0]), max(query[1], layout.query[1])) if query and overlap else layout.query
+    return replace(layout, instructions=(*layout.instructions, *task.instructions), query=query, task_within=None)
 
 
 def holds_material(text: str, start: int = 0, end: int | None = None, claimed: Sequence[Span] = ()) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from diffumask_core.prompt.spans import Span
 from diffumask_core.regions.blocks import Block, Tail, follow, indent_of, region_of_blocks
 from diffumask_core.regions.code_lines import PROMPT, Look, find_foreign, look_of, without_numbers
 from diffumask_core.regions.fences import Fence, find_fences
@@ -26,10 +27,12 @@ def find_code(lines: Lines) -> Iterator[Region]:
     yield from _Code(lines).regions()
 
 
-def fence_contents(lines: Lines) -> Iterator[Fence]:
-    """Finds the fences whose contents are not code, for the other detectors to look into."""
+def find_fenced(lines: Lines) -> Iterator[tuple[Region, Span | None]]:
+    """Finds fenced blocks; with each that holds no code the span of its contents, for other detectors to look into."""
     code = _Code(lines)
-    return (fence for fence in code.fences if not code.is_code(fence))
+    for fence in code.fences:
+        holds_other = fence.contents[0] < fence.contents[1] and not code.is_code(fence)
+        yield code.fenced(fence), lines.cover(*fence.contents) if holds_other else None
 
 
 class _Code:
@@ -56,7 +59,7 @@ class _Code:
         last = 0
         for fence in self.fences:
             yield from self._free(last, fence.reach[0])
-            yield self._fenced(fence)
+            yield self.fenced(fence)
             last = fence.reach[1]
         yield from self._free(last, len(self.lines))
 
@@ -66,7 +69,7 @@ class _Code:
         looks = [self.looks[number] for number in range(*fence.contents) if self.looks[number] != Look.BLANK]
         return sum(look >= Look.CODE for look in looks) * 2 >= len(looks)
 
-    def _fenced(self, fence: Fence) -> Region:
+    def fenced(self, fence: Fence) -> Region:
         first, last = fence.contents
         # A fence with nothing between is one unit: no line of it has anything to follow from.
         if not any(self.lines[number].strip() for number in range(first, last)):

@@ -14,7 +14,10 @@ _NAME = r"(?:[A-Za-z]:)?(?:[\w.@+~\\/\[\]{}#%=^,-]|(?<=\w) (?=\w)){1,300}?"
 # `path:12:text`, and for lines of context `path-12-text`.
 _HIT = re.compile(rf"(?P<path>{_NAME})(?P<sign>[:-])(?P<number>\d{{1,8}})(?P=sign)(?P<text>.*)$", re.DOTALL)
 # A path without a line number says less: it needs an ending or a directory.
-_BARE = re.compile(r"(?P<path>(?:[\w.@+~-]{0,80}/){0,20}[\w@+~.-]{1,100}(?:\.[A-Za-z]\w{0,7}|(?<=/)[\w.-]{1,80})):(?P<text>.*)$", re.DOTALL)
+_BARE = re.compile(
+    r"(?P<path>(?:[\w.@+~-]{0,80}/){0,20}[\w@+~.-]{1,100}(?:\.[A-Za-z]\w{0,7}|(?<=/)[\w.-]{1,80})):(?P<text>.*)$",
+    re.DOTALL,
+)
 _NUMBERED = re.compile(r"(?P<number>\d{1,8})(?P<sign>[:-])(?P<text>.*)$", re.DOTALL)
 _DIAGNOSTIC = re.compile(
     r"\s*(?:\d{1,6}:)?\s*(?:(?:fatal )?error|warning|note|info|hint|remark|[A-Z]{1,4}\d{2,5}|undefined reference|\w{1,60}(?:Warning|Error|Exception))\b[: \[(]",

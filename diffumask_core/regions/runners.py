@@ -50,7 +50,9 @@ def _shape(line: str, rank: int | None = None, sure: bool = False, alone: bool =
     return _Shape(re.compile(line), rank, sure, alone)
 
 
-_COUNTS = r"\d{1,9} (?:passed|failed|skipped|error|errors|warning|warnings|deselected|xfailed|xpassed|rerun|todo|total)\b"
+_COUNTS = (
+    r"\d{1,9} (?:passed|failed|skipped|error|errors|warning|warnings|deselected|xfailed|xpassed|rerun|todo|total)\b"
+)
 _NODE = r"\S{1,200}\.py(?:::\S.{0,200}?)?"
 
 _SHAPES = (
@@ -72,19 +74,25 @@ _SHAPES = (
     _shape(r"-- Docs: https://docs\.pytest"),
     # sympy
     _shape(r"={3,} (?:test process starts|tests finished: \d.{0,100}) ={3,}\s*$", sure=True),
-    _shape(r"\S{1,200}\.py\[\d{1,6}\] [.fFEswX]|(?:executable|architecture|cache|random seed|hash randomization):\s{2,}\S"),
+    _shape(
+        r"\S{1,200}\.py\[\d{1,6}\] [.fFEswX]|(?:executable|architecture|cache|random seed|hash randomization):\s{2,}\S"
+    ),
     # unittest
     _shape(r"(?:FAIL|ERROR|UNEXPECTED SUCCESS): \w{1,200} \([\w.<>]{1,300}\)", 2, sure=True),
     _shape(r"\w{1,200} \([\w.]{1,300}\)(?: \.\.\. |\s*$)|.{1,200} \.\.\. (?:ok|FAIL|ERROR|skipped\b.{0,200})\s*$"),
     _shape(r"Ran \d{1,9} tests? in \d", 0, sure=True),
-    _shape(r"(?:OK|FAILED)(?: \((?:failures|errors|skipped|expected failures|unexpected successes)=\d.{0,80}\))\s*$", 0),
+    _shape(
+        r"(?:OK|FAILED)(?: \((?:failures|errors|skipped|expected failures|unexpected successes)=\d.{0,80}\))\s*$", 0
+    ),
     _shape(r"OK\s*$|(?:Creating|Destroying|Cloning) test database|System check identified|Testing against Django"),
     _shape(r"Found \d{1,9} test\(s\)|Type '\w+' (?:has|is)|[.FEsxu]{1,200}\s*$|Applying \S{1,100}\.\.\. OK"),
     # jest, vitest, mocha
     _shape(r"\s{0,4}(?:PASS|FAIL|❯|✓) \s?\S{1,200}\.[cm]?[jt]sx?\b", 1, sure=True),
     _shape(r"\s{0,4}● \S", 2, sure=True),
     _shape(r"\s{1,20}[✓✔√✕✗✘×○] \S", sure=True),
-    _shape(r"\s{0,4}(?:Test Suites|Tests|Snapshots|Test Files):?\s{1,8}\d{1,9} \w|\s{0,4}Ran all test suites", 0, sure=True),
+    _shape(
+        r"\s{0,4}(?:Test Suites|Tests|Snapshots|Test Files):?\s{1,8}\d{1,9} \w|\s{0,4}Ran all test suites", 0, sure=True
+    ),
     _shape(r"\s{0,4}(?:Time|Duration|Start at):?\s{1,12}\d"),
     _shape(r"\s{1,4}\d{1,9} (?:passing|pending)\b(?: \(\S{1,20}\))?\s*$", 0, sure=True),
     _shape(r"\s{1,4}\d{1,9} failing\s*$", 1, sure=True, alone=False),
@@ -110,7 +118,9 @@ _SHAPES = (
     _shape(r"(?:Passed|Failed)! {1,3}- Failed: {1,8}\d", 0, sure=True),
     # rspec, minitest, phpunit
     _shape(r"(?:Failures|Pending):.{0,80}$", 1, alone=False),
-    _shape(r"\d{1,9} examples?, \d{1,9} failures?|\d{1,9} runs, \d{1,9} assertions|Tests: \d{1,9}, Assertions: \d", 0, True),
+    _shape(
+        r"\d{1,9} examples?, \d{1,9} failures?|\d{1,9} runs, \d{1,9} assertions|Tests: \d{1,9}, Assertions: \d", 0, True
+    ),
     _shape(r"rspec \./\S{1,200}:\d|Failed examples:|Finished in \d|\s{2,8}Failure/Error: |\s{2,8}# \./\S{1,200}:\d"),
     _shape(r"PHPUnit \d|There (?:was|were) \d{1,6} (?:failure|error)", sure=True),
     _shape(r"\d{1,6}\) \w{1,100}::\w", 2),
@@ -121,7 +131,9 @@ _SHAPES = (
     # TAP
     _shape(r"TAP version \d|1\.\.\d{1,9}\s*$", 0),
     _shape(r"\s{0,40}not ok \d{1,9}\b", 2, sure=True),
-    _shape(r"\s{0,40}ok \d{1,9}(?: - | |\s*$)|# (?:tests|pass|fail|Subtest:|suites|skipped|todo|cancelled|duration_ms)\b"),
+    _shape(
+        r"\s{0,40}ok \d{1,9}(?: - | |\s*$)|# (?:tests|pass|fail|Subtest:|suites|skipped|todo|cancelled|duration_ms)\b"
+    ),
 )
 # One pattern finds whether a line has any shape; most lines have none.
 _ANY = re.compile("|".join(f"(?:{shape.line.pattern})" for shape in _SHAPES))

@@ -15,11 +15,15 @@ _BRANCH = re.compile(
     r"No commits yet|You are currently (?:rebasing|editing|bisecting|cherry-picking)|and have \d|"
     r"nothing (?:to commit|added to commit)|no changes added to commit|All conflicts fixed but|You have unmerged paths)"
 )
-_GROUP = re.compile(r"(?:Changes (?:not staged for commit|to be committed)|Untracked files|Unmerged paths|Ignored files):")
+_GROUP = re.compile(
+    r"(?:Changes (?:not staged for commit|to be committed)|Untracked files|Unmerged paths|Ignored files):"
+)
 _ADVICE = re.compile(r"\s{1,4}\(.{0,60}\"git \w|\s{1,4}\((?:all conflicts|fix conflicts|commit or discard)")
 _MEMBER = re.compile(r"\t\S|\s{4,8}(?:modified|new file|deleted|renamed|typechange|both modified|copied): ")
 
-_SHORT = re.compile(r"(?:[MADRCUT][MADRCUT ]|[ ][MADRCUT]|\?\?|!!) (?P<path>\S.{0,300})$|[MADRCT]\d{0,3}\t(?P<named>\S.{0,300})$")
+_SHORT = re.compile(
+    r"(?:[MADRCUT][MADRCUT ]|[ ][MADRCUT]|\?\?|!!) (?P<path>\S.{0,300})$|[MADRCT]\d{0,3}\t(?P<named>\S.{0,300})$"
+)
 _SHORT_HEAD = re.compile(r"## \S{1,200}(?:\.\.\.\S{1,200})?(?: \[(?:ahead|behind) .{1,40}\])?\s*$")
 _PATH = re.compile(r"\S{0,300}[/.]\S|\S{1,300}\s*$")
 
@@ -70,7 +74,9 @@ def short_states(texts: Sequence[str]) -> Iterator[Listing]:
     """The short form of `git status` and `git diff --name-status`."""
     for run in runs_of(texts, _SHORT.match, least=1):
         found = [match for text in texts[run.first : run.last] if (match := _SHORT.match(text))]
-        telling = sum(text.startswith(("??", "!!", " ")) or "/" in text or "." in text for text in texts[run.first : run.last])
+        telling = sum(
+            text.startswith(("??", "!!", " ")) or "/" in text or "." in text for text in texts[run.first : run.last]
+        )
         paths = all(_PATH.match(match["path"] or match["named"]) for match in found)
         headed = run.first > 0 and _SHORT_HEAD.match(texts[run.first - 1]) is not None
         if headed or (paths and telling == len(found) and len(found) >= 2):
@@ -79,7 +85,9 @@ def short_states(texts: Sequence[str]) -> Iterator[Listing]:
 
 def changed_files(texts: Sequence[str]) -> Iterator[Listing]:
     """The files and the sum of `git diff --stat`."""
-    for run in runs_of(texts, lambda text: _CHANGED.match(text) or _CHANGED_SUM.match(text) or _CHANGED_MODE.match(text), 1):
+    for run in runs_of(
+        texts, lambda text: _CHANGED.match(text) or _CHANGED_SUM.match(text) or _CHANGED_MODE.match(text), 1
+    ):
         inside = texts[run.first : run.last]
         if run.last - run.first >= 2 and any(re.search(r"[+-]\s*$|Bin|changed", text) for text in inside):
             yield run

@@ -33,7 +33,8 @@ class ScaffoldIndex:
         self._before, self._needs_before = _ranges(spans, [rule.before for rule in rules])
         self._after, self._needs_after = _ranges(spans, [rule.after for rule in rules])
         self.syntax: BoolArray = np.zeros(len(spans), dtype=bool)
-        self.syntax[self._unit[[not rule.alone for rule in rules]]] = True
+        self._alone = np.array([rule.alone for rule in rules], dtype=bool)
+        self.syntax[self._unit[~self._alone]] = True
         self._counts = _units_at(spans, [unit[0] for unit, _ in complete])
         self._counted, _ = _ranges(spans, [whole for _, whole in complete])
 
@@ -46,14 +47,13 @@ class ScaffoldIndex:
         closed = decided & ~self.syntax
         gone_before = np.concatenate([[0], np.cumsum(~(decided | self.syntax))])
         closed[self._counts[gone_before[self._counted[:, 1]] > gone_before[self._counted[:, 0]]]] = False
-        kept_before = np.concatenate([[0], np.cumsum(closed)])
-
-        def any_in(ranges: IntArray) -> BoolArray:
-            found: BoolArray = kept_before[ranges[:, 1]] > kept_before[ranges[:, 0]]
-            return found
-
-        stays = (~self._needs_before | any_in(self._before)) & (~self._needs_after | any_in(self._after))
-        closed[self._unit[stays]] = True
+        # Heads first: brackets and commas follow from heads too.
+        for rules in (self._alone, ~self._alone):
+            kept_before = np.concatenate([[0], np.cumsum(closed)])
+            before = kept_before[self._before[rules, 1]] > kept_before[self._before[rules, 0]]
+            after = kept_before[self._after[rules, 1]] > kept_before[self._after[rules, 0]]
+            stays = (~self._needs_before[rules] | before) & (~self._needs_after[rules] | after)
+            closed[self._unit[rules][stays]] = True
         return closed
 
     def support(self, forced: BoolArray) -> BoolArray:

@@ -77,7 +77,7 @@ class Units:
             bound += bound_words(layout.text, start, end, inside)
             found = turning_words(layout.text, start, end)
             bound += [word for word, _ in found]
-            turns += [Scaffold(word, after=governed, alone=True) for word, governed in found]
+            turns += [_turn(word, governed) for word, governed in found]
         rules = [rule for region in regions for rule in region.scaffold]
         bound += [rule.span for rule in rules]
         first_word, spans = _runs(words, disjoint_spans(bound))
@@ -154,6 +154,13 @@ def overlapping(spans: IntArray, wanted: Sequence[Span]) -> BoolArray:
         marked[np.searchsorted(spans[:, 0], end, side="left")] -= 1
     result: BoolArray = np.cumsum(marked)[:-1] > 0
     return result
+
+
+def _turn(word: Span, governed: Span) -> Scaffold:
+    """The rule of a word that turns a sentence, such as "not": it stays while what it governs stays."""
+    if governed[1] <= word[0]:
+        return Scaffold(word, before=governed, alone=True)
+    return Scaffold(word, after=governed, alone=True)
 
 
 def _words(layout: Layout, regions: Sequence[Region]) -> IntArray:

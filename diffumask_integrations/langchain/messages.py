@@ -4,8 +4,8 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from diffumask_core.prompt.formats import ReadMessage, read_message
 from diffumask_core.extras import needs_extra
+from diffumask_core.prompt.formats import ReadMessage, read_message
 
 with needs_extra("langchain"):
     from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage

@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 
 from diffumask_core import InputError
+from diffumask_core.extras import needs_extra
 from diffumask_core.prompt.formats import MessageText, put_text
 from diffumask_core.tokens import get_counter
-from diffumask_core.extras import needs_extra
 from diffumask_integrations.langchain.messages import failed_tools, put_back, read_openai, to_openai
 from diffumask_integrations.settings import CompressionSettings
 

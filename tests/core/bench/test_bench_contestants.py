@@ -13,7 +13,6 @@ from diffumask_core.errors import MissingExtraError, ModelError
 from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.network import FloatArray
 from diffumask_core.model.torch_network import TorchNetwork
-from diffumask_core.tokens import offline
 from diffumask_core.units.words import split_words
 
 PROMPTS = Case("two", shots=6, prompts=2).texts(0)

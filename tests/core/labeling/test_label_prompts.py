@@ -21,7 +21,6 @@ from diffumask_core.errors import ReaderBudgetError
 from diffumask_core.labeling import Labelled, label_prompts
 from diffumask_core.labeling.command import label_from_files
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.prompt.assemble import join_spans
 from diffumask_core.readers import Question
 from diffumask_core.readers.cost import Cost
 from diffumask_core.units.words import split_words

@@ -9,7 +9,6 @@ from diffumask_core.prompt.json_values import JsonIndex, find_json, json_units
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffumask_core.prompt.json_values import JsonIndex, find_json, json_units
 from diffumask_core.units.words import split_words
 
 LONG = "the parcel left the depot on Monday and is late"
