@@ -74,6 +74,7 @@ _CONTROL = _any(
     r"(?:if|for|match|while|loop|switch|select|go|defer|unsafe|else)\b[^.?!]*\{\s*$|\}?\s*(?:else|try|do|finally)\s*\{$",
     r"(?:return|raise|throw|yield|await|assert|del|global|nonlocal|delete|new)\b(?:\s+[\w.]+)?;?\s*$",
     r"(?:return|raise|throw|yield|await|assert|del|defer|go|echo)\s+.*(?:[(\[{=<>+*/!&|]|\w\.\w|['\"]|None|;$)",
+    r"[)\]}].*[:{;,)]$",
     r"(?:pass|break|continue|fi|done|esac|then|where|\};?|\);?|\]\)?[;,]?|\}\)+;?|[\])}{(]+[;,:]?)$",
 )
 
@@ -101,7 +102,7 @@ _PLAIN = _any(
 
 _STARTS_AS_CODE = re.compile(r"(?:[rbfu]{1,2})?(?:\"\"\"|''')|/\*|//|<!--")
 _COMMENT = re.compile(r"#|//|/\*|\*/|\*\s|\*$|--\s|;;|'''|\"\"\"")
-_WEAK_END = re.compile(r"[,({\[\\=+|&;:]\s*$|[)\]}]\s*[,;]?\s*$")
+_WEAK_END = re.compile(r"[,({\[\\=+|&;]\s*$|[)\]}]\s*[,;]?\s*$")
 # A statement of a brace language ends in a semicolon; a clause of a contract does too, but has words and no signs.
 _STATEMENT = re.compile(r"(?=.*(?:\w\(|\w\.\w|->|::|=|\+\+|--|\]|\*\w)).*;\s*(?://.*)?$")
 CALLABLE = re.compile(

@@ -121,6 +121,11 @@ def test_printed_line_numbers_are_seen_through(form: str) -> None:
     ]
 
 
+def test_a_line_that_leads_to_code_is_prose() -> None:
+    text = "    n = walk(1)\n    n = walk(n)\n\nThese simplify to::\n\n    n = walk(walk(1))\n    n = step(n)\n"
+    assert len(find(text)) == 2
+
+
 def test_code_that_was_cut_off_is_found() -> None:
     lines = PYTHON.split("\n")
     text = "\n".join(lines[11:20])
