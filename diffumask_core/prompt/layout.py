@@ -46,6 +46,7 @@ class Layout:
         task_within: A stretch whose instructions and query are not known yet: they are looked for in its paragraphs.
         segments: The parts of the text that are sent, and so counted, apart from each other (one for a plain text;
             one for each message text). White space between segments is not counted.
+        results: The segments that are results of tools.
         recency: Of the turn that is not over yet, the results of tools, each with its rank: 0 for the newest batch,
             1 for the batch before the assistant's last step, and so on.
         every_segment: Whether something is left of each segment as long as its shot stays.
@@ -60,6 +61,7 @@ class Layout:
     regions: tuple[Region, ...] = ()
     task_within: Span | None = None
     segments: tuple[Span, ...] = field(default=())
+    results: tuple[Span, ...] = ()
     recency: tuple[tuple[Span, int], ...] = ()
     every_segment: bool = False
 

@@ -91,6 +91,7 @@ def messages_layout(
         protected=(*last.protected, *_protected(conversation, in_turns, compress_instructions)),
         task_within=last.task_within,
         segments=tuple(piece.span for piece in conversation.pieces()),
+        results=tuple(piece.span for piece in conversation.pieces() if piece.text.is_result),
         recency=_recency(conversation, starts[-1] if starts else 0),
         every_segment=True,
     )

@@ -17,6 +17,7 @@ from diffumask_core.regions.listing import find_listings
 from diffumask_core.regions.log import find_logs
 from diffumask_core.regions.markdown import find_checklists, find_headings
 from diffumask_core.regions.markup import find_markup
+from diffumask_core.regions.output import find_output, rest_of_output
 from diffumask_core.regions.region import Detector, Lines, Region, Scaffold
 from diffumask_core.regions.tables import find_tables
 from diffumask_core.regions.traces import find_traces
@@ -49,7 +50,7 @@ DETECTORS: tuple[Detector, ...] = (
     find_config,
     find_markup,
     find_checklists,
-    find_inline_json,
+    find_output,
 )
 
 Outliner = Callable[[Lines, Sequence[Span]], list[Scaffold]]
@@ -63,30 +64,51 @@ def regions_of(layout: Layout) -> tuple[Region, ...]:
     edges = {edge for segment in layout.segments for edge in segment}
     edges |= {edge for shot in layout.shots for edge in shot.span}
     edges |= {edge for span in (*layout.instructions, layout.query) if span for edge in span}
-    stretches = pairwise(sorted(edges))
-    return tuple(region for start, end in stretches for region in find_regions(layout.text, start, end))
-
-
-def find_regions(text: str, start: int = 0, end: int | None = None) -> tuple[Region, ...]:
-    """Finds the regions of ``text[start:end]``, outermost, in order."""
-    lines = Lines.of(text, start, end)
+    results = set(layout.results)
     found: list[Region] = []
-    for fence, contents in find_fenced(lines):
-        found.append(replace(fence, inner=find_regions(text, *contents)) if contents else fence)
+    for start, end in pairwise(sorted(edges)):
+        found += find_regions(layout.text, start, end, is_output=(start, end) in results)
+    return tuple(found)
+
+
+def find_regions(text: str, start: int = 0, end: int | None = None, is_output: bool = False) -> tuple[Region, ...]:
+    """Finds the regions of ``text[start:end]``, outermost, in order.
+
+    Args:
+        text: The text.
+        start: Where to begin.
+        end: Where to stop.
+        is_output: Whether the text is known to be the output of a program. Then all lines are units but paragraphs, as
+            they are in a text of which detectors claim the most.
+    """
+    lines = Lines.of(text, start, end)
+    found = [
+        replace(fence, inner=find_regions(text, *contents)) if contents else fence
+        for fence, contents in find_fenced(lines)
+    ]
     left = _without(lines, found)
     for detect in DETECTORS:
-        rest: list[Lines] = []
-        for stretch in left:
-            new = list(detect(stretch))
-            rest += _without(stretch, new)
-            found += new
-        left = rest
+        left = _detect(detect, left, found)
+    claimed = sum(end - start for start, end in (region.span for region in found if region.series))
+    if is_output or 2 * claimed >= len("".join(map(str.strip, lines))) > 0:
+        left = _detect(rest_of_output, left, found)
+    _detect(find_inline_json, left, found)
     found.sort(key=lambda region: region.span)
-    claimed = [region.span for region in found]
+    spans = [region.span for region in found]
     for kind, outline in OUTLINES.items():
-        if scaffold := outline(lines, claimed):
+        if scaffold := outline(lines, spans):
             found = [Region(kind, lines.cover(0, len(lines)), scaffold=tuple(scaffold), inner=tuple(found))]
     return tuple(found)
+
+
+def _detect(detect: Detector, stretches: Sequence[Lines], found: list[Region]) -> list[Lines]:
+    """Adds what a detector finds in stretches of lines, and gives the stretches that are left."""
+    left: list[Lines] = []
+    for stretch in stretches:
+        new = list(detect(stretch))
+        found += new
+        left += _without(stretch, new)
+    return left
 
 
 def _without(lines: Lines, regions: Sequence[Region]) -> list[Lines]:

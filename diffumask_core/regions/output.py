@@ -1,0 +1,49 @@
+"""Output of programs that no other detector knows: lines that no person wrote as sentences."""
+
+import re
+from collections.abc import Iterator
+
+from diffumask_core.regions.region import Lines, Region, region_of_lines
+
+_FEWEST_LINES = 3
+_SHARE = 0.6
+_LONGEST = 160
+_LONGEST_PRINTED = 1000
+# Signs that sentences do without.
+_SIGN = re.compile(r"[/\\_={}\[\]<>|@+~^]|\w\(|::|[,;{(]\s*$")
+# A first word that names a place, a call or an assignment says that a program printed the line, whatever follows.
+_PRINTED = re.compile(r"\s*+(?:\S*[/\\]\S*:\d|[\w.]*_\w*|[a-z][\w.]*[(=\[]\S|[\"'(\[{<]\S*[_(=:/])")
+# What a person writes: list items, headings, labels such as "Question:", and sentences, which have four plain words in a
+# row or more.
+_WRITTEN = re.compile(r"\s*+(?:[-*+•]\s|\d{1,3}[.)]\s|#{1,6}\s|-- |[A-Z][\w ]{0,30}:\s)")
+_SENTENCE = re.compile(r"(?<![^\s\"'(])(?:[A-Za-z][a-z'’-]*,? ){3}[A-Za-z][a-z'’-]*(?![^\s.,;:!?\"')])")
+
+
+def find_output(lines: Lines) -> Iterator[Region]:
+    """Finds blocks of lines, most of which a program printed: names, paths, values, calls."""
+    first = 0
+    for stop in [*(number for number, text in enumerate(lines) if not text.strip()), len(lines)]:
+        if stop - first >= _FEWEST_LINES and all(len(lines[number]) <= _LONGEST for number in range(first, stop)):
+            printed = sum(_is_printed(lines[number]) for number in range(first, stop))
+            if printed >= _SHARE * (stop - first):
+                yield region_of_lines("output", lines, first, stop)
+        first = stop + 1
+
+
+def rest_of_output(lines: Lines) -> Iterator[Region]:
+    """All lines of an output that are no paragraphs: what stands between code, logs and tables goes by lines too."""
+    first = 0
+    for stop in [*(number for number, text in enumerate(lines) if _is_paragraph(text)), len(lines)]:
+        if any(lines[number].strip() for number in range(first, stop)):
+            yield region_of_lines("output", lines, first, stop)
+        first = stop + 1
+
+
+def _is_paragraph(text: str) -> bool:
+    return len(text) > _LONGEST and (len(text) > _LONGEST_PRINTED or not _PRINTED.match(text))
+
+
+def _is_printed(text: str) -> bool:
+    if _PRINTED.match(text):
+        return True
+    return bool(_SIGN.search(text)) and not _WRITTEN.match(text) and not _SENTENCE.search(text)
