@@ -27,13 +27,18 @@ class Listing:
     heads: tuple[Head, ...] = ()
 
 
-_LONG = re.compile(r"\s{0,8}(?:\d{1,20}\s{1,8}){0,2}[-dlbcpsDPC][-r][-w][-xsS][-r][-w][-xsS][-r][-w][-xtT][.+@]?\s{1,8}\d")
+_LONG = re.compile(
+    r"\s{0,8}(?:\d{1,20}\s{1,8}){0,2}[-dlbcpsDPC][-r][-w][-xsS][-r][-w][-xsS][-r][-w][-xtT][.+@]?\s{1,8}\d"
+)
 _TOTAL = re.compile(r"\s{0,8}total \d[\d.,]{0,15}[KMGTkB]{0,2}\s*$")
 _DIRECTORY = re.compile(r"\s{0,8}(?:\.{1,2}|~|[\w.~@+-]{0,80}/[^:]{0,300}|[\w.@+-]{1,80}):\s*$")
 _BRANCH = re.compile(r"(?P<lead>[│| \t\xa0]{0,240}?)(?:[├└][─-]{1,3}[┬ \xa0]|\|-- |`-- |\+--[- ]|\\--[- ])[ ]?\S")
 _TREE_SUM = re.compile(r"\s{0,8}\d{1,9} director(?:y|ies)(?:, \d{1,9} files?)?\s*$")
 _USAGE = re.compile(r"\s{0,8}\d{1,15}(?:[.,]\d{1,3})?[KMGTPB]?i?B?\t[ ]?(?:[.~/]|[\w.@+-]{1,200}[./]|total\s*$)")
-_COUNT = re.compile(r"\s{0,12}(?:\d{1,12}\s{1,8}){1,3}(?:[\w.~@+-]{0,100}/\S{0,300}|[\w@+-][\w.@+-]{0,100}\.\w{1,8}|total)\s*$")
+_COUNT = re.compile(
+    r"\s{0,12}(?:\d{1,12}\s{1,8}){1,3}(?:[\w.~@+-]{0,100}/\S{0,300}|"
+    r"[\w@+-][\w.@+-]{0,100}\.\w{1,8}|total)\s*$"
+)
 
 # A path has no white space, no punctuation at its end that ends a phrase, and a letter.
 _PATH = re.compile(
@@ -42,8 +47,13 @@ _PATH = re.compile(
 )
 _SPACED = re.compile(r"\s{0,8}[\"']?(?:\./|/|~/|[A-Za-z]:\\)[^\t:;|<>]{1,380}$")
 # Of the words of a plain `ls` some have a directory or an ending.
-_TELLING = re.compile(r"\s{0,8}[\"']?(?:\S{0,300}[/\\]|\.?[\w@+-][\w.@+-]{0,120}\.(?=\w{0,7}[A-Za-z])\w{1,8}[\"']?\s*$|\.[a-z])")
-_CODE = re.compile(r"\s{0,8}(?:@\w|(?:self|cls|this)\.|//|/\*|\*+/|#|[\w.]+=|\\|\{|\[|.{0,390}(?:[:=\\{]|\*/)\s*$|</)")
+_TELLING = re.compile(
+    r"\s{0,8}[\"']?(?:\S{0,300}[/\\]|\.?[\w@+-][\w.@+-]{0,120}\.(?=\w{0,7}[A-Za-z])\w{1,8}[\"']?\s*$|\.[a-z])"
+)
+_CODE = re.compile(
+    r"\s{0,8}(?:@\w|(?:self|cls|this)\.|//|/\*|\*+/|#|[\w.]+=|\\|\{|\[|.{0,390}(?:[:=\\{]|"
+    r"\*/)\s*$|</)"
+)
 
 
 def long_listings(texts: Sequence[str]) -> Iterator[Listing]:

@@ -4,7 +4,7 @@ Other detectors ask for traces too: a log and the output of a test runner hold s
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from diffumask_core.regions.region import Lines, Scaffold
@@ -71,13 +71,19 @@ _STYLES = (
     # Go: a call, and its place on the next line.
     _Style(
         re.compile(r"\t\S{1,300}\.(?:go|s):\d{1,7}(?: \+0x[0-9a-f]+)?\s*$"),
-        re.compile(r"goroutine \d{1,9} |created by \S|[\w./*()\[\]{}%-]{1,250}\([^)]{0,250}\)\s*$|exit status \d|\[signal "),
+        re.compile(
+            r"goroutine \d{1,9} |created by \S|[\w./*()\[\]{}%-]{1,250}\([^)]{0,250}\)\s*$|"
+            r"exit status \d|\[signal "
+        ),
         re.compile(r"panic: |fatal error: |runtime: |goroutine \d{1,9} \[|\[signal "),
         second=re.compile(r"\t"),
     ),
     # Rust: a number with a name, and its place on the next line.
     _Style(
-        re.compile(r"\s{1,6}\d{1,4}: (?:0x[0-9a-f]{4,16} - )?(?:[\w<&{\[(]|\*const).*::|\s{9,30}at [^\s:]{1,250}:\d{1,7}"),
+        re.compile(
+            r"\s{1,6}\d{1,4}: (?:0x[0-9a-f]{4,16} - )?(?:[\w<&{\[(]|\*const).*::|"
+            r"\s{9,30}at [^\s:]{1,250}:\d{1,7}"
+        ),
         re.compile(r"stack backtrace:|\s{1,6}\d{1,4}: \w{1,80}\s*$|note: (?:run with|[Ss]ome details)"),
         re.compile(r"thread '.{0,120}' (?:\(\d+\) )?(?:has overflowed|panicked at )|stack backtrace:"),
         second=re.compile(r"\s{9}"),
@@ -108,14 +114,20 @@ _STYLES = (
     ),
 )
 # A quick look: a line with none of these is no frame of any style.
-_HINT = re.compile(r"\s{1,30}at \S|\t\S|\s{1,6}\d{1,4}: |\s{0,8}#\d|\s{1,12}from \S|\s{1,8}\S{1,200}\.exs?:\d|\s{1,8}\(\w")
+_HINT = re.compile(
+    r"\s{1,30}at \S|\t\S|\s{1,6}\d{1,4}: |\s{0,8}#\d|\s{1,12}from \S|\s{1,8}\S{1,200}\.exs?:\d|"
+    r"\s{1,8}\(\w"
+)
 
 # Python. A group of exceptions draws a margin of "|" and "+".
 _MARGIN = r"(?P<margin>[ ]{0,40}(?:[|+] |[|+]-\+-+ \d+ -+|)[ ]{0,40})"
 _START = re.compile(_MARGIN + r"(?:Exception Group )?Traceback \(most recent call (?:last|first)\):")
 _FRAME = re.compile(_MARGIN + r"File \"[^\"]{1,300}\", line \d{1,8}")
 _LAST = re.compile(r"[ ]{0,40}(?:[|+] )?[ ]{0,8}(?:[A-Za-z_]\w*\.){0,12}[A-Za-z_]\w*(?::(?: |$)|\s*$)")
-_JOIN = re.compile(r"[ |]{0,40}(?:The above exception was the direct cause of|During handling of the above exception)")
+_JOIN = re.compile(
+    r"[ |]{0,40}(?:The above exception was the direct cause of|"
+    r"During handling of the above exception)"
+)
 _REPEATED = re.compile(r"[ |]{0,40}\[Previous line repeated \d")
 _BAR = re.compile(r"[ ]{0,40}(?:[|] )?[ ]{0,8}\+(?:-\+)?-{4,}")
 
@@ -279,10 +291,9 @@ def _title(texts: Sequence[str], start: int, floor: int, style: _Style) -> int |
     for at in range(start - 1, max(floor, start - 8) - 1, -1):
         if style.title.match(texts[at].lstrip()):
             found = at
-        elif not texts[at].strip() and found is None:
-            break
-        # A title and its message may be two lines: "thread 'main' panicked at", the reason, "stack backtrace:".
-        elif found is not None and texts[at][:1].strip() and found - at >= 2:
+        elif (not texts[at].strip() and found is None) or (
+            found is not None and texts[at][:1].strip() and found - at >= 2
+        ):
             break
     return found
 
