@@ -179,7 +179,8 @@ def _python(lines: Lines, texts: Sequence[str], start: int) -> Trace | None:
                 Scaffold(lines.spans[join], before=lines.cover(start, join), after=lines.cover(following, end))
             )
         at = end
-    sure = state.frames >= 2 or state.ended or _START.match(texts[start])
+    # The first line alone, as in the examples of a documentation, is no trace.
+    sure = state.frames >= 2 or state.ended or (state.frames and _START.match(texts[start]))
     return Trace(start, at, tuple(state.scaffold)) if sure else None
 
 

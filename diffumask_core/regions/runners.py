@@ -201,8 +201,11 @@ def _run(texts: Sequence[str], group: Sequence[tuple[int, _Shape]], limit: int) 
     if first > 0 and re.match(r"[=-]{30,}\s*$", texts[first - 1]):
         first -= 1
     open_rank = next((shape.rank for _, shape in reversed(group) if shape.rank is not None), 0)
+    stop = next((at for at in range(last, limit) if is_fence(texts[at])), limit) if open_rank else last
+    # A closing tag says where the output ends; without one only lines that look like a section's are taken.
+    closed = stop < limit and texts[stop].startswith("</")
     at = last
-    while open_rank and at < limit and (not texts[at].strip() or _TAIL.match(texts[at])) and not is_fence(texts[at]):
+    while at < stop and (closed or not texts[at].strip() or _TAIL.match(texts[at])):
         at += 1
         last = at if texts[at - 1].strip() else last
     return Run(first, last, tuple(_heads(texts, group, last)))

@@ -260,3 +260,33 @@ def test_a_line_of_a_million_characters_is_no_burden(find: Find, piece: str) -> 
     begin = time.perf_counter()
     list(find(lines))
     assert time.perf_counter() - begin < 1
+
+
+def test_directories_of_a_recursive_listing_head_their_files() -> None:
+    text = ".:\nREADME.md\nsrc\nsetup.py\n\n./src:\npier.py\n\n./src/sea:\nport.py\nship.py"
+    (region,) = regions(find_listings, text)
+    assert region.span == (0, len(text))
+    assert stays_with(region, text, "./src:") == "pier.py"
+
+
+def test_the_first_line_of_a_trace_in_a_documentation_is_left_alone() -> None:
+    assert (
+        regions(find_traces, "    >>> dive(-1)\n    Traceback (most recent call last):\n    ...\n    ValueError: up")
+        == []
+    )
+
+
+def test_groups_of_exceptions_are_found_whole() -> None:
+    text = (
+        "  + Exception Group Traceback (most recent call last):\n"
+        '  |   File "/srv/a.py", line 3, in <module>\n'
+        '  |     raise ExceptionGroup("two", both)\n'
+        "  | ExceptionGroup: two (2 sub-exceptions)\n"
+        "  +-+---------------- 1 ----------------\n"
+        "    | ValueError: 1\n"
+        "    +---------------- 2 ----------------\n"
+        "    | TypeError: int\n"
+        "    +------------------------------------"
+    )
+    (region,) = regions(find_traces, text)
+    assert region.span == (0, len(text))
