@@ -48,14 +48,14 @@ def find_diffs(lines: Lines) -> Iterator[Region]:
     texts = beginnings(lines)
     if not any(_HUNK.match(text.lstrip()) for text in texts):
         texts = without_numbers(texts)
-    at = 0
+    at = floor = 0
     while at < len(texts):
         diff, start = _read(texts, at), at
         if diff is None:
             at += 1
             continue
-        at = diff.end
-        yield _region(lines, _first_of_cut_hunk(texts, start), diff)
+        yield _region(lines, _first_of_cut_hunk(texts, start, floor), diff)
+        at = floor = diff.end
 
 
 def _read(texts: Sequence[str], start: int) -> _Diff | None:
@@ -215,10 +215,10 @@ class _Reader:
             diff.heads.append(Head(commit, commit + 1, diff.end))
 
 
-def _first_of_cut_hunk(texts: Sequence[str], start: int) -> int:
+def _first_of_cut_hunk(texts: Sequence[str], start: int, floor: int) -> int:
     """Where the rest of a hunk begins that was cut off at its start: signed lines right above a diff."""
     first = start
-    while first > 0 and (texts[first - 1][:1] in ("+", "-", " ", "\\")) and texts[first - 1].strip():
+    while first > floor and (texts[first - 1][:1] in ("+", "-", " ", "\\")) and texts[first - 1].strip():
         first -= 1
     begins_here = first == 0 or is_fence(texts[first - 1])
     signed = any(text[0] in "+-" and not text.startswith("- ") for text in texts[first:start])

@@ -32,11 +32,13 @@ _LONG = re.compile(
 )
 _TOTAL = re.compile(r"\s{0,8}total \d[\d.,]{0,15}[KMGTkB]{0,2}\s*$")
 _DIRECTORY = re.compile(r"\s{0,8}(?:\.{1,2}|~|[\w.~@+-]{0,80}/[^:]{0,300}|[\w.@+-]{1,80}):\s*$")
+_PLACED = re.compile(r"(?:\.{0,2}/[\w.]|\.:)")
 _BRANCH = re.compile(r"(?P<lead>[│| \t\xa0]{0,240}?)(?:[├└][─-]{1,3}[┬ \xa0]|\|-- |`-- |\+--[- ]|\\--[- ])[ ]?\S")
 _TREE_SUM = re.compile(r"\s{0,8}\d{1,9} director(?:y|ies)(?:, \d{1,9} files?)?\s*$")
 _USAGE = re.compile(r"\s{0,8}\d{1,15}(?:[.,]\d{1,3})?[KMGTPB]?i?B?\t[ ]?(?:[.~/]|[\w.@+-]{1,200}[./]|total\s*$)")
 _COUNT = re.compile(
-    r"\s{0,12}(?:\d{1,12}\s{1,8}){1,3}(?:[\w.~@+-]{0,100}/\S{0,300}|[\w@+-][\w.@+-]{0,100}\.\w{1,8}|total)\s*$"
+    r"\s{0,12}(?:\d{1,12}\s{1,8}){1,3}(?:[\w.~@+-]{0,100}/\S{0,300}|"
+    r"[\w@+-][\w.@+-]{0,100}\.\w{1,8}|total)\s*$"
 )
 
 # A path has no white space, no punctuation at its end that ends a phrase, and a letter.
@@ -49,7 +51,10 @@ _SPACED = re.compile(r"\s{0,8}[\"']?(?:\./|/|~/|[A-Za-z]:\\)[^\t:;|<>]{1,380}$")
 _TELLING = re.compile(
     r"\s{0,8}[\"']?(?:\S{0,300}[/\\]|\.?[\w@+-][\w.@+-]{0,120}\.(?=\w{0,7}[A-Za-z])\w{1,8}[\"']?\s*$|\.[a-z])"
 )
-_CODE = re.compile(r"\s{0,8}(?:@\w|(?:self|cls|this)\.|//|/\*|\*+/|#|[\w.]+=|\\|\{|\[|.{0,390}(?:[:=\\{]|\*/)\s*$|</)")
+_CODE = re.compile(
+    r"\s{0,8}(?:@\w|(?:self|cls|this)\.|//|/\*|\*+/|#|[\w.]+=|\\|\{|\[|.{0,390}(?:[:=\\{]|"
+    r"\*/)\s*$|</)"
+)
 
 
 def long_listings(texts: Sequence[str]) -> Iterator[Listing]:
@@ -79,8 +84,10 @@ def path_lists(texts: Sequence[str]) -> Iterator[Listing]:
             sure += plain
             telling += plain and _TELLING.match(texts[last]) is not None
             last += 1
-        if sure >= 3 and telling >= 2 and telling * 3 >= sure:
-            head = first > 0 and _DIRECTORY.match(texts[first - 1]) is not None
+        head = first > 0 and _DIRECTORY.match(texts[first - 1]) is not None
+        # Below the path of a directory (`./src:`) one name is enough.
+        below = head and sure > 0 and _PLACED.match(texts[first - 1]) is not None
+        if below or (sure >= 3 and telling >= 2 and telling * 3 >= sure):
             yield Listing(first - head, last, (Head(first - 1, first, last),) if head else ())
         first = max(last, first + 1)
 

@@ -72,7 +72,8 @@ _STYLES = (
     _Style(
         re.compile(r"\t\S{1,300}\.(?:go|s):\d{1,7}(?: \+0x[0-9a-f]+)?\s*$"),
         re.compile(
-            r"goroutine \d{1,9} |created by \S|[\w./*()\[\]{}%-]{1,250}\([^)]{0,250}\)\s*$|exit status \d|\[signal "
+            r"goroutine \d{1,9} |created by \S|[\w./*()\[\]{}%-]{1,250}\([^)]{0,250}\)\s*$|"
+            r"exit status \d|\[signal "
         ),
         re.compile(r"panic: |fatal error: |runtime: |goroutine \d{1,9} \[|\[signal "),
         second=re.compile(r"\t"),
@@ -80,7 +81,8 @@ _STYLES = (
     # Rust: a number with a name, and its place on the next line.
     _Style(
         re.compile(
-            r"\s{1,6}\d{1,4}: (?:0x[0-9a-f]{4,16} - )?(?:[\w<&{\[(]|\*const).*::|\s{9,30}at [^\s:]{1,250}:\d{1,7}"
+            r"\s{1,6}\d{1,4}: (?:0x[0-9a-f]{4,16} - )?(?:[\w<&{\[(]|\*const).*::|"
+            r"\s{9,30}at [^\s:]{1,250}:\d{1,7}"
         ),
         re.compile(r"stack backtrace:|\s{1,6}\d{1,4}: \w{1,80}\s*$|note: (?:run with|[Ss]ome details)"),
         re.compile(r"thread '.{0,120}' (?:\(\d+\) )?(?:has overflowed|panicked at )|stack backtrace:"),
@@ -113,7 +115,8 @@ _STYLES = (
 )
 # A quick look: a line with none of these is no frame of any style.
 _HINT = re.compile(
-    r"\s{1,30}at \S|\t\S|\s{1,6}\d{1,4}: |\s{0,8}#\d|\s{1,12}from \S|\s{1,8}\S{1,200}\.exs?:\d|\s{1,8}\(\w"
+    r"\s{1,30}at \S|\t\S|\s{1,6}\d{1,4}: |\s{0,8}#\d|\s{1,12}from \S|\s{1,8}\S{1,200}\.exs?:\d|"
+    r"\s{1,8}\(\w"
 )
 
 # Python. A group of exceptions draws a margin of "|" and "+".
@@ -121,7 +124,10 @@ _MARGIN = r"(?P<margin>[ ]{0,40}(?:[|+] |[|+]-\+-+ \d+ -+|)[ ]{0,40})"
 _START = re.compile(_MARGIN + r"(?:Exception Group )?Traceback \(most recent call (?:last|first)\):")
 _FRAME = re.compile(_MARGIN + r"File \"[^\"]{1,300}\", line \d{1,8}")
 _LAST = re.compile(r"[ ]{0,40}(?:[|+] )?[ ]{0,8}(?:[A-Za-z_]\w*\.){0,12}[A-Za-z_]\w*(?::(?: |$)|\s*$)")
-_JOIN = re.compile(r"[ |]{0,40}(?:The above exception was the direct cause of|During handling of the above exception)")
+_JOIN = re.compile(
+    r"[ |]{0,40}(?:The above exception was the direct cause of|"
+    r"During handling of the above exception)"
+)
 _REPEATED = re.compile(r"[ |]{0,40}\[Previous line repeated \d")
 _BAR = re.compile(r"[ ]{0,40}(?:[|] )?[ ]{0,8}\+(?:-\+)?-{4,}")
 
@@ -173,7 +179,8 @@ def _python(lines: Lines, texts: Sequence[str], start: int) -> Trace | None:
                 Scaffold(lines.spans[join], before=lines.cover(start, join), after=lines.cover(following, end))
             )
         at = end
-    sure = state.frames >= 2 or state.ended or _START.match(texts[start])
+    # The first line alone, as in the examples of a documentation, is no trace.
+    sure = state.frames >= 2 or state.ended or (state.frames and _START.match(texts[start]))
     return Trace(start, at, tuple(state.scaffold)) if sure else None
 
 

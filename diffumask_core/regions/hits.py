@@ -15,29 +15,45 @@ _NAME = r"(?:[A-Za-z]:)?(?:[\w.@+~\\/\[\]{}#%=^,-]|(?<=\w) (?=\w)){1,300}?"
 _HIT = re.compile(rf"(?P<path>{_NAME})(?P<sign>[:-])(?P<number>\d{{1,8}})(?P=sign)(?P<text>.*)$", re.DOTALL)
 # A path without a line number says less: it needs an ending or a directory.
 _BARE = re.compile(
-    r"(?P<path>(?:[\w.@+~-]{0,80}/){0,20}[\w@+~.-]{1,100}(?:\.[A-Za-z]\w{0,7}|(?<=/)[\w.-]{1,80})):(?P<text>.*)$",
+    r"(?P<path>(?:[\w.@+~-]{0,80}/){0,20}[\w@+~.-]{1,100}(?:\.[A-Za-z]\w{0,7}|"
+    r"(?<=/)[\w.-]{1,80})):(?P<text>.*)$",
     re.DOTALL,
 )
 _NUMBERED = re.compile(r"(?P<number>\d{1,8})(?P<sign>[:-])(?P<text>.*)$", re.DOTALL)
 _DIAGNOSTIC = re.compile(
-    r"\s*(?:\d{1,6}:)?\s*(?:(?:fatal )?error|warning|note|info|hint|remark|[A-Z]{1,4}\d{2,5}|undefined reference|\w{1,60}(?:Warning|Error|Exception))\b[: \[(]",
+    r"\s*(?:\d{1,6}:)?\s*(?:(?:fatal )?error|warning|note|info|hint|remark|[A-Z]{1,4}\d{2,5}|"
+    r"undefined reference|\w{1,60}(?:Warning|Error|Exception))\b[: \[(]",
     re.IGNORECASE,
 )
 _PLACE = re.compile(r"\s?\d{1,6}:\s|\s*(?:in [`']|\s*$)")
 _TELLING = re.compile(r".*[/\\.]|[A-Z]\w{2,30}file$")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(?:[:\s,.]|$)")
+# A phrase with a number before it: "1: Open the door".
+_PHRASE = re.compile(r" [^\W\d_]+[ ,.]")
 _HEADING = re.compile(r"(?:[A-Za-z]:)?[\w.@+~\\/\[\]-]{1,300}$")
 _BINARY = re.compile(r"Binary file \S.{0,300} matches$|grep: \S.{0,300}: |\S{1,300}: binary file matches")
+
+_Found = tuple[int, int, bool, tuple[Head, ...]]
+"""The first line, the line after the last one, whether they are hits, and their heads."""
 
 
 def grep_hits(texts: Sequence[str]) -> Iterator[Listing]:
     """The hits of a search through files."""
     at = 0
+    # Where each kind of hits was last looked for in vain, up to which line; looking again would take quadratic time.
+    vain = dict.fromkeys(_KINDS, 0)
     while at < len(texts):
-        listing = _with_paths(texts, at) or _with_numbers(texts, at) or _bare(texts, at)
-        if listing:
-            yield listing
-        at = listing.last if listing else at + 1
+        following = at + 1
+        for kind in _KINDS:
+            if at < vain[kind]:
+                continue
+            first, last, sure, heads = kind(texts, at)
+            if sure:
+                yield Listing(first, last, heads)
+                following = last
+                break
+            vain[kind] = last
+        at = following
 
 
 def _path_hit(text: str) -> re.Match[str] | None:
@@ -48,10 +64,10 @@ def _path_hit(text: str) -> re.Match[str] | None:
     return None if _DIAGNOSTIC.match(found["text"]) or _PLACE.match(found["text"]) else found
 
 
-def _with_paths(texts: Sequence[str], start: int) -> Listing | None:
+def _with_paths(texts: Sequence[str], start: int) -> _Found:
     """Hits with path and line number: one is enough, for prose has no such line."""
     if not _path_hit(texts[start]):
-        return None
+        return start, start, False, ()
     at, hits = start, 0
     while at < len(texts):
         if found := _path_hit(texts[at]):
@@ -59,7 +75,7 @@ def _with_paths(texts: Sequence[str], start: int) -> Listing | None:
         elif not (_is_separator(texts, at, _path_hit) or _BINARY.match(texts[at])):
             break
         at += 1
-    return Listing(start, at) if hits else None
+    return start, at, hits > 0, ()
 
 
 def _is_separator(texts: Sequence[str], at: int, fits: Callable[[str], object]) -> bool:
@@ -75,32 +91,26 @@ def _number_hit(text: str) -> re.Match[str] | None:
     return found
 
 
-def _with_numbers(texts: Sequence[str], start: int) -> Listing | None:
+def _with_numbers(texts: Sequence[str], start: int) -> _Found:
     """Hits with a line number alone, below the name of the file or without one."""
     if not _number_hit(texts[start]):
-        return None
-    at, previous, hits, plain, first = start, -1, 0, 0, start
-    groups: list[tuple[int, int]] = []
+        return start, start, False, ()
+    at, previous, hits, phrases = start, -1, 0, 0
     while at < len(texts):
         found = _number_hit(texts[at])
         if found and int(found["number"]) > previous:
             previous = int(found["number"])
             hits += found["sign"] == ":"
-            plain += re.match(r" ?[^\W\d_]+[ ,]", found["text"]) is not None and found["text"][:1] == " "
+            phrases += _PHRASE.match(found["text"]) is not None
         elif not _is_separator(texts, at, _number_hit):
             break
         at += 1
-    heading = start > 0 and _HEADING.match(texts[start - 1]) and _TELLING.match(texts[start - 1])
-    if heading:
-        groups.append((start, at))
-    first = start - 1 if heading else start
-    numbers = at - start
-    if hits == 0 or numbers < (1 if heading else 2) or plain * 2 > numbers:
-        return None
-    return Listing(first, at, tuple(Head(begin - 1, begin, end) for begin, end in groups))
+    named = start > 0 and bool(_HEADING.match(texts[start - 1]) and _TELLING.match(texts[start - 1]))
+    sure = hits > 0 and at - start >= 2 - named and phrases * 2 <= at - start
+    return start - named, at, sure, (Head(start - 1, start, at),) if named else ()
 
 
-def _bare(texts: Sequence[str], start: int) -> Listing | None:
+def _bare(texts: Sequence[str], start: int) -> _Found:
     """At least three hits without line numbers, where a path comes twice or has a directory."""
     at = start
     paths: list[str] = []
@@ -111,4 +121,7 @@ def _bare(texts: Sequence[str], start: int) -> Listing | None:
         paths.append(found["path"])
         at += 1
     sure = len(paths) >= 3 and (len(set(paths)) < len(paths) or sum("/" in path for path in paths) * 2 > len(paths))
-    return Listing(start, at) if sure else None
+    return start, at, sure, ()
+
+
+_KINDS = (_with_paths, _with_numbers, _bare)

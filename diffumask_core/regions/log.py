@@ -24,23 +24,31 @@ _TIME = (
     rf"[IWEF]\d{{4}} {_CLOCK}|{_CLOCK})"
 )
 # Before the time: a priority, a bracket, a container's name and a bar, the client's address of a request.
-_BEFORE = r"\s{0,4}(?:<\d{1,3}>(?:1 )?)?(?:[\w.:/-]{1,80}\s{1,30}\| )?(?:\[pod/\S{1,150}\] )?(?:[\w.:-]{2,60} \S{1,40} \S{1,60} )?"
+_BEFORE = (
+    r"\s{0,4}(?:<\d{1,3}>(?:1 )?)?(?:[\w.:/-]{1,80}\s{1,30}\| )?"
+    r"(?:\[pod/\S{1,150}\] )?(?:[\w.:-]{2,60} \S{1,40} \S{1,60} )?"
+)
 # After the time: its bracket, and a message. Fields that a comma or a tab parts are a table's.
 _AFTER = rf"(?:[\])>]|(?= )|(?=: )|(?=\t+\[?(?:{_LEVEL})\b)| ?\|(?= {_LEVEL}))(?!\s{{0,9}}(?:-->|\|\s*\d|[,;]))\s*\S"
 _TIMED = re.compile(rf"{_BEFORE}[\[(<]?(?P<time>{_TIME}){_AFTER}")
 _KERNEL = re.compile(
-    r"(?:<\d{1,2}>)?\[ {0,10}\d{1,9}\.\d{3,6}\](?:\[[ \w]{1,12}\])? \S|#\d{1,4} (?:\d{1,6}\.\d{1,3} \S|DONE \d|\[)"
+    r"(?:<\d{1,2}>)?\[ {0,10}\d{1,9}\.\d{3,6}\](?:\[[ \w]{1,12}\])? \S|"
+    r"#\d{1,4} (?:\d{1,6}\.\d{1,3} \S|DONE \d|\[)"
 )
 _EPOCH = re.compile(rf"(?:[\[(])?1\d{{9}}(?:\d{{3}}|\.\d{{1,9}})?[\])]?\s{{1,4}}\[?(?:{_LEVEL})\b", re.IGNORECASE)
 _PAIRS = re.compile(
-    r"[\w.-]{1,40}=(?:\"[^\"]{0,300}\"|[^\s\"=,;()]{1,200}) (?:[\w.@-]{1,60}=(?:\"[^\"]{0,300}\"|[^\s\"=()]{0,200})(?: |$)){2}"
+    r"[\w.-]{1,40}=(?:\"[^\"]{0,300}\"|"
+    r"[^\s\"=,;()]{1,200}) (?:[\w.@-]{1,60}=(?:\"[^\"]{0,300}\"|[^\s\"=()]{0,200})(?: |$)){2}"
 )
 _LEVELLED = re.compile(
-    rf"\s{{0,4}}(?:\[(?:{_LEVEL}|trace|debug|info|warn|warning|error)\s*\][ :]|{_LEVEL}:[\w.-]{{1,80}}:|{_LEVEL}\s{{0,6}}[:|-] ?\S|"
-    rf"{_LEVEL}\s{{1,8}}(?![=:+(&|/.,-])[\w\[\"'/<{{]|npm (?:ERR!|WARN|notice|http)|(?:info|warn|fail|dbug|crit): [\w.]{{3,200}}\[\d)"
+    rf"\s{{0,4}}(?:\[(?:{_LEVEL}|trace|debug|info|warn|warning|error)\s*\][ :]|{_LEVEL}:[\w.-]{{1,80}}:|"
+    rf"{_LEVEL}\s{{0,6}}[:|-] ?\S|"
+    rf"{_LEVEL}\s{{1,8}}(?![=:+(&|/.,-])[\w\[\"'/<{{]|npm (?:ERR!|WARN|notice|http)|(?:info|warn|fail|dbug|"
+    rf"crit): [\w.]{{3,200}}\[\d)"
 )
 _GOES_ON = re.compile(
-    r"\s+\S|Traceback \(|Caused by: |[\w.]{1,200}(?:Error|Exception)\b|The above exception|During handling|goroutine \d"
+    r"\s+\S|Traceback \(|Caused by: |[\w.]{1,200}(?:Error|Exception)\b|The above exception|"
+    r"During handling|goroutine \d"
 )
 
 # Of these lines no two are alike unless they say the same: an error's number is what a reader looks for.

@@ -51,7 +51,8 @@ def _shape(line: str, rank: int | None = None, sure: bool = False, alone: bool =
 
 
 _COUNTS = (
-    r"\d{1,9} (?:passed|failed|skipped|error|errors|warning|warnings|deselected|xfailed|xpassed|rerun|todo|total)\b"
+    r"\d{1,9} (?:passed|failed|skipped|error|errors|warning|warnings|deselected|xfailed|xpassed|rerun|"
+    r"todo|total)\b"
 )
 _NODE = r"\S{1,200}\.py(?:::\S.{0,200}?)?"
 
@@ -75,23 +76,29 @@ _SHAPES = (
     # sympy
     _shape(r"={3,} (?:test process starts|tests finished: \d.{0,100}) ={3,}\s*$", sure=True),
     _shape(
-        r"\S{1,200}\.py\[\d{1,6}\] [.fFEswX]|(?:executable|architecture|cache|random seed|hash randomization):\s{2,}\S"
+        r"\S{1,200}\.py\[\d{1,6}\] [.fFEswX]|(?:executable|architecture|cache|random seed|"
+        r"hash randomization):\s{2,}\S"
     ),
     # unittest
     _shape(r"(?:FAIL|ERROR|UNEXPECTED SUCCESS): \w{1,200} \([\w.<>]{1,300}\)", 2, sure=True),
     _shape(r"\w{1,200} \([\w.]{1,300}\)(?: \.\.\. |\s*$)|.{1,200} \.\.\. (?:ok|FAIL|ERROR|skipped\b.{0,200})\s*$"),
     _shape(r"Ran \d{1,9} tests? in \d", 0, sure=True),
     _shape(
-        r"(?:OK|FAILED)(?: \((?:failures|errors|skipped|expected failures|unexpected successes)=\d.{0,80}\))\s*$", 0
+        r"(?:OK|FAILED)(?: \((?:failures|errors|skipped|expected failures|"
+        r"unexpected successes)=\d.{0,80}\))\s*$",
+        0,
     ),
     _shape(r"OK\s*$|(?:Creating|Destroying|Cloning) test database|System check identified|Testing against Django"),
     _shape(r"Found \d{1,9} test\(s\)|Type '\w+' (?:has|is)|[.FEsxu]{1,200}\s*$|Applying \S{1,100}\.\.\. OK"),
     # jest, vitest, mocha
-    _shape(r"\s{0,4}(?:PASS|FAIL|❯|✓) \s?\S{1,200}\.[cm]?[jt]sx?\b", 1, sure=True),
+    _shape(r"\s{0,4}(?:PASS|FAIL|\u276f|✓) \s?\S{1,200}\.[cm]?[jt]sx?\b", 1, sure=True),
     _shape(r"\s{0,4}● \S", 2, sure=True),
     _shape(r"\s{1,20}[✓✔√✕✗✘×○] \S", sure=True),
     _shape(
-        r"\s{0,4}(?:Test Suites|Tests|Snapshots|Test Files):?\s{1,8}\d{1,9} \w|\s{0,4}Ran all test suites", 0, sure=True
+        r"\s{0,4}(?:Test Suites|Tests|Snapshots|Test Files):?\s{1,8}\d{1,9} \w|"
+        r"\s{0,4}Ran all test suites",
+        0,
+        sure=True,
     ),
     _shape(r"\s{0,4}(?:Time|Duration|Start at):?\s{1,12}\d"),
     _shape(r"\s{1,4}\d{1,9} (?:passing|pending)\b(?: \(\S{1,20}\))?\s*$", 0, sure=True),
@@ -119,7 +126,10 @@ _SHAPES = (
     # rspec, minitest, phpunit
     _shape(r"(?:Failures|Pending):.{0,80}$", 1, alone=False),
     _shape(
-        r"\d{1,9} examples?, \d{1,9} failures?|\d{1,9} runs, \d{1,9} assertions|Tests: \d{1,9}, Assertions: \d", 0, True
+        r"\d{1,9} examples?, \d{1,9} failures?|\d{1,9} runs, \d{1,9} assertions|"
+        r"Tests: \d{1,9}, Assertions: \d",
+        0,
+        True,
     ),
     _shape(r"rspec \./\S{1,200}:\d|Failed examples:|Finished in \d|\s{2,8}Failure/Error: |\s{2,8}# \./\S{1,200}:\d"),
     _shape(r"PHPUnit \d|There (?:was|were) \d{1,6} (?:failure|error)", sure=True),
@@ -132,7 +142,8 @@ _SHAPES = (
     _shape(r"TAP version \d|1\.\.\d{1,9}\s*$", 0),
     _shape(r"\s{0,40}not ok \d{1,9}\b", 2, sure=True),
     _shape(
-        r"\s{0,40}ok \d{1,9}(?: - | |\s*$)|# (?:tests|pass|fail|Subtest:|suites|skipped|todo|cancelled|duration_ms)\b"
+        r"\s{0,40}ok \d{1,9}(?: - | |\s*$)|# (?:tests|pass|fail|Subtest:|suites|skipped|todo|cancelled|"
+        r"duration_ms)\b"
     ),
 )
 # One pattern finds whether a line has any shape; most lines have none.
@@ -142,7 +153,8 @@ _ANY = re.compile("|".join(f"(?:{shape.line.pattern})" for shape in _SHAPES))
 _TAIL = re.compile(r"\s|[E>] |Traceback \(|[A-Za-z_][\w.]{0,120}(?:Error|Exception)\b|\S{1,200}:\d{1,7}:|[-=_~]{3,}")
 # Of several tests with the same result one is enough; a failing one is like no other.
 _PASSED = re.compile(
-    r"\bPASS(?:ED)?\b|\.\.\. (?:ok|ignored|skipped)|^\s*[✓✔√] |^\s*ok\b|^ok  \t|\bPassed\b|=== (?:RUN|PAUSE|CONT)|^\s+Start +\d|"
+    r"\bPASS(?:ED)?\b|\.\.\. (?:ok|ignored|skipped)|^\s*[✓✔√] |^\s*ok\b|^ok  \t|\bPassed\b|=== (?:RUN|PAUSE|"
+    r"CONT)|^\s+Start +\d|"
     r"\[ *\d{1,3}%\]|\bSKIP(?:PED)?\b"
 )
 _BAD = re.compile(r"FAIL|ERROR|not ok|[✕✗✘×]|\*\*\*|\.py [.sxX]*[FE]|^[.sxX]*[FE]")
@@ -152,12 +164,14 @@ def runner_outputs(lines: Lines) -> Iterator[Run]:
     """The outputs of test runners in consecutive lines, in order."""
     texts = beginnings(lines)
     shaped = [(index, shape) for index, text in enumerate(texts) if (shape := _shape_of(text))]
-    first = 0
+    first = opened = 0
     for at in range(1, len(shaped) + 1):
-        if at < len(shaped) and _belongs(texts, shaped, at, first):
+        rank = shaped[at - 1][1].rank
+        opened = opened if rank is None else rank
+        if at < len(shaped) and _belongs(texts, shaped[at - 1][0], shaped[at][0], opened):
             continue
         group = shaped[first:at]
-        first = at
+        first, opened = at, 0
         if any(shape.sure for _, shape in group):
             yield _run(texts, group, shaped[at][0] if at < len(shaped) else len(texts))
 
@@ -174,16 +188,11 @@ def _shape_of(text: str) -> _Shape | None:
     return next((shape for shape in _SHAPES if shape.line.match(text)), None)
 
 
-def _belongs(texts: Sequence[str], shaped: Sequence[tuple[int, _Shape]], at: int, first: int) -> bool:
-    """Whether a shaped line goes on with the output that the shaped lines from `first` on are of."""
-    above, below = shaped[at - 1][0], shaped[at][0]
-    between = texts[above + 1 : below]
-    if any(is_fence(text) and not text.startswith((" ", "\t", ">")) for text in between):
+def _belongs(texts: Sequence[str], above: int, below: int, opened: int) -> bool:
+    """Whether two shaped lines are of one output: near each other, or both in or below a section that is open."""
+    if any(is_fence(text) and not text.startswith((" ", "\t", ">")) for text in texts[above + 1 : below]):
         return False
-    if below - above - 1 <= _LONGEST_GAP:
-        return True
-    opened = next((shape.rank for _, shape in reversed(shaped[first:at]) if shape.rank is not None), 0)
-    return opened > 0
+    return below - above - 1 <= _LONGEST_GAP or opened > 0
 
 
 def _run(texts: Sequence[str], group: Sequence[tuple[int, _Shape]], limit: int) -> Run:
@@ -192,8 +201,11 @@ def _run(texts: Sequence[str], group: Sequence[tuple[int, _Shape]], limit: int) 
     if first > 0 and re.match(r"[=-]{30,}\s*$", texts[first - 1]):
         first -= 1
     open_rank = next((shape.rank for _, shape in reversed(group) if shape.rank is not None), 0)
+    stop = next((at for at in range(last, limit) if is_fence(texts[at])), limit) if open_rank else last
+    # A closing tag says where the output ends; without one only lines that look like a section's are taken.
+    closed = stop < limit and texts[stop].startswith("</")
     at = last
-    while open_rank and at < limit and (not texts[at].strip() or _TAIL.match(texts[at])) and not is_fence(texts[at]):
+    while at < stop and (closed or not texts[at].strip() or _TAIL.match(texts[at])):
         at += 1
         last = at if texts[at - 1].strip() else last
     return Run(first, last, tuple(_heads(texts, group, last)))

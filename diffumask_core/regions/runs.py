@@ -14,7 +14,7 @@ WIDTH = 400
 # The numbers that `cat -n`, `nl` and editors' tools write before a line.
 _NUMBER = re.compile(r"[ ]{0,12}(\d{1,9})(?:\t|→|[ ]{2,3}(?=\S)|$)")
 # A line that belongs to the shell or to the message around an output.
-_FENCE = re.compile(r"\s{0,8}(?:</?[A-Za-z][\w-]{0,40}>?|```|~~~|[$#%] |>>> |\S{1,60}[@:]\S{1,80}[$#] )")
+_FENCE = re.compile(r"\s{0,8}(?:</?[A-Za-z][\w-]{0,40}>?|```|~~~|[$%] |>>> |\S{1,60}[@:]\S{1,80}[$#] )")
 
 
 def beginnings(lines: Lines) -> list[str]:

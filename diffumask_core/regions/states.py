@@ -13,22 +13,26 @@ from diffumask_core.regions.runs import is_fence
 _BRANCH = re.compile(
     r"(?:On branch \S|HEAD detached (?:at|from) \S|Your branch (?:is|and) |Not currently on any branch|"
     r"No commits yet|You are currently (?:rebasing|editing|bisecting|cherry-picking)|and have \d|"
-    r"nothing (?:to commit|added to commit)|no changes added to commit|All conflicts fixed but|You have unmerged paths)"
+    r"nothing (?:to commit|added to commit)|no changes added to commit|All conflicts fixed but|"
+    r"You have unmerged paths)"
 )
 _GROUP = re.compile(
-    r"(?:Changes (?:not staged for commit|to be committed)|Untracked files|Unmerged paths|Ignored files):"
+    r"(?:Changes (?:not staged for commit|to be committed)|Untracked files|Unmerged paths|"
+    r"Ignored files):"
 )
 _ADVICE = re.compile(r"\s{1,4}\(.{0,60}\"git \w|\s{1,4}\((?:all conflicts|fix conflicts|commit or discard)")
 _MEMBER = re.compile(r"\t\S|\s{4,8}(?:modified|new file|deleted|renamed|typechange|both modified|copied): ")
 
 _SHORT = re.compile(
-    r"(?:[MADRCUT][MADRCUT ]|[ ][MADRCUT]|\?\?|!!) (?P<path>\S.{0,300})$|[MADRCT]\d{0,3}\t(?P<named>\S.{0,300})$"
+    r"(?:[MADRCUT][MADRCUT ]|[ ][MADRCUT]|\?\?|!!) (?P<path>\S.{0,300})$|"
+    r"[MADRCT]\d{0,3}\t(?P<named>\S.{0,300})$"
 )
 _SHORT_HEAD = re.compile(r"## \S{1,200}(?:\.\.\.\S{1,200})?(?: \[(?:ahead|behind) .{1,40}\])?\s*$")
 _PATH = re.compile(r"\S{0,300}[/.]\S|\S{1,300}\s*$")
 
 _CHANGED = re.compile(
-    r"\s{0,8}[^\s|](?:[^\s|]| (?=[^\s|])){0,300}+\s{1,120}+\|\s{1,12}(?:\d{1,9} ?[+-]{0,200}|Bin(?: \d+ -> \d+ bytes)?|Unmerged)\s*$"
+    r"\s{0,8}[^\s|](?:[^\s|]| (?=[^\s|])){0,300}+\s{1,120}+\|\s{1,12}(?:\d{1,9} ?[+-]{0,200}|"
+    r"Bin(?: \d+ -> \d+ bytes)?|Unmerged)\s*$"
 )
 _CHANGED_SUM = re.compile(r"\s{0,8}\d{1,9} files? changed(?:, \d{1,9} (?:insertion|deletion)|\s*$)")
 _CHANGED_MODE = re.compile(r"\s(?:create|delete) mode \d{6} |\s(?:rename|copy) .{1,300}\(\d{1,3}%\)\s*$")
@@ -63,7 +67,6 @@ def git_states(texts: Sequence[str]) -> Iterator[Listing]:
             last = at + 1 if texts[at].strip() else last
             at += 1
         yield Listing(first, last, tuple(Head(head, head + 1, end) for head, end in grouped.items()))
-    yield from ()
 
 
 def _is_status(text: str) -> bool:
@@ -85,9 +88,7 @@ def short_states(texts: Sequence[str]) -> Iterator[Listing]:
 
 def changed_files(texts: Sequence[str]) -> Iterator[Listing]:
     """The files and the sum of `git diff --stat`."""
-    for run in runs_of(
-        texts, lambda text: _CHANGED.match(text) or _CHANGED_SUM.match(text) or _CHANGED_MODE.match(text), 1
-    ):
+    for run in runs_of(texts, _is_change, 1):
         inside = texts[run.first : run.last]
         if run.last - run.first >= 2 and any(re.search(r"[+-]\s*$|Bin|changed", text) for text in inside):
             yield run
@@ -97,10 +98,7 @@ def histories(texts: Sequence[str]) -> Iterator[Listing]:
     """`git log`: a commit heads its message; and its form of one line each."""
     at = 0
     while at < len(texts):
-        if _COMMIT.match(texts[at]):
-            run = _history(texts, at)
-        else:
-            run = _one_lines(texts, at)
+        run = _history(texts, at) if _COMMIT.match(texts[at]) else _one_lines(texts, at)
         if run:
             yield run
         at = run.last if run else at + 1
@@ -130,6 +128,8 @@ def _is_change(text: str) -> bool:
 def _one_lines(texts: Sequence[str], start: int) -> Listing | None:
     """At least three lines that begin with a hash each."""
     at = start
+    if not _HASH.match(texts[start]):
+        return None
     while at < len(texts) and _ONE_LINE.match(texts[at]):
         at += 1
     hashes = [text for text in texts[start:at] if _HASH.match(text)]
