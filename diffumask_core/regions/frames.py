@@ -162,6 +162,9 @@ def _python(lines: Lines, texts: Sequence[str], start: int) -> Trace | None:
         return None
     state = _Python()
     at = _python_part(lines, texts, start, state)
+    # The first line alone, as in the examples of a documentation, is no trace.
+    if not state.frames:
+        return None
     while at < len(texts):
         join = _after_blanks(texts, at)
         if join >= len(texts):
@@ -179,8 +182,7 @@ def _python(lines: Lines, texts: Sequence[str], start: int) -> Trace | None:
                 Scaffold(lines.spans[join], before=lines.cover(start, join), after=lines.cover(following, end))
             )
         at = end
-    # The first line alone, as in the examples of a documentation, is no trace.
-    sure = state.frames >= 2 or state.ended or (state.frames and _START.match(texts[start]))
+    sure = state.frames >= 2 or state.ended or _START.match(texts[start])
     return Trace(start, at, tuple(state.scaffold)) if sure else None
 
 

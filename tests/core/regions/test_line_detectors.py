@@ -244,7 +244,19 @@ def test_what_is_of_another_kind_is_left_alone(text: str) -> None:
 
 @pytest.mark.parametrize("find", FINDERS)
 @pytest.mark.parametrize(
-    "line", ["/", "|", "a-1-", "a.py:x", "1-x", "@@ -1,9 +1,9 @@", "FAIL: test_a (m.C)", "-x", "x:"]
+    "line",
+    [
+        "/",
+        "|",
+        "a-1-",
+        "a.py:x",
+        "1-x",
+        "@@ -1,9 +1,9 @@",
+        "FAIL: test_a (m.C)",
+        "-x",
+        "x:",
+        "Traceback (most recent call last):",
+    ],
 )
 def test_many_lines_take_linear_time(find: Find, line: str) -> None:
     lines = Lines.of(f"{line}\n" * 20_000)
