@@ -11,7 +11,7 @@ from diffumask_core.datasets import LabelRow, covered_units
 from diffumask_core.diffusion.sampler import sample_mask
 from diffumask_core.diffusion.states import UNDECIDED
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.units.words import split_words
+from diffumask_core.units.units import read_words
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -82,7 +82,7 @@ def evaluate_labels(rows: Sequence[LabelRow], select: Select) -> LabelFigures:
     """Compares what ``select`` keeps with the annotation, both levels of each row."""
     figures = LabelFigures()
     for row in rows:
-        offsets = split_words(row.text)
+        offsets = read_words(row.text)
         words = np.array([any(map(str.isalnum, row.text[start:end])) for start, end in offsets.tolist()], dtype=bool)
         names = [row.text[start:end].lower() for start, end in offsets[words].tolist()]
         annotated = [covered_units(offsets, spans, len(row.text)) for spans in (row.light, row.tight)]

@@ -21,7 +21,7 @@ from torch import Tensor
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.model.weights import LARGEST, SCALE, is_packed
-from diffumask_core.units.words import split_words
+from diffumask_core.units.units import read_words
 
 FloatArray = npt.NDArray[np.float32]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -107,7 +107,7 @@ def learn_smoothing(
         for weight in weights
     ]
     for text in texts:
-        if len(offsets := split_words(text)):
+        if len(offsets := read_words(text)):
             for query in ("", text):
                 encoding = pruner.encode(text, offsets, [(0, len(offsets))], query)
                 pruner.shot_scores(encoding, np.zeros(len(offsets), dtype=np.int64), 1)

@@ -26,7 +26,7 @@ from diffumask_core.model.inputs import (
 )
 from diffumask_core.model.settings import Settings
 from diffumask_core.prompt.spans import Span
-from diffumask_core.units.words import split_words
+from diffumask_core.units.units import read_words
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -71,7 +71,7 @@ class ExampleBuilder:
     def labelled(self, rows: Sequence[LabelRow]) -> Iterator[Example]:
         """Texts with what an annotator kept."""
         for row in rows:
-            offsets = split_words(row.text)
+            offsets = read_words(row.text)
             yield Example(
                 describe_units(row.text, offsets, self._tokenizer),
                 self._query(row.query),
@@ -82,7 +82,7 @@ class ExampleBuilder:
     def solved(self, exemplars: Sequence[Exemplar]) -> Iterator[Example]:
         """Exemplars, with what their calculations need."""
         for exemplar in exemplars:
-            offsets = split_words(exemplar.text)
+            offsets = read_words(exemplar.text)
             required = covered_units(offsets, exemplar.required, len(exemplar.text))
             units = describe_units(exemplar.text, offsets, self._tokenizer)
             yield Example(units, self._query(None), required=required, scope=np.ones(len(offsets), dtype=bool))
@@ -95,7 +95,7 @@ class ExampleBuilder:
             chosen = gold + rng.sample(others, min(max(documents - len(gold), 0), len(others)))
             rng.shuffle(chosen)
             text, starts = _join(f"{passage.title}\n{passage.text}" for passage in chosen)
-            offsets = split_words(text)
+            offsets = read_words(text)
             owner = np.searchsorted(starts, offsets[:, 0], side="right") - 1
             in_gold = np.array([passage.is_gold for passage in chosen])[owner]
             answers = [span for answer in row.answers for span in _occurrences(text, answer)]
@@ -115,7 +115,7 @@ class ExampleBuilder:
         for row in rows:
             chosen = rng.sample(range(len(row.shots)), min(shots, len(row.shots)))
             text, starts = _join(row.shots[shot] for shot in chosen)
-            offsets = split_words(text)
+            offsets = read_words(text)
             yield Example(
                 describe_units(text, offsets, self._tokenizer),
                 self._query(row.query),

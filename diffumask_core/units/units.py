@@ -15,6 +15,7 @@ from diffumask_core.prompt.kept import Protection
 from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.negations import turning_words
 from diffumask_core.prompt.spans import Span, disjoint_spans, merge_spans, spans_between
+from diffumask_core.regions.detect import find_regions
 from diffumask_core.regions.json_strings import unescaped
 from diffumask_core.regions.region import Region, Scaffold
 from diffumask_core.units.joins import Joins
@@ -154,6 +155,12 @@ def overlapping(spans: IntArray, wanted: Sequence[Span]) -> BoolArray:
         marked[np.searchsorted(spans[:, 0], end, side="left")] -= 1
     result: BoolArray = np.cumsum(marked)[:-1] > 0
     return result
+
+
+def read_words(text: str) -> IntArray:
+    """The words of a text ``[W, 2]`` as the encoder is given them, cut where regions and their units begin and end."""
+    layout = Layout(text, regions=find_regions(text))
+    return _words(layout, [inner for region in layout.regions for inner in region.walk()])
 
 
 def _turn(word: Span, governed: Span) -> Scaffold:
