@@ -133,12 +133,7 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     else:
         ranked, guess = _in_reading_order(reading, scores.order, budget, alive)
     mask = fit_budget(reading, alive, ranked, guess, budget.limit)
-    # An output is never empty: where no unit fits, the shortest is what may not go.
-    if not mask.any():
-        mask = reading.shortest(alive)
-        budget = replace(budget, least=reading.count(mask, alive))
-        _check(budget, options)
-    return Choice(budget, mask, alive, scores.utilities)
+    return _never_empty(reading, Choice(budget, mask, alive, scores.utilities), options)
 
 
 def _everything(reading: Reading, budget: Budget) -> Choice:
@@ -147,8 +142,24 @@ def _everything(reading: Reading, budget: Budget) -> Choice:
 
 
 def _protected_alone(reading: Reading, budget: Budget, pinned: BoolArray, options: Options) -> Choice:
+    choice = Choice(budget, reading.close(reading.nothing, pinned), pinned, np.zeros(len(pinned)))
+    if not choice.mask.any() and reading.units.free.any():
+        return _never_empty(reading, choice, options)
     _check(budget, options)
-    return Choice(budget, reading.close(reading.nothing, pinned), pinned, np.zeros(len(pinned)))
+    return choice
+
+
+def _never_empty(reading: Reading, choice: Choice, options: Options) -> Choice:
+    """Where no unit is kept, the shortest is what may not go: an output of nothing but marks tells nothing."""
+    if choice.mask.any():
+        return choice
+    mask, alive = reading.shortest(choice.alive)
+    least = reading.count(mask, alive)
+    # A share of what may go is never too little for that unit; a number of tokens can be.
+    limit = choice.budget.limit if options.keep_rate is None else max(choice.budget.limit, least)
+    budget = Budget(limit, least)
+    _check(budget, options)
+    return replace(choice, budget=budget, mask=mask, alive=alive)
 
 
 def _check(budget: Budget, options: Options) -> None:
@@ -191,7 +202,8 @@ def render(reading: Reading, choice: Choice, rebuild: Rebuild | None) -> Compres
     layout, budget = reading.units.layout, choice.budget
     segments = reading.segments(choice.mask, choice.alive)
     left = [segment for segment in segments if segment]
-    whole = bool(choice.mask.all())
+    # A blank text has no units.
+    whole = bool(choice.mask.all()) and (len(choice.mask) > 0 or reading.total <= budget.limit)
     return CompressionResult(
         source=layout.text,
         text=layout.text if whole else "\n\n".join(segment.text for segment in left),

@@ -84,12 +84,19 @@ class Reading:
         """Tokens of a budget that are left for units that are decided one by one when these shots stay."""
         return float(limit - self.count(self.close(self.nothing, alive), alive))
 
-    def shortest(self, alive: BoolArray) -> BoolArray:
-        """The mask that keeps the shortest unit that may be kept alone."""
-        free = np.flatnonzero(self.units.free & self.units.in_shots(alive))
+    def shortest(self, alive: BoolArray) -> tuple[BoolArray, BoolArray]:
+        """The mask that keeps the shortest unit that may be kept alone, and the shots that stay with that unit.
+
+        Args:
+            alive: ``[S]``, the shots that the unit is to be from, unless none of them has a unit.
+        """
+        free = self.units.free
+        near = free & self.units.in_shots(alive)
+        choice = np.flatnonzero(near if near.any() else free)
         keep = self.nothing
-        keep[free[np.argmin(self.costs[free])]] = True
-        return self.close(keep, alive)
+        keep[choice[np.argmin(self.costs[choice])]] = True
+        alive = alive | self.units.shots_of(keep)
+        return self.close(keep, alive), alive
 
     def text(self, span: Span) -> str:
         """The source text of a span."""

@@ -123,6 +123,7 @@ def within_budget(compress: Callable[..., CompressionResult], source: Any, optio
     """Compresses; where what is protected is too long, checks that the error says so and takes the best effort."""
     result = compress(source, **options, on_overflow="best_effort")
     if min(result.protected_tokens, result.original_tokens) > result.budget:
+        assert "target_tokens" in options, "A share never fails."
         with pytest.raises(BudgetError) as raised:
             compress(source, **options)
         assert (raised.value.budget, raised.value.protected_tokens) == (result.budget, result.protected_tokens)
@@ -239,10 +240,12 @@ def exact_chunks(text: str) -> set[str]:
     return {chunk for chunk in chunks if _TRAIT.search(chunk)}
 
 
-def without_marks(result: CompressionResult) -> str:
+def without_marks(result: CompressionResult, but: str = "-") -> str:
+    """The text without marks, but for those that begin with a character."""
     text = result.text
     for mark in result.marks:
-        text = text.replace(mark.text, " ", 1)
+        if not mark.text.startswith(but):
+            text = text.replace(mark.text, " ", 1)
     return text
 
 
@@ -384,9 +387,9 @@ def test_3_json_in_a_text_stays_valid_and_true(
     result = within_budget(compressor.compress, f"{around}:\n{text}\n{around}", options)
     value = json.loads(text)
     opening, closing = "[]" if isinstance(value, list) else "{}"
-    if opening in result.text:
-        left = result.text[result.text.index(opening) : result.text.rindex(closing) + 1]
-        assert_true(json.loads(left), value, result)
+    rest = without_marks(result, but='"')
+    if opening in rest:
+        assert_true(json.loads(rest[rest.index(opening) : rest.rindex(closing) + 1]), value, result)
 
 
 @property_test(40)
@@ -516,7 +519,9 @@ def test_4_what_the_user_said_last_comes_out(
     compressor: Compressor, form: str, conversation: Conversation, options: Options
 ) -> None:
     messages = FORMATS[form](conversation)
-    [*_, asked] = [message for message in messages if message.get("role") == "user" and "tool_use_id" not in str(message)]
+    [*_, asked] = [
+        message for message in messages if message.get("role") == "user" and "tool_use_id" not in str(message)
+    ]
     result = within_budget(compressor.compress_messages, messages, {**options, "compress_query": False})
     assert result.messages is not None
     inner = parse_layout(conversation.turns[-1].asked)
@@ -640,4 +645,5 @@ def test_6_messages_within_the_budget_come_back_as_they_are(
 @given(text=st.one_of(ANY_TEXT, MIXED), options=OPTIONS)
 def test_6_an_output_is_never_empty(compressor: Compressor, text: str, options: Options) -> None:
     result = compressor.compress(text, **options, on_overflow="best_effort")
-    assert result.text.strip() or not text.strip()
+    assert without_marks(result).strip() or not text.strip()
+    assert result.spans or not text.strip()
