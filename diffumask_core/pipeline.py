@@ -117,11 +117,11 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     units = reading.units
     pinned = np.ones_like(units.pinned) if not options.shot_level else units.pinned
     budget = budget_of(reading, pinned, options)
-    if reading.total <= budget.limit:
-        return _everything(reading, budget)
-    if options.shot_level and options.min_shots:
+    if reading.total > budget.limit and options.shot_level and options.min_shots:
         pinned = with_best(pinned, scored().order, options.min_shots)
         budget = budget_of(reading, pinned, options)
+    if reading.total <= budget.limit:
+        return _everything(reading, budget)
     if budget.least >= budget.limit or not units.free.any():
         return _protected_alone(reading, budget, pinned, options)
 

@@ -101,10 +101,12 @@ def grep_hits() -> st.SearchStrategy[str]:
     return _lines(st.builds("{}:{}:    {}".format, path, st.integers(1, 999), _SHORT))
 
 
-def yaml() -> st.SearchStrategy[str]:
-    entry = st.builds("  {}_{}: {}".format, _NAME, st.integers(0, 99), st.sampled_from(["40", "true", "/srv/x", "a"]))
-    listed = st.builds("  - {}".format, st.sampled_from(["8080:80", "redis:7.2", "ship"]))
-    return st.builds("service:\n{}\nports:\n{}".format, _lines(entry), _lines(listed, 2, 5))
+@st.composite
+def yaml(draw: st.DrawFn) -> str:
+    values = draw(st.lists(st.sampled_from(["40", "true", "/srv/x", "a", "redis:7.2"]), min_size=4, max_size=10))
+    entries = [f"  {draw(_NAME).lower()}_{number}: {value}" for number, value in enumerate(values)]
+    items = [f"  - {item}" for item in draw(st.lists(st.sampled_from(["8080:80", "ship"]), min_size=2, max_size=5))]
+    return "\n".join(["service:", *entries, "ports:", *items])
 
 
 @st.composite
