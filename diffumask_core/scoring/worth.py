@@ -1,6 +1,6 @@
 """What a unit is worth: the denoiser's logit, its shot's share, and less where a kept unit says the same already."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,9 @@ IntArray = npt.NDArray[np.int64]
 _COPY_PENALTY = 8.0
 # What a line gains that says how something ended, such as an error or a total.
 _TELLING_BONUS = 2.0
+# Of the words of an exemplar with a label that no other has, so many are all but sure to stay.
+_TEACHING_WORDS = 3
+_TEACHING_BONUS = 8.0
 # What the results of the newest calls of a running turn gain, the newest first: they are the last to be shortened.
 _RECENCY_BONUS = (8.0, 4.0, 2.0, 1.0)
 
@@ -140,6 +143,24 @@ def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
             for series in inner.series:
                 _add_of_series(bias, units, inner.kind, series)
     return bias
+
+
+def teaching_bonus(reading: Reading, worth: Worth, shots: Sequence[int]) -> FloatArray:
+    """What is added to the best words of shots that bring a label each ``[N]``: a label without a text teaches nothing.
+
+    Args:
+        reading: The prompt.
+        worth: What units are worth so far.
+        shots: The numbers of the shots.
+    """
+    units, bonus = reading.units, np.zeros(len(reading.units))
+    for shot in shots:
+        first, last = units.at(units.layout.shots[shot].span)
+        free = np.flatnonzero(worth.free[first:last]) + first
+        words = [unit for unit in free.tolist() if any(map(str.isalnum, reading.text(tuple(units.spans[unit]))))]
+        best = sorted(words, key=lambda unit: -worth.marginals[unit])[:_TEACHING_WORDS]
+        bonus[best] = _TEACHING_BONUS
+    return bonus
 
 
 def _add_of_series(bias: FloatArray, units: Units, kind: str, series: Series) -> None:
