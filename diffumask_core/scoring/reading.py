@@ -83,12 +83,16 @@ class Reading:
         """Tokens of a budget that are left for units that are decided one by one when these shots stay."""
         return float(limit - self.count(self.close(self.nothing, alive), alive))
 
-    def shortest(self, alive: BoolArray) -> BoolArray:
-        """The mask that keeps the shortest unit that may be kept alone."""
+    def shortest(self, alive: BoolArray) -> tuple[BoolArray, BoolArray]:
+        """The mask that keeps the shortest of the units that may go, and the shots that stay then."""
         free = np.flatnonzero(self.units.free & self.units.in_shots(alive))
-        keep = self.nothing
-        keep[free[np.argmin(self.costs[free])]] = True
-        return self.close(keep, alive)
+        free = free if len(free) else np.flatnonzero(self.units.free)
+        unit = free[np.argmin(self.costs[free])]
+        keep, stays = self.nothing, alive.copy()
+        keep[unit] = True
+        if self.units.shot[unit] >= 0:
+            stays[self.units.shot[unit]] = True
+        return self.close(keep, stays), stays
 
     def text(self, span: Span) -> str:
         """The source text of a span."""
