@@ -19,7 +19,7 @@ class Punctuation:
     """Marks among N units.
 
     Attributes:
-        clings: ``[C]``, brackets and quotes, which stay only beside the unit that they cling to.
+        clings: ``[C]``, brackets, quotes and marks that end a line, which stay only beside the unit that they cling to.
         clung_to: ``[C]``, the unit beside each.
         ends: ``[E]``, marks that end a clause, which stay only if something of the clause stays.
         begins: ``[E]``, the first unit of each of these clauses.
@@ -44,11 +44,12 @@ class Punctuation:
         closing, opening, ends, operators = [], [], [], []
         for unit in np.flatnonzero((spans[:, 1] - spans[:, 0] == 1) & prose).tolist():
             start = int(spans[unit, 0])
-            if text[start] in _ENDS:
+            is_glued = unit > 0 and spans[unit - 1, 1] == start
+            if text[start] in _ENDS and not (is_glued and text[start + 1 : start + 2] in ("\n", "\r", "")):
                 ends.append(unit)
             elif text[start] in _OPERATORS and _is_between(text, spans, unit):
                 operators.append(unit)
-            elif text[start] in _CLOSING and unit > 0 and spans[unit - 1, 1] == start:
+            elif text[start] in _CLOSING | _ENDS and is_glued:
                 closing.append(unit)
             elif text[start] in _OPENING and unit + 1 < len(spans) and spans[unit + 1, 0] == start + 1:
                 opening.append(unit)
