@@ -68,6 +68,9 @@ def rank_shots(
     directions = vectors - vectors.mean(0)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True).clip(1e-6)
     are_labels = count_labels(answers) > 0
+    with_label: dict[str | None, list[int]] = {}
+    for number, answer in enumerate(answers):
+        with_label.setdefault(answer, []).append(number)
     value = utilities.astype(np.float64) - _COPY_PENALTY * repeated
     if are_labels:
         value += [_COVERAGE_BONUS * (answer is not None) for answer in answers]
@@ -82,7 +85,7 @@ def rank_shots(
         nearest = np.maximum(nearest, directions @ directions[best])
         if are_labels and answers[best] not in covered:
             covered.add(answers[best])
-            value[[number for number, answer in enumerate(answers) if answer == answers[best]]] -= _COVERAGE_BONUS
+            value[with_label[answers[best]]] -= _COVERAGE_BONUS
     return labels_first(order, answers) if are_labels else np.array(order, dtype=np.int64)
 
 

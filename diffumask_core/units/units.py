@@ -83,7 +83,7 @@ class Units:
         bound += [rule.span for rule in rules]
         first_word, spans = _runs(words, disjoint_spans(bound))
         complete = [] if marks else [each for region in regions for each in region.complete]
-        scaffold, joins = ScaffoldIndex([*rules, *turns], spans, complete), Joins.of(regions, spans)
+        scaffold, joins = ScaffoldIndex([*rules, *turns], spans, complete), Joins.of(layout.text, regions, spans)
         shot = np.full(len(spans), -1, dtype=np.int64)
         for number, each in enumerate(layout.shots):
             first, last = np.searchsorted(spans[:, 0], each.span)
@@ -203,7 +203,9 @@ def _cut(words: IntArray, borders: IntArray) -> IntArray:
 
 def _prose(layout: Layout, regions: Sequence[Region]) -> Iterator[Span]:
     """The stretches between units of regions, where each word is a unit of its own."""
-    taken = [span for region in regions for span in (*region.units, *([region.span] if region.escaped else []))]
+    taken = merge_spans(
+        [span for region in regions for span in (*region.units, *([region.span] if region.escaped else []))]
+    )
     for segment in layout.segments:
         yield from spans_between(taken, segment)
 
