@@ -12,7 +12,7 @@ from diffumask_core.regions.region import Series
 from diffumask_core.scoring.novelty import repeats
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
-from diffumask_core.scoring.telling import is_telling, named_by
+from diffumask_core.scoring.telling import is_telling, named_by, odd_ones
 from diffumask_core.units.units import Units, overlapping
 
 BoolArray = npt.NDArray[np.bool_]
@@ -21,10 +21,10 @@ IntArray = npt.NDArray[np.int64]
 
 # What a line that is near-equal to an earlier one loses: on the scale of logits that is beyond doubt.
 _COPY_PENALTY = 8.0
-# What a line gains that says how something ended, such as an error or a total.
-_TELLING_BONUS = 2.0
+# What a line or a row gains that says how something ended, such as an error or a total, or is unlike the others.
+_TELLING_BONUS = 4.0
 # What a line or a record gains that holds a term of the query which few others hold.
-_NAMED_BONUS = 3.0
+_NAMED_BONUS = 4.0
 # Of the words of an exemplar with a label that no other has, so many are all but sure to stay.
 _TEACHING_WORDS = 3
 _TEACHING_BONUS = 8.0
@@ -169,9 +169,10 @@ def _add_of_series(bias: FloatArray, reading: Reading, kind: str, series: Series
     """Adds what the items of a series lose as copies of others, and what they gain by what they tell."""
     texts = [reading.text(item) for item in series.items]
     seen = repeats(series.alike) or [False] * len(texts)
-    named = named_by(reading.query, texts)
-    for item, text, is_copy, is_named in zip(series.items, texts, seen, named, strict=True):
-        gain = _NAMED_BONUS * is_named + _TELLING_BONUS * is_telling(kind, text) - _COPY_PENALTY * is_copy
+    named, odd = named_by(reading.query, texts), odd_ones(texts)
+    for item, text, is_copy, is_named, is_odd in zip(series.items, texts, seen, named, odd, strict=True):
+        tells = is_odd or is_telling(kind, text)
+        gain = _NAMED_BONUS * is_named + _TELLING_BONUS * tells - _COPY_PENALTY * is_copy
         if gain:
             first, last = reading.units.at(item)
             bias[first:last] += gain
