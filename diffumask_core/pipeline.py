@@ -30,7 +30,7 @@ from diffumask_core.scoring.budget import Budget, budget_of, fit_budget
 from diffumask_core.scoring.reading import Reading, read
 from diffumask_core.scoring.scores import Scores, score
 from diffumask_core.scoring.shots import choose_shots, with_best, without_starved
-from diffumask_core.scoring.worth import Worth, unit_bias, worth_of
+from diffumask_core.scoring.worth import Worth, teaching_bonus, unit_bias, worth_of
 from diffumask_core.tokens import get_counter
 from diffumask_core.units.units import Units
 
@@ -143,15 +143,13 @@ def _everything(reading: Reading, budget: Budget) -> Choice:
 
 def _protected_alone(reading: Reading, budget: Budget, pinned: BoolArray, options: Options) -> Choice:
     choice = Choice(budget, reading.close(reading.nothing, pinned), pinned, np.zeros(len(pinned)))
-    if not choice.mask.any() and reading.units.free.any():
-        return _never_empty(reading, choice, options)
     _check(budget, options)
     return choice
 
 
 def _never_empty(reading: Reading, choice: Choice, options: Options) -> Choice:
-    """Where no unit is kept, the shortest is what may not go: an output of nothing but marks tells nothing."""
-    if choice.mask.any():
+    """An output is never empty: where no unit fits and no mark stands, the shortest unit is what may not go."""
+    if reading.count(choice.mask, choice.alive):
         return choice
     mask, alive = reading.shortest(choice.alive)
     least = reading.count(mask, alive)
@@ -178,11 +176,14 @@ def _worth(
     """What units are worth, and the shots that stay: a shot of which too little would be left goes whole after all."""
     bias = unit_bias(reading, scores.utilities if options.shot_level else None)
     worth = worth_of(reading, scores, bias, alive, budget.limit)
-    if options.shot_level:
-        fed = without_starved(reading, scores, worth, alive, pinned, budget)
-        if (fed != alive).any():
-            return worth_of(reading, scores, bias, fed, budget.limit), fed
-    return worth, alive
+    if not options.shot_level:
+        return worth, alive
+    fed = without_starved(reading, scores, worth, alive, pinned, budget)
+    if scores.labels:
+        bias = bias + teaching_bonus(reading, worth, [shot for shot in scores.order[: scores.labels] if fed[shot]])
+    elif (fed == alive).all():
+        return worth, alive
+    return worth_of(reading, scores, bias, fed, budget.limit), fed
 
 
 def _in_reading_order(reading: Reading, order: IntArray, budget: Budget, alive: BoolArray) -> tuple[IntArray, int]:
@@ -202,7 +203,7 @@ def render(reading: Reading, choice: Choice, rebuild: Rebuild | None) -> Compres
     layout, budget = reading.units.layout, choice.budget
     segments = reading.segments(choice.mask, choice.alive)
     left = [segment for segment in segments if segment]
-    # A blank text has no units.
+    # White space alone has no units: the text comes back whole where the budget allows, else nothing does.
     whole = bool(choice.mask.all()) and (len(choice.mask) > 0 or reading.total <= budget.limit)
     return CompressionResult(
         source=layout.text,
