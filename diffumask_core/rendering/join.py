@@ -139,8 +139,9 @@ def prose_joint(dropped: str) -> str:
 
 
 def join_spans(text: str, spans: Sequence[Span]) -> str:
-    """Joins kept spans of prose."""
-    joints = [prose_joint(text[before[1] : after[0]]) for before, after in pairwise(spans)]
+    """Joins kept spans of prose; what was side by side in the text stays so."""
+    gaps = [text[before[1] : after[0]] for before, after in pairwise(spans)]
+    joints = [prose_joint(gap) if gap.strip() else gap for gap in gaps]
     return "".join(chain.from_iterable(zip((text[slice(*span)] for span in spans), [*joints, ""], strict=True)))
 
 
