@@ -90,6 +90,7 @@ class MarkPlan:
         self._first, self._end = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
         self._owner = np.repeat(np.arange(len(self._series)), [len(series.items) for series in self._series])
         self._like = _numbers_of_alike(self._series)
+        self._sizes = self._sizes_of_items()
         self._price: dict[tuple[int, int], float] = {}
 
     def spared(self, mask: BoolArray, stays: BoolArray) -> BoolArray:
@@ -102,7 +103,8 @@ class MarkPlan:
         cheap: BoolArray = np.zeros(len(mask), dtype=bool)
         for first, last in self._gaps(mask, stays):
             start, end = self._first[first], self._end[last - 1]
-            if self._paid[end] - self._paid[start] <= self._mark_cost(int(self._owner[first]), last - first):
+            count = int(self._sizes[first:last].sum())
+            if self._paid[end] - self._paid[start] <= self._mark_cost(int(self._owner[first]), count):
                 cheap[start:end] = True
         return cheap
 
@@ -137,21 +139,35 @@ class MarkPlan:
         ends[:-1] &= ~gone[1:] | (self._owner[1:] != self._owner[:-1])
         return list(zip(np.flatnonzero(opens).tolist(), (np.flatnonzero(ends) + 1).tolist(), strict=True))
 
+    def _sizes_of_items(self) -> IntArray:
+        """``[I]``, how much each item counts in a mark: an item of several lines, such as a change, counts them all."""
+        text, newline = self._units.layout.text, self._units.joins.newline
+        items = [(series.noun, item) for series in self._series for item in series.items]
+        sizes = [
+            text.count(newline(first), *item) + 1 if noun == "line" else 1
+            for (noun, item), first in zip(items, self._first.tolist(), strict=True)
+        ]
+        return np.array(sizes, dtype=np.int64)
+
     def _mark_cost(self, series: int, count: int) -> float:
-        """Tokens of a mark with what parts it from its neighbours."""
+        """The most tokens of a mark with what parts it from its neighbours."""
         if (series, count) not in self._price:
-            quoted = _written(self._series[series], mark_text(count, self._series[series].noun))
-            parted = f"{quoted}, " if self._series[series].form == "element" else f"\n{quoted}"
-            self._price[series, count] = self._count(parted)
+            each = self._series[series]
+            # How many items are similar to a kept one is seen only when all gaps are known.
+            similar = {0, count - 1, count} if any(each.alike) else {0}
+            quoted = [_written(each, mark_text(count, each.noun, number)) for number in sorted(similar)]
+            parted = [f"{text}, " if each.form == "element" else f"\n{text}" for text in quoted]
+            self._price[series, count] = max(map(self._count, parted))
         return self._price[series, count]
 
     def _placed(self, first: int, last: int, known: BoolArray) -> PlacedMark:
         series = self._series[self._owner[first]]
         start, end = int(self._first[first]), int(self._end[last - 1])
-        similar = int(known[self._like[first:last]].sum())
-        text = _written(series, mark_text(last - first, series.noun, similar))
+        sizes = self._sizes[first:last]
+        count, similar = int(sizes.sum()), int(sizes[known[self._like[first:last]]].sum())
+        text = _written(series, mark_text(count, series.noun, similar))
         spans = self._units.spans
-        mark = Mark(text, (int(spans[start, 0]), int(spans[end - 1, 1])), last - first, series.noun)
+        mark = Mark(text, (int(spans[start, 0]), int(spans[end - 1, 1])), count, series.noun)
         if series.form == "line":
             newline = self._units.joins.newline(start)
             return PlacedMark(mark, start, newline, newline)
