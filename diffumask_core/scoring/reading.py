@@ -83,12 +83,30 @@ class Reading:
         """Tokens of a budget that are left for units that are decided one by one when these shots stay."""
         return float(limit - self.count(self.close(self.nothing, alive), alive))
 
-    def shortest(self, alive: BoolArray) -> BoolArray:
-        """The mask that keeps the shortest unit that may be kept alone."""
-        free = np.flatnonzero(self.units.free & self.units.in_shots(alive))
+    def shortest(self, alive: BoolArray) -> tuple[BoolArray, BoolArray]:
+        """The least that may be left of a prompt in which nothing must stay: a mask ``[N]``, and the shots ``[S]``.
+
+        That is the shortest unit of what stays, or of the shot of which the least is left when all shots would go.
+
+        Args:
+            alive: ``[S]``, shots that are not dropped whole. They leave nothing that must stay.
+        """
+        units, costs = self.units, self.costs
+        if not (units.free & units.in_shots(alive)).any():
+            # A shot costs what stays with it, and one of its units where nothing does.
+            fixed = np.bincount(units.shot[units.kept_with_shot], costs[units.kept_with_shot], len(alive))
+            smallest = np.full(len(alive), np.inf)
+            inside = units.free & (units.shot >= 0)
+            np.minimum.at(smallest, units.shot[inside], costs[inside])
+            alive = alive.copy()
+            alive[np.argmin(np.where(fixed > 0, fixed, smallest))] = True
+        left = self.close(self.nothing, alive)
+        if left.any():
+            return left, alive
+        free = np.flatnonzero(units.free & units.in_shots(alive))
         keep = self.nothing
-        keep[free[np.argmin(self.costs[free])]] = True
-        return self.close(keep, alive)
+        keep[free[np.argmin(costs[free])]] = True
+        return self.close(keep, alive), alive
 
     def text(self, span: Span) -> str:
         """The source text of a span."""
