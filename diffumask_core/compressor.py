@@ -69,6 +69,14 @@ class Compressor:
         """
         return cls(load_pruner(model, device, runtime, threads, cache))
 
+    def with_cache(self, cache: EncodingCache) -> "Compressor":
+        """A compressor with the same model and calibration, which keeps in a cache what the model has read.
+
+        Args:
+            cache: Where windows that have been read are kept, in place of any cache of this compressor.
+        """
+        return Compressor(Pruner(self._pruner.network, self._pruner.tokenizer, cache), self.calibration)
+
     def compress(self, prompt: str | Prompt, **options: Unpack[CompressionOptions]) -> CompressionResult:
         """Shortens a prompt.
 

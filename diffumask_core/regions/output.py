@@ -24,10 +24,15 @@ def find_output(lines: Lines) -> Iterator[Region]:
     first = 0
     for stop in [*(number for number, text in enumerate(lines) if not text.strip()), len(lines)]:
         if stop - first >= _FEWEST_LINES and all(len(lines[number]) <= _LONGEST for number in range(first, stop)):
-            printed = sum(_is_printed(lines[number]) for number in range(first, stop))
-            if printed >= _SHARE * (stop - first):
+            if is_printed(lines.part(first, stop)):
                 yield region_of_lines("output", lines, first, stop)
         first = stop + 1
+
+
+def is_printed(lines: Lines) -> bool:
+    """Whether a program printed most of the lines."""
+    filled = [text for text in lines if text.strip()]
+    return sum(map(_is_printed, filled)) >= _SHARE * len(filled)
 
 
 def rest_of_output(lines: Lines) -> Iterator[Region]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr
 
+from diffumask_core import Compressor, EncodingCache
 from diffumask_core.extras import needs_extra
 from diffumask_core.tokens import get_counter
 from diffumask_integrations.settings import CompressionSettings
@@ -13,6 +14,9 @@ with needs_extra("llama-index"):
     from llama_index.core.base.llms.types import ChatMessage, TextBlock
     from llama_index.core.memory import BaseMemoryBlock
     from llama_index.core.utils import get_tokenizer
+
+# Vectors of some hundred thousand words.
+_CACHE_MEGABYTES = 128
 
 
 def count_tokens(text: str) -> int:
@@ -27,6 +31,9 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
     memory has room, they are as they were. When it has not, they are compressed to what is left of its token limit,
     for the user's message at hand: old turns that matter little to it go whole, the others lose words. The block
     holds the originals, so another message can bring back what this one had no need of.
+
+    An agent asks its memory several times for one message of the user: the block remembers what the model has read for
+    that message, and reads only what came since.
 
     ``keep_rate`` or ``target_tokens`` limits what comes back even where there is room; by default nothing does.
 
@@ -45,6 +52,12 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
     )
     messages: list[ChatMessage] = Field(default_factory=list, description="What was collected.")
     _query: str = PrivateAttr(default="")
+    _cache: EncodingCache = PrivateAttr(default_factory=lambda: EncodingCache(_CACHE_MEGABYTES))
+
+    def get_compressor(self) -> Compressor:
+        """The compressor that was given, or that of `model`; with a cache of this block unless it has one."""
+        found = super().get_compressor()
+        return found if found.cache is not None else found.with_cache(self._cache)
 
     async def _aget(self, messages: list[ChatMessage] | None = None, **block_kwargs: Any) -> list[ChatMessage]:
         asked = [message.content or "" for message in messages or () if message.role == "user"]
