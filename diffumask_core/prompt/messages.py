@@ -77,11 +77,8 @@ def messages_layout(
     """
     conversation = _Conversation.of(messages, keep)
     starts = _turn_starts(conversation.messages)
-    turns = [
-        (shot, tuple(turn))
-        for turn in _past_turns(conversation.messages, starts)
-        if (shot := _past_turn(conversation, turn)) is not None
-    ]
+    past = ((_past_turn(conversation, turn), tuple(turn)) for turn in _past_turns(conversation.messages, starts))
+    turns = [(shot, turn) for shot, turn in past if shot is not None]
     last = _last_message(conversation, compress_instructions, compress_query)
     in_turns = {index for _, turn in turns for index in turn}
     layout = Layout(

@@ -43,6 +43,7 @@ class Series:
         quote: What stands around a mark: the quote of a string where the items are values of JSON, else nothing.
         alike: For each item a value that near-equal items share, None for an item that is like no other; empty where
             no item repeats another. Of items that share a value one is enough.
+        sizes: For each item how many a mark counts it as; empty where an item counts as one, or as its lines.
     """
 
     items: tuple[Span, ...]
@@ -50,6 +51,7 @@ class Series:
     form: Literal["line", "element"] = "line"
     quote: str = ""
     alike: tuple[str | None, ...] = ()
+    sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -84,29 +84,15 @@ class Reading:
         return float(limit - self.count(self.close(self.nothing, alive), alive))
 
     def shortest(self, alive: BoolArray) -> tuple[BoolArray, BoolArray]:
-        """The least that may be left of a prompt in which nothing must stay: a mask ``[N]``, and the shots ``[S]``.
-
-        That is the shortest unit of what stays, or of the shot of which the least is left when all shots would go.
-
-        Args:
-            alive: ``[S]``, shots that are not dropped whole. They leave nothing that must stay.
-        """
-        units, costs = self.units, self.costs
-        if not (units.free & units.in_shots(alive)).any():
-            # A shot costs what stays with it, and one of its units where nothing does.
-            fixed = np.bincount(units.shot[units.kept_with_shot], costs[units.kept_with_shot], len(alive))
-            smallest = np.full(len(alive), np.inf)
-            inside = units.free & (units.shot >= 0)
-            np.minimum.at(smallest, units.shot[inside], costs[inside])
-            alive = alive.copy()
-            alive[np.argmin(np.where(fixed > 0, fixed, smallest))] = True
-        left = self.close(self.nothing, alive)
-        if left.any():
-            return left, alive
-        free = np.flatnonzero(units.free & units.in_shots(alive))
-        keep = self.nothing
-        keep[free[np.argmin(costs[free])]] = True
-        return self.close(keep, alive), alive
+        """The mask that keeps the shortest of the units that may go, and the shots that stay then."""
+        free = np.flatnonzero(self.units.free & self.units.in_shots(alive))
+        free = free if len(free) else np.flatnonzero(self.units.free | self.units.kept_with_shot)
+        unit = free[np.argmin(self.costs[free])]
+        keep, stays = self.nothing, alive.copy()
+        keep[unit] = True
+        if self.units.shot[unit] >= 0:
+            stays[self.units.shot[unit]] = True
+        return self.close(keep, stays), stays
 
     def text(self, span: Span) -> str:
         """The source text of a span."""

@@ -1,6 +1,6 @@
 """What a unit is worth: the denoiser's logit, its shot's share, and less where a kept unit says the same already."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +8,12 @@ import numpy.typing as npt
 
 from diffumask_core.diffusion.sampler import sample_mask
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
+from diffumask_core.regions.region import Series
 from diffumask_core.scoring.novelty import repeats
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
-from diffumask_core.units.units import Units
+from diffumask_core.scoring.telling import is_telling
+from diffumask_core.units.units import Units, overlapping
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating]
@@ -19,6 +21,11 @@ IntArray = npt.NDArray[np.int64]
 
 # What a line that is near-equal to an earlier one loses: on the scale of logits that is beyond doubt.
 _COPY_PENALTY = 8.0
+# What a line gains that says how something ended, such as an error or a total.
+_TELLING_BONUS = 2.0
+# Of the words of an exemplar with a label that no other has, so many are all but sure to stay.
+_TEACHING_WORDS = 3
+_TEACHING_BONUS = 8.0
 # What the results of the newest calls of a running turn gain, the newest first: they are the last to be shortened.
 _RECENCY_BONUS = (8.0, 4.0, 2.0, 1.0)
 
@@ -72,11 +79,11 @@ def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArra
     with_shot = float(costs[units.kept_with_shot & stays].sum())
     rate = (room + with_shot) / max(float(costs[free].sum()) + with_shot, 1.0)
     of_words = scores.pruner.predictor(scores.encoding, min(max(rate, 0.01), 1.0))
-    lengths = np.diff(units.first_word)
+    lengths, lines = np.diff(units.first_word), _lines_of(units)
 
     def predict(states: IntArray, noise: float) -> FloatArray:
         logits = pool_words(of_words(np.repeat(states, lengths), noise), units)
-        return logits + bias
+        return with_neighbours(logits, lines) + bias
 
     states = np.where(~stays, DROP, np.where(free, UNDECIDED, KEEP))
     return Worth(predict, costs, room, states, predict(states, 1.0))
@@ -90,11 +97,35 @@ def pool_words(logits: FloatArray, units: Units) -> FloatArray:
     return pooled
 
 
+def with_neighbours(logits: FloatArray, lines: BoolArray) -> FloatArray:
+    """Logits ``[N]`` where each line counts half for itself and a quarter for each line beside it.
+
+    A line makes sense with the lines around it, and lines that stay together need fewer marks.
+
+    Args:
+        logits: ``[N]``.
+        lines: ``[N]``, units that are lines.
+    """
+    if not lines.any():
+        return logits
+    total, weight = (np.convolve(values, (1.0, 2.0, 1.0), "same") for values in (logits * lines, lines.astype(float)))
+    smoothed: FloatArray = np.where(lines, total / np.maximum(weight, 1.0), logits)
+    return smoothed
+
+
+def _lines_of(units: Units) -> BoolArray:
+    """``[N]``, units that are items of a series of lines or rows."""
+    regions = [inner for region in units.layout.regions for inner in region.walk()]
+    items = [item for region in regions for series in region.series if series.form == "line" for item in series.items]
+    return overlapping(units.spans, items)
+
+
 def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
     """What is added to the logit of each unit ``[N]``, whatever is decided.
 
     A unit shares the utility of its shot: 0 in the best shot and outside shots, less elsewhere. Utilities are on the scale
-    of logits. Results of a running turn gain by how new they are, and near-equal lines lose but for the first.
+    of logits. Results of a running turn gain by how new they are. Near-equal lines lose but for the first, and lines that say
+    how something ended gain.
 
     Args:
         reading: The prompt.
@@ -110,8 +141,34 @@ def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
     for region in units.layout.regions:
         for inner in region.walk():
             for series in inner.series:
-                for item, repeated in zip(series.items, repeats(series.alike), strict=False):
-                    if repeated:
-                        first, last = units.at(item)
-                        bias[first:last] -= _COPY_PENALTY
+                _add_of_series(bias, units, inner.kind, series)
     return bias
+
+
+def teaching_bonus(reading: Reading, worth: Worth, shots: Sequence[int]) -> FloatArray:
+    """What is added to the best words of shots that bring a label each ``[N]``: a label without a text teaches nothing.
+
+    Args:
+        reading: The prompt.
+        worth: What units are worth so far.
+        shots: The numbers of the shots.
+    """
+    units, bonus = reading.units, np.zeros(len(reading.units))
+    for shot in shots:
+        first, last = units.at(units.layout.shots[shot].span)
+        free = np.flatnonzero(worth.free[first:last]) + first
+        words = [unit for unit in free.tolist() if any(map(str.isalnum, reading.text(tuple(units.spans[unit]))))]
+        best = sorted(words, key=lambda unit: -worth.marginals[unit])[:_TEACHING_WORDS]
+        bonus[best] = _TEACHING_BONUS
+    return bonus
+
+
+def _add_of_series(bias: FloatArray, units: Units, kind: str, series: Series) -> None:
+    """Adds what lines lose that are near-equal to an earlier line, and what lines gain that say how something ended."""
+    seen = repeats(series.alike)
+    for number, item in enumerate(series.items):
+        first, last = units.at(item)
+        if number < len(seen) and seen[number]:
+            bias[first:last] -= _COPY_PENALTY
+        elif is_telling(kind, units.layout.text[slice(*item)]):
+            bias[first:last] += _TELLING_BONUS
