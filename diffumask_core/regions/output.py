@@ -23,9 +23,9 @@ def find_output(lines: Lines) -> Iterator[Region]:
     """Finds blocks of lines, most of which a program printed: names, paths, values, calls."""
     first = 0
     for stop in [*(number for number, text in enumerate(lines) if not text.strip()), len(lines)]:
-        if stop - first >= _FEWEST_LINES and all(len(lines[number]) <= _LONGEST for number in range(first, stop)):
-            if is_printed(lines.part(first, stop)):
-                yield region_of_lines("output", lines, first, stop)
+        block = lines.part(first, stop)
+        if len(block) >= _FEWEST_LINES and all(len(text) <= _LONGEST for text in block) and is_printed(block):
+            yield region_of_lines("output", lines, first, stop)
         first = stop + 1
 
 

@@ -1,6 +1,7 @@
 """A memory block: what falls out of short-term memory gets shorter instead of lost."""
 
 import asyncio
+import re
 from typing import Any
 
 from pydantic import Field, PrivateAttr
@@ -15,6 +16,7 @@ with needs_extra("llama-index"):
     from llama_index.core.memory import BaseMemoryBlock
     from llama_index.core.utils import get_tokenizer
 
+_SYSTEM_ROLES = ("system", "developer")
 # Vectors of some hundred thousand words.
 _CACHE_MEGABYTES = 128
 
@@ -86,7 +88,20 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
         """
         count = get_counter(self.tokenizer).count
         target = sum(count(text) for message in content for text in _counted(message)) - tokens_to_truncate
-        return await asyncio.to_thread(self._compress, content, target_tokens=target) if target > 0 else None
+        if target <= 0:
+            return None
+        left = await asyncio.to_thread(self._compress, content, target_tokens=target)
+        # The core leaves something of every text; a memory that is over its limit may lose all that is not protected.
+        is_over = sum(count(text) for message in left for text in _counted(message)) > target
+        return None if is_over and not any(map(self._is_protected, left)) else left
+
+    def _is_protected(self, message: ChatMessage) -> bool:
+        """Whether a message holds text that comes out unchanged."""
+        text = "\n".join(_counted(message))
+        named = any(string in text for string in self.protect) or any(
+            re.search(pattern, text) for pattern in self.protect_patterns
+        )
+        return named or (message.role in _SYSTEM_ROLES and not self.compress_instructions)
 
     def _compress(self, messages: list[ChatMessage], **overrides: Any) -> list[ChatMessage]:
         result = self.get_compressor().compress_messages(
