@@ -93,7 +93,7 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
         left = await asyncio.to_thread(self._compress, content, target_tokens=target)
         # The core leaves something of every text; a memory that is over its limit may lose all that is not protected.
         is_over = sum(count(text) for message in left for text in _counted(message)) > target
-        return None if is_over and not any(map(self._is_protected, left)) else left
+        return [] if is_over and not any(map(self._is_protected, left)) else left
 
     def _is_protected(self, message: ChatMessage) -> bool:
         """Whether a message holds text that comes out unchanged."""

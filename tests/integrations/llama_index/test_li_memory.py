@@ -216,6 +216,11 @@ async def test_nothing_to_shorten(block: DiffuMaskMemoryBlock) -> None:
     assert await block.atruncate(garden(1), 1000) is None
 
 
+async def test_a_turn_whose_calls_do_not_fit_goes_whole(block: DiffuMaskMemoryBlock) -> None:
+    content = lookup(1)
+    assert await block.atruncate(content, words(content) - 10) == []
+
+
 async def test_a_limit_of_its_own(compressor: Compressor) -> None:
     conversation = [message for number in range(1, 7) for message in garden(number)]
     for limit, most in (({"target_tokens": 40}, 40), ({"keep_rate": 0.3}, int(0.3 * words(conversation)))):
