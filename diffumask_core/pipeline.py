@@ -122,7 +122,7 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     if options.shot_level and options.min_shots:
         pinned = with_best(pinned, scored().order, options.min_shots)
         budget = budget_of(reading, pinned, options)
-    if budget.least >= budget.limit or not units.free.any():
+    if budget.least >= budget.limit or not (units.free | units.kept_with_shot).any():
         return _protected_alone(reading, budget, pinned, options)
 
     scores = scored()

@@ -87,7 +87,7 @@ class Reading:
     def shortest(self, alive: BoolArray) -> tuple[BoolArray, BoolArray]:
         """The mask that keeps the shortest of the units that may go, and the shots that stay then."""
         free = np.flatnonzero(self.units.free & self.units.in_shots(alive))
-        free = free if len(free) else np.flatnonzero(self.units.free)
+        free = free if len(free) else np.flatnonzero(self.units.free | self.units.kept_with_shot)
         unit = free[np.argmin(self.costs[free])]
         keep, stays = self.nothing, alive.copy()
         keep[unit] = True
