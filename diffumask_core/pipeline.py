@@ -143,15 +143,13 @@ def _everything(reading: Reading, budget: Budget) -> Choice:
 
 def _protected_alone(reading: Reading, budget: Budget, pinned: BoolArray, options: Options) -> Choice:
     choice = Choice(budget, reading.close(reading.nothing, pinned), pinned, np.zeros(len(pinned)))
-    if not choice.mask.any() and reading.units.free.any():
-        return _never_empty(reading, choice, options)
     _check(budget, options)
     return choice
 
 
 def _never_empty(reading: Reading, choice: Choice, options: Options) -> Choice:
-    """Where no unit is kept, the shortest is what may not go: an output of nothing but marks tells nothing."""
-    if choice.mask.any():
+    """An output is never empty: where no unit fits and no mark stands, the shortest unit is what may not go."""
+    if reading.count(choice.mask, choice.alive):
         return choice
     mask, alive = reading.shortest(choice.alive)
     least = reading.count(mask, alive)
