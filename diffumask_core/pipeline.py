@@ -122,7 +122,7 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
         budget = budget_of(reading, pinned, options)
     if reading.total <= budget.limit:
         return _everything(reading, budget)
-    if budget.least >= budget.limit or not units.free.any():
+    if budget.least >= budget.limit or not (units.free | units.kept_with_shot).any():
         return _protected_alone(reading, budget, pinned, options)
 
     scores = scored()

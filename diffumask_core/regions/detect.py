@@ -17,7 +17,7 @@ from diffumask_core.regions.listing import find_listings
 from diffumask_core.regions.log import find_logs
 from diffumask_core.regions.markdown import find_checklists, find_headings
 from diffumask_core.regions.markup import find_markup
-from diffumask_core.regions.output import find_output, rest_beside_regions, rest_of_output
+from diffumask_core.regions.output import find_output, is_printed, rest_beside_regions, rest_of_output
 from diffumask_core.regions.region import Detector, Lines, Region, Scaffold
 from diffumask_core.regions.tables import find_tables
 from diffumask_core.regions.traces import find_traces
@@ -92,8 +92,10 @@ def find_regions(text: str, start: int = 0, end: int | None = None, is_output: b
     claimed = sum(end - start for start, end in (region.span for region in found if region.series))
     if is_output:
         left = _detect(rest_of_output, left, found)
-    elif 2 * claimed >= sum(len(text.strip()) for text in lines):
-        left = _detect(rest_beside_regions, left, found)
+    elif found and 2 * claimed >= sum(len(text.strip()) for text in lines):
+        told = _told(left, found)
+        between = [stretch for stretch in left if all(stretch is not each for each in told)]
+        left = [*told, *_detect(rest_beside_regions, between, found)]
     _detect(find_inline_json, left, found)
     found.sort(key=lambda region: region.span)
     spans = [region.span for region in found]
@@ -101,6 +103,18 @@ def find_regions(text: str, start: int = 0, end: int | None = None, is_output: b
         if scaffold := outline(lines, spans):
             found = [Region(kind, lines.cover(0, len(lines)), scaffold=tuple(scaffold), inner=tuple(found))]
     return tuple(found)
+
+
+def _told(stretches: Sequence[Lines], found: Sequence[Region]) -> list[Lines]:
+    """What a person wrote before all regions or after them, such as a task: a blank line parts it from the regions."""
+    first, last = min(region.span[0] for region in found), max(region.span[1] for region in found)
+    return [
+        stretch
+        for stretch in stretches
+        if (stretch.spans[-1][1] <= first and not stretch[len(stretch) - 1].strip())
+        or (stretch.spans[0][0] >= last and not stretch[0].strip())
+        if not is_printed(stretch)
+    ]
 
 
 def _detect(detect: Detector, stretches: Sequence[Lines], found: list[Region]) -> list[Lines]:

@@ -26,11 +26,16 @@ def find_output(lines: Lines) -> Iterator[Region]:
     """Finds blocks of lines, most of which a program printed: names, paths, values, calls."""
     first = 0
     for stop in [*(number for number, text in enumerate(lines) if not text.strip()), len(lines)]:
-        if stop - first >= _FEWEST_LINES and all(len(lines[number]) <= _LONGEST for number in range(first, stop)):
-            printed = sum(_is_printed(lines[number]) for number in range(first, stop))
-            if printed >= _SHARE * (stop - first):
-                yield region_of_lines("output", lines, first, stop, alike=str.strip)
+        block = lines.part(first, stop)
+        if len(block) >= _FEWEST_LINES and all(len(text) <= _LONGEST for text in block) and is_printed(block):
+            yield region_of_lines("output", lines, first, stop, alike=str.strip)
         first = stop + 1
+
+
+def is_printed(lines: Lines) -> bool:
+    """Whether a program printed most of the lines."""
+    filled = [text for text in lines if text.strip()]
+    return sum(map(_is_printed, filled)) >= _SHARE * len(filled)
 
 
 def rest_of_output(lines: Lines) -> Iterator[Region]:
