@@ -117,7 +117,7 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     units = reading.units
     pinned = np.ones_like(units.pinned) if not options.shot_level else units.pinned
     budget = budget_of(reading, pinned, options)
-    if reading.total <= budget.limit:
+    if reading.total <= budget.limit or not len(units):
         return _everything(reading, budget)
     if options.shot_level and options.min_shots:
         pinned = with_best(pinned, scored().order, options.min_shots)
@@ -136,7 +136,9 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     # An output is never empty: where no unit fits, the shortest is what may not go.
     if not mask.any():
         mask = reading.shortest(alive)
-        budget = replace(budget, least=reading.count(mask, alive))
+        least = reading.count(mask, alive)
+        # A keep rate is a share of what may go, so the budget is never less than what may not.
+        budget = Budget(max(budget.limit, least) if options.target_tokens is None else budget.limit, least)
         _check(budget, options)
     return Choice(budget, mask, alive, scores.utilities)
 

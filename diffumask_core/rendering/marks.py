@@ -26,7 +26,7 @@ class Mark:
     Attributes:
         text: The mark as it stands in the output.
         span: The stretch of the source from the first to the last item that was left out.
-        count: How many items were left out.
+        count: How many items were left out; of items of several lines, how many lines.
         noun: What each item is, such as ``"line"``.
     """
 
@@ -89,6 +89,7 @@ class MarkPlan:
         ranges = [units.at(item) for series in self._series for item in series.items]
         self._first, self._end = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
         self._owner = np.repeat(np.arange(len(self._series)), [len(series.items) for series in self._series])
+        self._sizes_before = np.concatenate([[0], np.cumsum(self._sizes())])
         self._like = _numbers_of_alike(self._series)
         self._price: dict[tuple[int, int], float] = {}
 
@@ -102,7 +103,7 @@ class MarkPlan:
         cheap: BoolArray = np.zeros(len(mask), dtype=bool)
         for first, last in self._gaps(mask, stays):
             start, end = self._first[first], self._end[last - 1]
-            if self._paid[end] - self._paid[start] <= self._mark_cost(int(self._owner[first]), last - first):
+            if self._paid[end] - self._paid[start] <= self._mark_cost(int(self._owner[first]), self._size(first, last)):
                 cheap[start:end] = True
         return cheap
 
@@ -137,6 +138,21 @@ class MarkPlan:
         ends[:-1] &= ~gone[1:] | (self._owner[1:] != self._owner[:-1])
         return list(zip(np.flatnonzero(opens).tolist(), (np.flatnonzero(ends) + 1).tolist(), strict=True))
 
+    def _size(self, first: int, last: int) -> int:
+        """How many items, or lines of items, a gap has."""
+        return int(self._sizes_before[last] - self._sizes_before[first])
+
+    def _sizes(self) -> IntArray:
+        """``[I]``, what each item counts for: of an item that is several lines, such as a change, its filled lines."""
+        sizes = np.ones(len(self._first), dtype=np.int64)
+        source, joins = self._units.layout.text, self._units.joins
+        items = [(series, item) for series in self._series for item in series.items]
+        for number, (series, (start, end)) in enumerate(items):
+            newline = joins.newline(int(self._first[number]))
+            if series.noun == "line" and newline in (text := source[start:end]):
+                sizes[number] = max(sum(bool(line.strip()) for line in text.split(newline)), 1)
+        return sizes
+
     def _mark_cost(self, series: int, count: int) -> float:
         """Tokens of a mark with what parts it from its neighbours."""
         if (series, count) not in self._price:
@@ -149,9 +165,10 @@ class MarkPlan:
         series = self._series[self._owner[first]]
         start, end = int(self._first[first]), int(self._end[last - 1])
         similar = int(known[self._like[first:last]].sum())
-        text = _written(series, mark_text(last - first, series.noun, similar))
+        size = self._size(first, last)
+        text = _written(series, mark_text(size, series.noun, similar))
         spans = self._units.spans
-        mark = Mark(text, (int(spans[start, 0]), int(spans[end - 1, 1])), last - first, series.noun)
+        mark = Mark(text, (int(spans[start, 0]), int(spans[end - 1, 1])), size, series.noun)
         if series.form == "line":
             newline = self._units.joins.newline(start)
             return PlacedMark(mark, start, newline, newline)

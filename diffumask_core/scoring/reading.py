@@ -106,7 +106,7 @@ def read(units: Units, query: str, counter: TokenCounter, marks: bool) -> Readin
     """
     text = units.layout.text
     total = sum(counter.count(text[start:end]) for start, end in units.layout.segments)
-    before = [0, *units.spans[:-1, 1].tolist()]
+    before = [0, *units.spans[:-1, 1].tolist()][: len(units)]
     pieces = [text[start:end] for start, end in zip(before, units.spans[:, 1].tolist(), strict=True)]
     costs = np.array(counter.count_each(pieces), dtype=np.float64)
     costs *= total / max(costs.sum(), 1)

@@ -20,7 +20,7 @@ IntArray = npt.NDArray[np.int64]
 # What a line that is near-equal to an earlier one loses: on the scale of logits that is beyond doubt.
 _COPY_PENALTY = 8.0
 # What the results of the newest calls of a running turn gain, the newest first: they are the last to be shortened.
-_RECENCY_BONUS = (8.0, 4.0, 2.0, 1.0)
+_RECENCY_BONUS = (16.0, 4.0, 2.0, 1.0)
 
 
 @dataclass(frozen=True)

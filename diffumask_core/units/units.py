@@ -119,7 +119,8 @@ class Units:
         """
         stays = self.in_shots(alive)
         required = (self.protected | self.kept_with_shot) & stays
-        closed = self.scaffold.close((keep & stays) | required)
+        # Thinned before too: a full stop alone is no reason for the number of a list item.
+        closed = self.scaffold.close(self.punctuation.thin(keep & stays) | required)
         kept: BoolArray = (self.punctuation.thin(closed) & stays) | required
         return kept
 
