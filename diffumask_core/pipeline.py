@@ -29,7 +29,7 @@ from diffumask_core.result import CompressionResult
 from diffumask_core.scoring.budget import Budget, budget_of, fit_budget
 from diffumask_core.scoring.reading import Reading, read
 from diffumask_core.scoring.scores import Scores, score
-from diffumask_core.scoring.shots import choose_shots, with_best, without_starved
+from diffumask_core.scoring.shots import choose_shots, footing_first, with_best, without_starved
 from diffumask_core.scoring.worth import Worth, unit_bias, worth_of
 from diffumask_core.tokens import get_counter
 from diffumask_core.units.units import Units
@@ -130,6 +130,7 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     if options.token_level:
         worth, alive = _worth(reading, scores, budget, options, alive, pinned)
         ranked, guess = worth.ranked(options.steps)
+        ranked = footing_first(reading, ranked)
     else:
         ranked, guess = _in_reading_order(reading, scores.order, budget, alive)
     mask = fit_budget(reading, alive, ranked, guess, budget.limit)
