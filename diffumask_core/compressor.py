@@ -109,13 +109,14 @@ class Compressor:
         keep: Collection[int] = (),
         **options: Unpack[CompressionOptions],
     ) -> CompressionResult:
-        """Shortens a conversation in the OpenAI chat format; the result has ``messages`` of the same shape.
+        """Shortens a conversation; the result has ``messages`` of the same shape.
 
         System messages and the last user message come out unchanged. Past turns (a user message and all up to the
         next one, with their tool calls) are shots; what is not text is not touched.
 
         Args:
-            messages: Dicts with ``role`` and ``content``, as for a chat completion. Other keys stay as they are.
+            messages: Dicts in the format of OpenAI's chat, OpenAI's Responses or Anthropic's messages; each says by its
+                shape which. Other keys stay as they are.
             keep: Indices of further messages that come out unchanged.
             **options: As for `compress`.
 

@@ -194,7 +194,8 @@ def render(reading: Reading, choice: Choice, rebuild: Rebuild | None) -> Compres
     layout, budget = reading.units.layout, choice.budget
     segments = reading.segments(choice.mask, choice.alive)
     left = [segment for segment in segments if segment]
-    whole = bool(choice.mask.all())
+    # White space alone has no units: the text comes back whole where the budget allows, else nothing does.
+    whole = bool(choice.mask.all()) and (len(choice.mask) > 0 or reading.total <= budget.limit)
     return CompressionResult(
         source=layout.text,
         text=layout.text if whole else "\n\n".join(segment.text for segment in left),

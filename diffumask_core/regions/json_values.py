@@ -220,6 +220,8 @@ class _Parts:
                 self._whole(child)
             else:
                 self._member(child)
+                if child.is_series:
+                    self._stays_with(child, node)
             self._comma(node, number, child.span)
         said = _lengths(self.text, node)
         series: dict[int, list[Span]] = {}
@@ -232,6 +234,12 @@ class _Parts:
                 for child in said.get(length, ())
                 if id(child) not in names and not child.is_divisible
             )
+
+    def _stays_with(self, series: JsonNode, holder: JsonNode) -> None:
+        """Adds that a list of records stays as long as anything beside it: a mark in the list says then what went."""
+        opener, closer = (series.span[0], series.value[0] + 1), (series.value[1] - 1, series.value[1])
+        self.scaffold.append(Scaffold(opener, before=holder.content, alone=True, marked=True))
+        self.scaffold.append(Scaffold(closer, before=(series.span[0], series.content[1]), marked=True))
 
     def _are_records(self, node: JsonNode) -> bool:
         """Whether the members of an object are objects alike, each under a name of its own: such an object goes whole."""

@@ -24,12 +24,14 @@ class Scaffold:
         before: Where something must stay before it; None where nothing need.
         after: Where something must stay after it; None where nothing need.
         alone: Whether the unit may also stay for its own sake, as the head of a function may without its body.
+        marked: Whether the rule holds only where marks are: a list without its items says nothing true without one.
     """
 
     span: Span
     before: Span | None = None
     after: Span | None = None
     alone: bool = False
+    marked: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from diffumask_core.regions.region import Series
 from diffumask_core.scoring.novelty import repeats
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
-from diffumask_core.scoring.telling import is_telling
+from diffumask_core.scoring.telling import is_telling, named_by, odd_ones
 from diffumask_core.units.units import Units, overlapping
 
 BoolArray = npt.NDArray[np.bool_]
@@ -21,8 +21,10 @@ IntArray = npt.NDArray[np.int64]
 
 # What a line that is near-equal to an earlier one loses: on the scale of logits that is beyond doubt.
 _COPY_PENALTY = 8.0
-# What a line gains that says how something ended, such as an error or a total.
-_TELLING_BONUS = 2.0
+# What a line or a row gains that says how something ended, such as an error or a total, or is unlike the others.
+_TELLING_BONUS = 4.0
+# What a line or a record gains that holds a term of the query which few others hold.
+_NAMED_BONUS = 4.0
 # Of the words of an exemplar with a label that no other has, so many are all but sure to stay.
 _TEACHING_WORDS = 3
 _TEACHING_BONUS = 8.0
@@ -124,8 +126,8 @@ def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
     """What is added to the logit of each unit ``[N]``, whatever is decided.
 
     A unit shares the utility of its shot: 0 in the best shot and outside shots, less elsewhere. Utilities are on the scale
-    of logits. Results of a running turn gain by how new they are. Near-equal lines lose but for the first, and lines that say
-    how something ended gain.
+    of logits. Results of a running turn gain by how new they are. Near-equal lines lose but for the first. Lines and records
+    gain that say how something ended, or that the query names.
 
     Args:
         reading: The prompt.
@@ -141,7 +143,7 @@ def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
     for region in units.layout.regions:
         for inner in region.walk():
             for series in inner.series:
-                _add_of_series(bias, units, inner.kind, series)
+                _add_of_series(bias, reading, inner.kind, series)
     return bias
 
 
@@ -163,12 +165,14 @@ def teaching_bonus(reading: Reading, worth: Worth, shots: Sequence[int]) -> Floa
     return bonus
 
 
-def _add_of_series(bias: FloatArray, units: Units, kind: str, series: Series) -> None:
-    """Adds what lines lose that are near-equal to an earlier line, and what lines gain that say how something ended."""
-    seen = repeats(series.alike)
-    for number, item in enumerate(series.items):
-        first, last = units.at(item)
-        if number < len(seen) and seen[number]:
-            bias[first:last] -= _COPY_PENALTY
-        elif is_telling(kind, units.layout.text[slice(*item)]):
-            bias[first:last] += _TELLING_BONUS
+def _add_of_series(bias: FloatArray, reading: Reading, kind: str, series: Series) -> None:
+    """Adds what the items of a series lose as copies of others, and what they gain by what they tell."""
+    texts = [reading.text(item) for item in series.items]
+    seen = repeats(series.alike) or [False] * len(texts)
+    named, odd = named_by(reading.query, texts), odd_ones(texts)
+    for item, text, is_copy, is_named, is_odd in zip(series.items, texts, seen, named, odd, strict=True):
+        tells = is_odd or is_telling(kind, text)
+        gain = _NAMED_BONUS * is_named + _TELLING_BONUS * tells - _COPY_PENALTY * is_copy
+        if gain:
+            first, last = reading.units.at(item)
+            bias[first:last] += gain

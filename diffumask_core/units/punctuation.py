@@ -11,6 +11,7 @@ IntArray = npt.NDArray[np.int64]
 _CLOSING = frozenset(")]}»”’）】")
 _OPENING = frozenset("([{«“‘„（【")
 _ENDS = frozenset(".!?…,;:。！？，、；：")
+_OPERATORS = frozenset("=+-−–*×·/÷<>≤≥≈")
 
 
 @dataclass(frozen=True)
@@ -18,16 +19,18 @@ class Punctuation:
     """Marks among N units.
 
     Attributes:
-        clings: ``[C]``, brackets and quotes, which stay only beside the unit that they cling to.
+        clings: ``[C]``, brackets, quotes and marks that end a line, which stay only beside the unit that they cling to.
         clung_to: ``[C]``, the unit beside each.
         ends: ``[E]``, marks that end a clause, which stay only if something of the clause stays.
         begins: ``[E]``, the first unit of each of these clauses.
+        operators: ``[O]``, signs of a calculation, which stay only beside a unit that stays.
     """
 
     clings: IntArray
     clung_to: IntArray
     ends: IntArray
     begins: IntArray
+    operators: IntArray
 
     @classmethod
     def of(cls, text: str, spans: IntArray, prose: BoolArray) -> "Punctuation":
@@ -38,19 +41,31 @@ class Punctuation:
             spans: ``[N, 2]``, its units.
             prose: ``[N]``, units outside JSON, where brackets and commas are syntax.
         """
-        closing, opening, ends = [], [], []
+        closing, opening, ends, operators = [], [], [], []
         for unit in np.flatnonzero((spans[:, 1] - spans[:, 0] == 1) & prose).tolist():
             start = int(spans[unit, 0])
-            if text[start] in _ENDS:
+            is_glued = unit > 0 and spans[unit - 1, 1] == start
+            if text[start] in _ENDS and not (is_glued and text[start + 1 : start + 2] in ("\n", "\r", "")):
                 ends.append(unit)
-            elif text[start] in _CLOSING and unit > 0 and spans[unit - 1, 1] == start:
+            elif text[start] in _OPERATORS and _is_between(text, spans, unit):
+                operators.append(unit)
+            elif text[start] in _CLOSING | _ENDS and is_glued:
                 closing.append(unit)
             elif text[start] in _OPENING and unit + 1 < len(spans) and spans[unit + 1, 0] == start + 1:
                 opening.append(unit)
         clings = np.array([*closing, *opening], dtype=np.int64)
         clung_to = np.array([*(unit - 1 for unit in closing), *(unit + 1 for unit in opening)], dtype=np.int64)
-        begins = np.array([0, *(unit + 1 for unit in ends[:-1])][: len(ends)], dtype=np.int64)
-        return cls(clings, clung_to, np.array(ends, dtype=np.int64), begins)
+        # A clause begins behind the mark before it, or with its line.
+        lines = [text.rfind("\n", 0, int(spans[unit, 0])) for unit in ends]
+        first_of_line = np.searchsorted(spans[:, 0], lines)
+        begins = np.maximum(np.array([0, *(unit + 1 for unit in ends[:-1])][: len(ends)]), first_of_line)
+        return cls(
+            clings,
+            clung_to,
+            np.array(ends, dtype=np.int64),
+            begins.astype(np.int64),
+            np.array(operators, dtype=np.int64),
+        )
 
     def thin(self, mask: BoolArray) -> BoolArray:
         """A mask ``[N]`` without the marks that would stand alone."""
@@ -58,6 +73,14 @@ class Punctuation:
         # Twice, since a mark may cling to another mark.
         for _ in range(2):
             thinned[self.clings] &= thinned[self.clung_to]
+        thinned[self.operators] &= thinned[self.operators - 1] | thinned[self.operators + 1]
         kept_before = np.concatenate([[0], np.cumsum(thinned)])
         thinned[self.ends] &= kept_before[self.ends] > kept_before[self.begins]
         return thinned
+
+
+def _is_between(text: str, spans: IntArray, unit: int) -> bool:
+    """Whether a unit stands between two others of its line; a dash at the beginning of a line is a bullet."""
+    if not 0 < unit < len(spans) - 1:
+        return False
+    return "\n" not in text[spans[unit - 1, 1] : spans[unit + 1, 0]]
