@@ -117,11 +117,11 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     units = reading.units
     pinned = np.ones_like(units.pinned) if not options.shot_level else units.pinned
     budget = budget_of(reading, pinned, options)
-    if reading.total <= budget.limit:
-        return _everything(reading, budget)
-    if options.shot_level and options.min_shots:
+    if reading.total > budget.limit and options.shot_level and options.min_shots:
         pinned = with_best(pinned, scored().order, options.min_shots)
         budget = budget_of(reading, pinned, options)
+    if reading.total <= budget.limit:
+        return _everything(reading, budget)
     if budget.least >= budget.limit or not (units.free | units.kept_with_shot).any():
         return _protected_alone(reading, budget, pinned, options)
 
@@ -133,12 +133,7 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     else:
         ranked, guess = _in_reading_order(reading, scores.order, budget, alive)
     mask = fit_budget(reading, alive, ranked, guess, budget.limit)
-    # An output is never empty: where no unit fits, the shortest is what may not go.
-    if not reading.count(mask, alive):
-        mask, alive = reading.shortest(alive)
-        budget = replace(budget, least=reading.count(mask, alive))
-        _check(budget, options)
-    return Choice(budget, mask, alive, scores.utilities)
+    return _never_empty(reading, Choice(budget, mask, alive, scores.utilities), options)
 
 
 def _everything(reading: Reading, budget: Budget) -> Choice:
@@ -147,8 +142,24 @@ def _everything(reading: Reading, budget: Budget) -> Choice:
 
 
 def _protected_alone(reading: Reading, budget: Budget, pinned: BoolArray, options: Options) -> Choice:
+    choice = Choice(budget, reading.close(reading.nothing, pinned), pinned, np.zeros(len(pinned)))
+    if not choice.mask.any() and reading.units.free.any():
+        return _never_empty(reading, choice, options)
     _check(budget, options)
-    return Choice(budget, reading.close(reading.nothing, pinned), pinned, np.zeros(len(pinned)))
+    return choice
+
+
+def _never_empty(reading: Reading, choice: Choice, options: Options) -> Choice:
+    """Where no unit is kept, the shortest is what may not go: an output of nothing but marks tells nothing."""
+    if choice.mask.any():
+        return choice
+    mask, alive = reading.shortest(choice.alive)
+    least = reading.count(mask, alive)
+    # A share of what may go is never too little for that unit; a number of tokens can be.
+    limit = choice.budget.limit if options.keep_rate is None else max(choice.budget.limit, least)
+    budget = Budget(limit, least)
+    _check(budget, options)
+    return replace(choice, budget=budget, mask=mask, alive=alive)
 
 
 def _check(budget: Budget, options: Options) -> None:

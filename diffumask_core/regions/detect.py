@@ -92,10 +92,10 @@ def find_regions(text: str, start: int = 0, end: int | None = None, is_output: b
     claimed = sum(end - start for start, end in (region.span for region in found if region.series))
     if is_output:
         left = _detect(rest_of_output, left, found)
-    elif 2 * claimed >= sum(len(text.strip()) for text in lines):
+    elif found and 2 * claimed >= sum(len(text.strip()) for text in lines):
         told = _told(left, found)
-        beside = [stretch for stretch in left if all(stretch is not each for each in told)]
-        left = [*told, *_detect(rest_beside_regions, beside, found)]
+        between = [stretch for stretch in left if all(stretch is not each for each in told)]
+        left = [*told, *_detect(rest_beside_regions, between, found)]
     _detect(find_inline_json, left, found)
     found.sort(key=lambda region: region.span)
     spans = [region.span for region in found]
@@ -107,8 +107,7 @@ def find_regions(text: str, start: int = 0, end: int | None = None, is_output: b
 
 def _told(stretches: Sequence[Lines], found: Sequence[Region]) -> list[Lines]:
     """What a person wrote before all regions or after them, such as a task: a blank line parts it from the regions."""
-    first = min((region.span[0] for region in found), default=0)
-    last = max((region.span[1] for region in found), default=0)
+    first, last = min(region.span[0] for region in found), max(region.span[1] for region in found)
     return [
         stretch
         for stretch in stretches

@@ -230,10 +230,9 @@ def _first_of_cut_hunk(texts: Sequence[str], start: int, floor: int) -> int:
 
 
 def _region(lines: Lines, first: int, diff: _Diff) -> Region:
-    """The region of a diff, with short changes as one unit."""
+    """The region of a diff, with short changes as one unit; a mark counts the lines of a change."""
     region = region_of_lines("diff", lines, first, diff.end, diff.heads)
-    units = tuple(lines.cover(begin, end) for begin, end in _groups(lines, first, diff))
-    return replace(region, units=units, series=tuple(replace(each, items=units) for each in region.series))
+    return replace(region, units=tuple(lines.cover(begin, end) for begin, end in _groups(lines, first, diff)))
 
 
 def _groups(lines: Lines, first: int, diff: _Diff) -> Iterator[tuple[int, int]]:

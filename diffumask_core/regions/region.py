@@ -39,7 +39,7 @@ class Series:
     """Items in a row, of which some may go; a mark says how many went where.
 
     Attributes:
-        items: The items in order: lines, rows, records. Each is made of whole units.
+        items: The items in order: lines, rows, records. Each is made of whole units, or is in a unit with others.
         noun: What a mark calls one of them, such as ``"line"``.
         form: How a mark is written: as a line of its own, or as an element of the list that the items are in.
         quote: What stands around a mark: the quote of a string where the items are values of JSON, else nothing.

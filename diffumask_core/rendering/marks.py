@@ -143,11 +143,14 @@ class MarkPlan:
         return int(self._sizes[first:last].sum())
 
     def _mark_cost(self, series: int, count: int) -> float:
-        """Tokens of a mark with what parts it from its neighbours."""
+        """The most tokens of a mark with what parts it from its neighbours."""
         if (series, count) not in self._price:
-            quoted = _written(self._series[series], mark_text(count, self._series[series].noun))
-            parted = f"{quoted}, " if self._series[series].form == "element" else f"\n{quoted}"
-            self._price[series, count] = self._count(parted)
+            each = self._series[series]
+            # How many items are similar to a kept one is seen only when all gaps are known.
+            similar = {0, count - 1, count} if any(each.alike) else {0}
+            quoted = [_written(each, mark_text(count, each.noun, number)) for number in sorted(similar)]
+            parted = [f"{text}, " if each.form == "element" else f"\n{text}" for text in quoted]
+            self._price[series, count] = max(map(self._count, parted))
         return self._price[series, count]
 
     def _placed(self, first: int, last: int, known: BoolArray) -> PlacedMark:

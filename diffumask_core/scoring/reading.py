@@ -85,15 +85,18 @@ class Reading:
         return float(limit - self.count(self.close(self.nothing, alive), alive))
 
     def shortest(self, alive: BoolArray) -> tuple[BoolArray, BoolArray]:
-        """The mask that keeps the shortest of the units that may go, and the shots that stay then."""
-        free = np.flatnonzero(self.units.free & self.units.in_shots(alive))
-        free = free if len(free) else np.flatnonzero(self.units.free | self.units.kept_with_shot)
-        unit = free[np.argmin(self.costs[free])]
-        keep, stays = self.nothing, alive.copy()
-        keep[unit] = True
-        if self.units.shot[unit] >= 0:
-            stays[self.units.shot[unit]] = True
-        return self.close(keep, stays), stays
+        """The mask that keeps the shortest unit that may be kept alone, and the shots that stay with that unit.
+
+        Args:
+            alive: ``[S]``, the shots that the unit is to be from, unless none of them has a unit.
+        """
+        free = self.units.free if self.units.free.any() else self.units.kept_with_shot
+        near = free & self.units.in_shots(alive)
+        choice = np.flatnonzero(near if near.any() else free)
+        keep = self.nothing
+        keep[choice[np.argmin(self.costs[choice])]] = True
+        alive = alive | self.units.shots_of(keep)
+        return self.close(keep, alive), alive
 
     def text(self, span: Span) -> str:
         """The source text of a span."""
@@ -111,8 +114,7 @@ def read(units: Units, query: str, counter: TokenCounter, marks: bool) -> Readin
     """
     text = units.layout.text
     total = sum(counter.count(text[start:end]) for start, end in units.layout.segments)
-    ends = units.spans[:, 1].tolist()
-    pieces = [text[start:end] for start, end in pairwise([0, *ends])]
+    pieces = [text[start:end] for start, end in pairwise([0, *units.spans[:, 1].tolist()])]
     costs = np.array(counter.count_each(pieces), dtype=np.float64)
     costs *= total / max(costs.sum(), 1)
     return Reading(units, query, counter, total, costs, MarkPlan(units, costs, counter.count, marks))

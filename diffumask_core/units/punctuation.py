@@ -22,7 +22,7 @@ class Punctuation:
         clings: ``[C]``, brackets, quotes and marks that end a line, which stay only beside the unit that they cling to.
         clung_to: ``[C]``, the unit beside each.
         ends: ``[E]``, marks that end a clause, which stay only if something of the clause stays.
-        begins: ``[E]``, the first unit of each of these clauses.
+        begins: ``[E]``, the first unit of each of these clauses. Marks in a row, such as ``?!``, end the same clause.
         operators: ``[O]``, signs of a calculation, which stay only beside a unit that stays.
     """
 
@@ -55,17 +55,8 @@ class Punctuation:
                 opening.append(unit)
         clings = np.array([*closing, *opening], dtype=np.int64)
         clung_to = np.array([*(unit - 1 for unit in closing), *(unit + 1 for unit in opening)], dtype=np.int64)
-        # A clause begins behind the mark before it, or with its line.
-        lines = [text.rfind("\n", 0, int(spans[unit, 0])) for unit in ends]
-        first_of_line = np.searchsorted(spans[:, 0], lines)
-        begins = np.maximum(np.array([0, *(unit + 1 for unit in ends[:-1])][: len(ends)]), first_of_line)
-        return cls(
-            clings,
-            clung_to,
-            np.array(ends, dtype=np.int64),
-            begins.astype(np.int64),
-            np.array(operators, dtype=np.int64),
-        )
+        clauses = _clauses(text, spans, np.array(ends, dtype=np.int64))
+        return cls(clings, clung_to, *clauses, np.array(operators, dtype=np.int64))
 
     def thin(self, mask: BoolArray) -> BoolArray:
         """A mask ``[N]`` without the marks that would stand alone."""
@@ -74,9 +65,24 @@ class Punctuation:
         for _ in range(2):
             thinned[self.clings] &= thinned[self.clung_to]
         thinned[self.operators] &= thinned[self.operators - 1] | thinned[self.operators + 1]
-        kept_before = np.concatenate([[0], np.cumsum(thinned)])
+        words = thinned.copy()
+        words[self.ends] = False
+        kept_before = np.concatenate([[0], np.cumsum(words)])
         thinned[self.ends] &= kept_before[self.ends] > kept_before[self.begins]
         return thinned
+
+
+def _clauses(text: str, spans: IntArray, marks: IntArray) -> tuple[IntArray, IntArray]:
+    """`ends` and `begins` of marks; a mark that nothing stands before ends no clause."""
+    opens = np.diff(marks, prepend=-1) > 1
+    after_last = np.concatenate([[0], marks[:-1] + 1])[: len(marks)]
+    begins = np.maximum.accumulate(np.where(opens, after_last, -1))
+    ends, begins = marks[begins >= 0], begins[begins >= 0]
+    # A clause ends with its line: a heading is none of what stands below.
+    breaks = np.flatnonzero(np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32) == ord("\n"))
+    line = np.searchsorted(breaks, spans[ends, 0])
+    first_of_line = np.searchsorted(spans[:, 0], np.concatenate([[0], breaks])[line])
+    return ends, np.maximum(begins, first_of_line).astype(np.int64)
 
 
 def _is_between(text: str, spans: IntArray, unit: int) -> bool:
