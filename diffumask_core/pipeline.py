@@ -29,8 +29,8 @@ from diffumask_core.result import CompressionResult
 from diffumask_core.scoring.budget import Budget, budget_of, fit_budget
 from diffumask_core.scoring.reading import Reading, read
 from diffumask_core.scoring.scores import Scores, score
-from diffumask_core.scoring.shots import choose_shots, with_best, without_starved
-from diffumask_core.scoring.worth import Worth, teaching_bonus, unit_bias, worth_of
+from diffumask_core.scoring.shots import choose_shots, footing_first, with_best, without_starved
+from diffumask_core.scoring.worth import Worth, unit_bias, worth_of
 from diffumask_core.tokens import get_counter
 from diffumask_core.units.units import Units
 
@@ -130,6 +130,7 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     if options.token_level:
         worth, alive = _worth(reading, scores, budget, options, alive, pinned)
         ranked, guess = worth.ranked(options.steps)
+        ranked = footing_first(reading, ranked)
     else:
         ranked, guess = _in_reading_order(reading, scores.order, budget, alive)
     mask = fit_budget(reading, alive, ranked, guess, budget.limit)
@@ -143,15 +144,13 @@ def _everything(reading: Reading, budget: Budget) -> Choice:
 
 def _protected_alone(reading: Reading, budget: Budget, pinned: BoolArray, options: Options) -> Choice:
     choice = Choice(budget, reading.close(reading.nothing, pinned), pinned, np.zeros(len(pinned)))
-    if not choice.mask.any() and reading.units.free.any():
-        return _never_empty(reading, choice, options)
     _check(budget, options)
     return choice
 
 
 def _never_empty(reading: Reading, choice: Choice, options: Options) -> Choice:
-    """Where no unit is kept, the shortest is what may not go: an output of nothing but marks tells nothing."""
-    if choice.mask.any():
+    """An output is never empty: where no unit fits and no mark stands, the shortest unit is what may not go."""
+    if reading.count(choice.mask, choice.alive):
         return choice
     mask, alive = reading.shortest(choice.alive)
     least = reading.count(mask, alive)
@@ -178,14 +177,11 @@ def _worth(
     """What units are worth, and the shots that stay: a shot of which too little would be left goes whole after all."""
     bias = unit_bias(reading, scores.utilities if options.shot_level else None)
     worth = worth_of(reading, scores, bias, alive, budget.limit)
-    if not options.shot_level:
-        return worth, alive
-    fed = without_starved(reading, scores, worth, alive, pinned, budget)
-    if scores.labels:
-        bias = bias + teaching_bonus(reading, worth, [shot for shot in scores.order[: scores.labels] if fed[shot]])
-    elif (fed == alive).all():
-        return worth, alive
-    return worth_of(reading, scores, bias, fed, budget.limit), fed
+    if options.shot_level:
+        fed = without_starved(reading, scores, worth, alive, pinned, budget)
+        if (fed != alive).any():
+            return worth_of(reading, scores, bias, fed, budget.limit), fed
+    return worth, alive
 
 
 def _in_reading_order(reading: Reading, order: IntArray, budget: Budget, alive: BoolArray) -> tuple[IntArray, int]:

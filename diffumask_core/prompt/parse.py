@@ -286,6 +286,8 @@ def _common_shape(text: str, blocks: Sequence[_Block]) -> _Shape | None:
     outputs = [name for name in inner if name in _OUTPUTS]
     shape = _Shape(frozenset(names | {_RULE}), outputs[-1] if outputs else None, passages=False)
     if "/" + opener in names and all(_is_closed(text, block) for block in done):
+        if opener not in _KNOWN and all(_is_record(text, block) for block in done):
+            return None
         return shape._replace(passages=not outputs)
     if not outputs and opener in _PASSAGES | _EXAMPLES and _are_passages(text, blocks):
         return shape._replace(passages=True)
@@ -305,6 +307,11 @@ def _is_closed(text: str, block: _Block) -> bool:
     """Whether the block is one element: nothing follows its closing tag."""
     end = max((mark.end for mark in block.marks if mark.name == "/" + block.marks[0].name), default=block.start)
     return not text[end : block.end].strip(_BLANK)
+
+
+def _is_record(text: str, block: _Block) -> bool:
+    """Whether the block is an element with other elements in it, as a record in XML is."""
+    return text[block.marks[0].end : block.end].lstrip().startswith("<")
 
 
 def _asks_twice(block: _Block, names: set[str]) -> bool:

@@ -51,7 +51,11 @@ _CLOSING = re.compile(
 )
 _OPTION = re.compile(r"[ \t]*+(?:[-*][ \t])?\(?[A-Ha-h1-9][.):][ \t]")
 # A task that speaks of a text beside it.
-_POINTS = re.compile(r"\b(?:above|below|following)\b", re.IGNORECASE)
+_POINTS = re.compile(
+    r"\b(?:above|below|following|this (?:text|article|passage|document|e-?mail|message|letter|transcript|conversation|chat"
+    r"|review|story|report|paragraph|page|abstract|excerpt))\b",
+    re.IGNORECASE,
+)
 _LONG_PROSE = 30
 
 
@@ -130,7 +134,8 @@ def holds_material(text: str, start: int = 0, end: int | None = None, claimed: S
         return True
     task = find_task(body)
     first = bool(task.instructions) and asks(body[slice(*task.instructions[0])])
-    last = task.query is not None and asks(body[slice(*task.query)])
+    question = body[slice(*task.query)] if task.query else ""
+    last = asks(question) or _ASKING_LINE.match(question) is not None
     spans = [*task.instructions, *([task.query] if task.query else [])]
     told = sum(count_words(body[slice(*span)]) for span in spans)
     points = any(_POINTS.search(body, *span) for span in spans)

@@ -15,7 +15,7 @@ from diffumask_core.regions.diff import find_diffs
 from diffumask_core.regions.json_values import find_json
 from diffumask_core.regions.listing import find_listings
 from diffumask_core.regions.log import find_logs
-from diffumask_core.regions.markdown import find_checklists, find_headings
+from diffumask_core.regions.markdown import find_bullets, find_checklists, find_headings
 from diffumask_core.regions.markup import find_markup
 from diffumask_core.regions.output import find_output, is_printed, rest_beside_regions, rest_of_output
 from diffumask_core.regions.region import Detector, Lines, Region, Scaffold
@@ -30,11 +30,15 @@ def find_inline_json(lines: Lines) -> Iterator[Region]:
 
 
 def find_json_blocks(lines: Lines) -> Iterator[Region]:
-    """Finds JSON that has its lines to itself, so that no other detector takes it apart."""
+    """Finds JSON that has its lines to itself, so that no other detector takes it apart.
+
+    Words that end in a colon may stand before JSON of several lines.
+    """
     edges = {edge for start, end in lines.spans for edge in (start, end)}
-    indents = {start + len(text) - len(text.lstrip()) for (start, _), text in zip(lines.spans, lines, strict=True)}
     for region in find_inline_json(lines):
-        if region.span[0] in indents and region.span[1] in edges:
+        first, last = lines.at(region.span[0]), lines.at(region.span[1] - 1)
+        before = lines.source[lines.spans[first][0] : region.span[0]].strip()
+        if region.span[1] in edges and (not before or (first < last and before.endswith((":", "\uff1a")))):
             yield region
 
 
@@ -56,7 +60,7 @@ DETECTORS: tuple[Detector, ...] = (
 Outliner = Callable[[Lines, Sequence[Span]], list[Scaffold]]
 
 # What heads stretches of prose and of regions alike: such a region holds others, and decides word by word.
-OUTLINES: dict[str, Outliner] = {"markdown": find_headings, "transcript": find_speakers}
+OUTLINES: dict[str, Outliner] = {"list": find_bullets, "markdown": find_headings, "transcript": find_speakers}
 
 
 def regions_of(layout: Layout) -> tuple[Region, ...]:

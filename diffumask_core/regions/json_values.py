@@ -45,7 +45,7 @@ def find_json(lines: Lines, find_inner: FindInner | None = None) -> Iterator[Reg
         if len(run) > 1:
             yield _Parts(text, find_inner).region_of_run(run)
         elif run[0].value == whole or _counts(text, run[0]):
-            yield _Parts(text, find_inner).region_of(run[0])
+            yield _Parts(text, find_inner).region_of(run[0], is_whole=run[0].value == whole)
 
 
 def _runs(text: str, stretch: Span, nodes: Iterator[JsonNode]) -> Iterator[list[JsonNode]]:
@@ -146,16 +146,21 @@ class _Parts:
     inner: list[Region] = field(default_factory=list)
     complete: list[tuple[Span, Span]] = field(default_factory=list)
 
-    def region_of(self, node: JsonNode) -> Region:
-        """The region of an outermost value; its brackets always stay."""
+    def region_of(self, node: JsonNode, is_whole: bool) -> Region:
+        """The region of an outermost value.
+
+        The brackets of a text that is one value always stay, so that the text stays valid. Elsewhere empty brackets
+        would say that there was nothing.
+        """
         start, end = node.value
         if node.children:
-            self._follow((start, start + 1))
+            content = None if is_whole else node.content
+            self._follow((start, start + 1), after=content)
             if _opens(node):
                 self._inside(node)
             else:
                 self._list_of_scalars(node)
-            self._follow((end - 1, end))
+            self._follow((end - 1, end), before=content)
         else:
             self._follow(node.value)
         return self._region("json", node.value)

@@ -26,7 +26,7 @@ class Mark:
     Attributes:
         text: The mark as it stands in the output.
         span: The stretch of the source from the first to the last item that was left out.
-        count: How many items were left out.
+        count: How many items were left out; of items of several lines, how many lines.
         noun: What each item is, such as ``"line"``.
     """
 
@@ -214,7 +214,8 @@ def _sizes_of(series: Sequence[Series], units: Units, first: IntArray) -> IntArr
     for each in series:
         for number, item in enumerate(each.items):
             newline = units.joins.newline(int(min(first[len(sizes)], len(units) - 1)))
-            lines = units.layout.text.count(newline, *item) + 1 if each.noun == "line" else 1
+            parts = units.layout.text[slice(*item)].split(newline) if each.noun == "line" else []
+            lines = max(sum(bool(part.strip()) for part in parts), 1)
             sizes.append(each.sizes[number] if each.sizes else lines)
     return np.array(sizes, dtype=np.int64)
 

@@ -84,6 +84,10 @@ class Reading:
         """Tokens of a budget that are left for units that are decided one by one when these shots stay."""
         return float(limit - self.count(self.close(self.nothing, alive), alive))
 
+    def total_of(self, alive: BoolArray) -> float:
+        """About how many tokens these shots have as they stand, with the text outside shots."""
+        return float(self.costs[self.units.in_shots(alive)].sum())
+
     def shortest(self, alive: BoolArray) -> tuple[BoolArray, BoolArray]:
         """The mask that keeps the shortest unit that may be kept alone, and the shots that stay with that unit.
 

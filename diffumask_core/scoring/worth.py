@@ -1,6 +1,6 @@
 """What a unit is worth: the denoiser's logit, its shot's share, and less where a kept unit says the same already."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +25,8 @@ _COPY_PENALTY = 8.0
 _TELLING_BONUS = 4.0
 # What a line or a record gains that holds a term of the query which few others hold.
 _NAMED_BONUS = 4.0
-# Of the words of an exemplar with a label that no other has, so many are all but sure to stay.
-_TEACHING_WORDS = 3
-_TEACHING_BONUS = 8.0
 # What the results of the newest calls of a running turn gain, the newest first: they are the last to be shortened.
-_RECENCY_BONUS = (8.0, 4.0, 2.0, 1.0)
+_RECENCY_BONUS = (16.0, 4.0, 2.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -145,24 +142,6 @@ def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
             for series in inner.series:
                 _add_of_series(bias, reading, inner.kind, series)
     return bias
-
-
-def teaching_bonus(reading: Reading, worth: Worth, shots: Sequence[int]) -> FloatArray:
-    """What is added to the best words of shots that bring a label each ``[N]``: a label without a text teaches nothing.
-
-    Args:
-        reading: The prompt.
-        worth: What units are worth so far.
-        shots: The numbers of the shots.
-    """
-    units, bonus = reading.units, np.zeros(len(reading.units))
-    for shot in shots:
-        first, last = units.at(units.layout.shots[shot].span)
-        free = np.flatnonzero(worth.free[first:last]) + first
-        words = [unit for unit in free.tolist() if any(map(str.isalnum, reading.text(tuple(units.spans[unit]))))]
-        best = sorted(words, key=lambda unit: -worth.marginals[unit])[:_TEACHING_WORDS]
-        bonus[best] = _TEACHING_BONUS
-    return bonus
 
 
 def _add_of_series(bias: FloatArray, reading: Reading, kind: str, series: Series) -> None:

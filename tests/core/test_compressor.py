@@ -197,8 +197,8 @@ class TestBudget:
 
     def test_a_rate_never_fails_where_no_unit_fits(self, compressor: Compressor) -> None:
         line = "2031-05-01 10:00:05 INFO harbour: " + "ship 17 came in " * 30
-        result = compressor.compress("\n".join([line] * 3), keep_rate=0.01, tokenizer=words)
-        assert result.text.startswith(line)
+        result = compressor.compress("\n".join([line] * 3), keep_rate=0.01, marks=False, tokenizer=words)
+        assert result.text == line
         assert result.compressed_tokens == result.budget == result.protected_tokens < result.original_tokens
         with pytest.raises(BudgetError):
             result.at(target_tokens=5)
