@@ -399,7 +399,10 @@ def _cut_after_outputs(text: str, marks: Sequence[_Mark]) -> _Cut | None:
 
 
 def _last_question(text: str, marks: Sequence[_Mark]) -> Span | None:
-    """The question that a text without shots ends in, with or without ``Answer:`` after it."""
+    """The question that a text without shots ends in, with or without ``Answer:`` after it.
+
+    Where the context stands between the question and ``Answer:``, the question ends at the mark of the context.
+    """
     at = max((at for at, mark in enumerate(marks) if mark.name in _QUESTIONS), default=None)
     if at is None:
         return None
@@ -411,7 +414,9 @@ def _last_question(text: str, marks: Sequence[_Mark]) -> Span | None:
         span = trim_span(text, start, len(text)) or (start, start)
         alone = not _BLANK_LINE.search(text, *span) and not _find_final(text, *span)
         asked = alone and bool(text[:start].strip())
-    return trim_span(text, _start_of_question(text, start), len(text)) if asked else None
+    material = find_material(text, marks[at].end, len(text))
+    end = material[0] if material else len(text)
+    return trim_span(text, _start_of_question(text, start), end) if asked else None
 
 
 def _start_of_question(text: str, start: int) -> int:

@@ -17,7 +17,7 @@ from diffumask_core.regions.listing import find_listings
 from diffumask_core.regions.log import find_logs
 from diffumask_core.regions.markdown import find_bullets, find_checklists, find_headings
 from diffumask_core.regions.markup import find_markup
-from diffumask_core.regions.output import find_output, rest_of_output
+from diffumask_core.regions.output import find_output, is_printed, rest_beside_regions, rest_of_output
 from diffumask_core.regions.region import Detector, Lines, Region, Scaffold
 from diffumask_core.regions.tables import find_tables
 from diffumask_core.regions.traces import find_traces
@@ -83,7 +83,7 @@ def find_regions(text: str, start: int = 0, end: int | None = None, is_output: b
         start: Where to begin.
         end: Where to stop.
         is_output: Whether the text is known to be the output of a program. Then all lines are units but paragraphs, as
-            they are in a text of which detectors claim the most.
+            all other lines that are no sentences are in a text of which detectors claim the most.
     """
     lines = Lines.of(text, start, end)
     found = [
@@ -94,8 +94,12 @@ def find_regions(text: str, start: int = 0, end: int | None = None, is_output: b
     for detect in DETECTORS:
         left = _detect(detect, left, found)
     claimed = sum(end - start for start, end in (region.span for region in found if region.series))
-    if is_output or 2 * claimed >= len("".join(map(str.strip, lines))) > 0:
+    if is_output:
         left = _detect(rest_of_output, left, found)
+    elif found and 2 * claimed >= sum(len(text.strip()) for text in lines):
+        told = _told(left, found)
+        between = [stretch for stretch in left if all(stretch is not each for each in told)]
+        left = [*told, *_detect(rest_beside_regions, between, found)]
     _detect(find_inline_json, left, found)
     found.sort(key=lambda region: region.span)
     spans = [region.span for region in found]
@@ -103,6 +107,18 @@ def find_regions(text: str, start: int = 0, end: int | None = None, is_output: b
         if scaffold := outline(lines, spans):
             found = [Region(kind, lines.cover(0, len(lines)), scaffold=tuple(scaffold), inner=tuple(found))]
     return tuple(found)
+
+
+def _told(stretches: Sequence[Lines], found: Sequence[Region]) -> list[Lines]:
+    """What a person wrote before all regions or after them, such as a task: a blank line parts it from the regions."""
+    first, last = min(region.span[0] for region in found), max(region.span[1] for region in found)
+    return [
+        stretch
+        for stretch in stretches
+        if (stretch.spans[-1][1] <= first and not stretch[len(stretch) - 1].strip())
+        or (stretch.spans[0][0] >= last and not stretch[0].strip())
+        if not is_printed(stretch)
+    ]
 
 
 def _detect(detect: Detector, stretches: Sequence[Lines], found: list[Region]) -> list[Lines]:

@@ -89,8 +89,8 @@ class MarkPlan:
         ranges = [units.at(item) for series in self._series for item in series.items]
         self._first, self._end = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
         self._owner = np.repeat(np.arange(len(self._series)), [len(series.items) for series in self._series])
-        self._sizes_before = np.concatenate([[0], np.cumsum(self._sizes())])
         self._like = _numbers_of_alike(self._series)
+        self._sizes = _sizes_of(self._series, units, self._first)
         self._price: dict[tuple[int, int], float] = {}
 
     def spared(self, mask: BoolArray, stays: BoolArray) -> BoolArray:
@@ -139,33 +139,25 @@ class MarkPlan:
         return list(zip(np.flatnonzero(opens).tolist(), (np.flatnonzero(ends) + 1).tolist(), strict=True))
 
     def _size(self, first: int, last: int) -> int:
-        """How many items, or lines of items, a gap has."""
-        return int(self._sizes_before[last] - self._sizes_before[first])
-
-    def _sizes(self) -> IntArray:
-        """``[I]``, what each item counts for: of an item that is several lines, such as a change, its filled lines."""
-        sizes = np.ones(len(self._first), dtype=np.int64)
-        source, joins = self._units.layout.text, self._units.joins
-        items = [(series, item) for series in self._series for item in series.items]
-        for number, (series, (start, end)) in enumerate(items):
-            newline = joins.newline(int(self._first[number]))
-            if series.noun == "line" and newline in (text := source[start:end]):
-                sizes[number] = max(sum(bool(line.strip()) for line in text.split(newline)), 1)
-        return sizes
+        """How many a mark counts in a run of items."""
+        return int(self._sizes[first:last].sum())
 
     def _mark_cost(self, series: int, count: int) -> float:
-        """Tokens of a mark with what parts it from its neighbours."""
+        """The most tokens of a mark with what parts it from its neighbours."""
         if (series, count) not in self._price:
-            quoted = _written(self._series[series], mark_text(count, self._series[series].noun))
-            parted = f"{quoted}, " if self._series[series].form == "element" else f"\n{quoted}"
-            self._price[series, count] = self._count(parted)
+            each = self._series[series]
+            # How many items are similar to a kept one is seen only when all gaps are known.
+            similar = {0, count - 1, count} if any(each.alike) else {0}
+            quoted = [_written(each, mark_text(count, each.noun, number)) for number in sorted(similar)]
+            parted = [f"{text}, " if each.form == "element" else f"\n{text}" for text in quoted]
+            self._price[series, count] = max(map(self._count, parted))
         return self._price[series, count]
 
     def _placed(self, first: int, last: int, known: BoolArray) -> PlacedMark:
         series = self._series[self._owner[first]]
         start, end = int(self._first[first]), int(self._end[last - 1])
-        similar = int(known[self._like[first:last]].sum())
-        size = self._size(first, last)
+        size, repeated = self._size(first, last), known[self._like[first:last]]
+        similar = int(self._sizes[first:last][repeated].sum())
         text = _written(series, mark_text(size, series.noun, similar))
         spans = self._units.spans
         mark = Mark(text, (int(spans[start, 0]), int(spans[end - 1, 1])), size, series.noun)
@@ -214,6 +206,18 @@ def _numbers_of_alike(series: Sequence[Series]) -> IntArray:
         for value in each.alike or [None] * len(each.items):
             like.append(-1 if value is None else numbers.setdefault((owner, value), len(numbers)))
     return np.array(like, dtype=np.int64)
+
+
+def _sizes_of(series: Sequence[Series], units: Units, first: IntArray) -> IntArray:
+    """``[I]``, how many a mark counts each item as: an item of several lines counts as its lines."""
+    sizes: list[int] = []
+    for each in series:
+        for number, item in enumerate(each.items):
+            newline = units.joins.newline(int(min(first[len(sizes)], len(units) - 1)))
+            parts = units.layout.text[slice(*item)].split(newline) if each.noun == "line" else []
+            lines = max(sum(bool(part.strip()) for part in parts), 1)
+            sizes.append(each.sizes[number] if each.sizes else lines)
+    return np.array(sizes, dtype=np.int64)
 
 
 def _written(series: Series, text: str) -> str:

@@ -1,5 +1,6 @@
 """The shot level: how many shots a budget can carry, and which."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,12 +96,24 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
     for shot in order[::-1]:
         if scores.repeated[shot] and reading.total_of(alive) > budget.limit:
             alive[shot] = pinned[shot]
-    # Costs of units are estimates: shots go until what stays with them fits.
-    for shot in order[::-1]:
-        if reading.room(budget.limit, alive) >= 0:
-            break
-        alive[shot] = pinned[shot]
-    return alive
+    if reading.room(budget.limit, alive) >= 0:
+        return alive
+    # Costs of units are estimates: shots go, the least useful first, until what stays with them fits.
+    going = order[alive[order] & ~pinned[order]]
+
+    def of_best(number: int) -> BoolArray:
+        return with_best(pinned, going, number)
+
+    return of_best(_last_that_holds(lambda number: reading.room(budget.limit, of_best(number)) >= 0, len(going)))
+
+
+def _last_that_holds(holds: Callable[[int], bool], end: int) -> int:
+    """The largest number below `end` that holds, where all smaller ones do too; 0 where none does."""
+    low, high = 0, end
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
 
 
 def footing_first(reading: Reading, ranked: IntArray) -> IntArray:
@@ -160,11 +173,17 @@ def without_starved(
     total = np.bincount(units.shot[in_shot], costs[in_shot], minlength=len(alive))
     kept = np.bincount(units.shot[in_shot & above], costs[in_shot & above], minlength=len(alive))
     starved = (total > 0) & (kept < READABLE_SHARE * total) & alive & ~with_best(pinned, scores.order, scores.labels)
+    going = scores.order[starved[scores.order]]
+
+    def with_first(number: int) -> BoolArray:
+        return with_best(alive & ~starved, going, number)
+
+    def falls_short(number: int) -> bool:
+        rest = with_first(number)
+        return bool(costs[units.free & units.in_shots(rest)].sum() < reading.room(budget.limit, rest))
+
     # Never so many that the rest could not fill the budget: the best of them stay.
-    for shot in scores.order[starved[scores.order]]:
-        rest = alive & ~starved
-        if costs[units.free & units.in_shots(rest)].sum() >= reading.room(budget.limit, rest):
-            break
-        starved[shot] = False
+    spared = 1 + _last_that_holds(falls_short, len(going)) if len(going) and falls_short(0) else 0
+    fed = with_first(spared)
     # Some tokenizers count more tokens in less text.
-    return alive & ~starved if reading.room(budget.limit, alive & ~starved) >= 0 else alive
+    return fed if reading.room(budget.limit, fed) >= 0 else alive
