@@ -133,12 +133,7 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     else:
         ranked, guess = _in_reading_order(reading, scores.order, budget, alive)
     mask = fit_budget(reading, alive, ranked, guess, budget.limit)
-    # An output is never empty: where no unit fits, the shortest is what may not go.
-    if not mask.any():
-        mask = reading.shortest(alive)
-        budget = replace(budget, least=reading.count(mask, alive))
-        _check(budget, options)
-    return Choice(budget, mask, alive, scores.utilities)
+    return _with_something(reading, Choice(budget, mask, alive, scores.utilities), options)
 
 
 def _everything(reading: Reading, budget: Budget) -> Choice:
@@ -148,7 +143,18 @@ def _everything(reading: Reading, budget: Budget) -> Choice:
 
 def _protected_alone(reading: Reading, budget: Budget, pinned: BoolArray, options: Options) -> Choice:
     _check(budget, options)
-    return Choice(budget, reading.close(reading.nothing, pinned), pinned, np.zeros(len(pinned)))
+    mask = reading.close(reading.nothing, pinned)
+    return _with_something(reading, Choice(budget, mask, pinned, np.zeros(len(pinned))), options)
+
+
+def _with_something(reading: Reading, choice: Choice, options: Options) -> Choice:
+    """An output is never empty: where no unit fits, the shortest is what may not go."""
+    if choice.mask.any() or not len(choice.mask):
+        return choice
+    mask, alive = reading.shortest(choice.alive)
+    budget = replace(choice.budget, least=reading.count(mask, alive))
+    _check(budget, options)
+    return replace(choice, budget=budget, mask=mask, alive=alive)
 
 
 def _check(budget: Budget, options: Options) -> None:

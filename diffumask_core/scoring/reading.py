@@ -84,12 +84,22 @@ class Reading:
         """Tokens of a budget that are left for units that are decided one by one when these shots stay."""
         return float(limit - self.count(self.close(self.nothing, alive), alive))
 
-    def shortest(self, alive: BoolArray) -> BoolArray:
-        """The mask that keeps the shortest unit that may be kept alone."""
-        free = np.flatnonzero(self.units.free & self.units.in_shots(alive))
+    def shortest(self, alive: BoolArray) -> tuple[BoolArray, BoolArray]:
+        """The mask ``[N]`` that keeps the shortest unit that may be kept alone, and the shots ``[S]`` that stay then.
+
+        Where the shots that stay leave no unit, the unit is in a shot that comes back with all that stays with it.
+        Punctuation is the last resort.
+        """
+        units = self.units
+        telling, stays = units.free & ~units.punctuation.marks, units.in_shots(alive)
+        among = next((each for each in (telling & stays, telling, stays) if each.any()), np.ones_like(stays))
+        places = np.flatnonzero(among)
         keep = self.nothing
-        keep[free[np.argmin(self.costs[free])]] = True
-        return self.close(keep, alive)
+        fixed = np.append(np.bincount(units.shot + 1, self.costs * units.kept_with_shot, len(alive) + 1)[1:], 0.0)
+        prices = self.costs + np.where(stays, 0.0, fixed[units.shot])
+        keep[places[np.argmin(prices[places])]] = True
+        alive = alive | units.shots_of(keep)
+        return self.close(keep, alive) | keep, alive
 
     def text(self, span: Span) -> str:
         """The source text of a span."""

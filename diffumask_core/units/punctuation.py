@@ -22,12 +22,14 @@ class Punctuation:
         clung_to: ``[C]``, the unit beside each.
         ends: ``[E]``, marks that end a clause, which stay only if something of the clause stays.
         begins: ``[E]``, the first unit of each of these clauses.
+        marks: ``[N]``, whether a unit is one of these marks.
     """
 
     clings: IntArray
     clung_to: IntArray
     ends: IntArray
     begins: IntArray
+    marks: BoolArray
 
     @classmethod
     def of(cls, text: str, spans: IntArray, prose: BoolArray) -> "Punctuation":
@@ -50,7 +52,9 @@ class Punctuation:
         clings = np.array([*closing, *opening], dtype=np.int64)
         clung_to = np.array([*(unit - 1 for unit in closing), *(unit + 1 for unit in opening)], dtype=np.int64)
         begins = np.array([0, *(unit + 1 for unit in ends[:-1])][: len(ends)], dtype=np.int64)
-        return cls(clings, clung_to, np.array(ends, dtype=np.int64), begins)
+        marks = np.zeros(len(spans), dtype=bool)
+        marks[np.array([*closing, *opening, *ends], dtype=np.int64)] = True
+        return cls(clings, clung_to, np.array(ends, dtype=np.int64), begins, marks)
 
     def thin(self, mask: BoolArray) -> BoolArray:
         """A mask ``[N]`` without the marks that would stand alone."""
