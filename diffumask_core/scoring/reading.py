@@ -5,6 +5,7 @@ Nothing is encoded for that.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -106,8 +107,8 @@ def read(units: Units, query: str, counter: TokenCounter, marks: bool) -> Readin
     """
     text = units.layout.text
     total = sum(counter.count(text[start:end]) for start, end in units.layout.segments)
-    before = [0, *units.spans[:-1, 1].tolist()]
-    pieces = [text[start:end] for start, end in zip(before, units.spans[:, 1].tolist(), strict=True)]
+    edges = [0, *units.spans[:, 1].tolist()]
+    pieces = [text[start:end] for start, end in pairwise(edges)]
     costs = np.array(counter.count_each(pieces), dtype=np.float64)
     costs *= total / max(costs.sum(), 1)
     return Reading(units, query, counter, total, costs, MarkPlan(units, costs, counter.count, marks))

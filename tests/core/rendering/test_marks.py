@@ -16,13 +16,14 @@ from diffumask_core.rendering.marks import mark_text
 
 NAMES = ["Ann", "Bo", "Cy", "Di", "Ed", "Flo", "Gus", "Hal"]
 LOG = "\n".join(
-    f"2026-03-0{day} 10:00:00 INFO {name} told all of {name} that {name} is on the pier" for day, name in enumerate(NAMES, 1)
+    f"2026-03-0{day} 10:00:00 INFO {name} told all of {name} that {name} is on the pier"
+    for day, name in enumerate(NAMES, 1)
 )
 ALIKE = "\n".join(f"2026-03-0{day} 10:00:00 INFO job {day} started on node {day} of the pier" for day in range(1, 9))
-TABLE = "\n".join(["id,name,city", *(f"{number},{name},{name} on Sea by the Pier" for number, name in enumerate(NAMES))])
-RECORDS = [
-    {"id": number, "name": name, "note": f"the {name} of {name}"} for number, name in enumerate(NAMES, 1)
-]
+TABLE = "\n".join(
+    ["id,name,city", *(f"{number},{name},{name} on Sea by the Pier" for number, name in enumerate(NAMES))]
+)
+RECORDS = [{"id": number, "name": name, "note": f"the {name} of {name}"} for number, name in enumerate(NAMES, 1)]
 
 
 def left(text: str | Layout, *keep: str, marks: bool = True) -> Rendered:
@@ -172,14 +173,16 @@ def test_each_text_of_a_conversation_has_its_own_marks() -> None:
         {"role": "user", "content": "What does the log say?"},
         {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "a", "arguments": "{}"}}]},
         {"role": "tool", "content": LOG},
-        {"role": "tool", "content": TABLE},
+        {"role": "tool", "content": ALIKE},
     ]
-    kept = left(messages_layout(conversation).layout, "Ann told")
-    assert [(mark.noun, mark.count) for mark in kept.marks] == [("line", 7), ("row", 8)]
+    kept = left(messages_layout(conversation).layout, "Hal told")
+    assert [mark.count for mark in kept.marks] == [7, 8]
 
 
 LINES = st.lists(
-    st.sampled_from([*LOG.split("\n"), *ALIKE.split("\n"), "2026-03-04 10:00:00 INFO Di", "2026-03-05 09:00:00 WARN no"]),
+    st.sampled_from(
+        [*LOG.split("\n"), *ALIKE.split("\n"), "2026-03-04 10:00:00 INFO Di", "2026-03-05 09:00:00 WARN no"]
+    ),
     min_size=3,
     max_size=14,
 )
@@ -187,7 +190,9 @@ LINES = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(lines=LINES, in_json=st.booleans(), data=st.data())
-def test_no_mark_is_dearer_than_its_gap_and_none_is_missing(lines: list[str], in_json: bool, data: st.DataObject) -> None:
+def test_no_mark_is_dearer_than_its_gap_and_none_is_missing(
+    lines: list[str], in_json: bool, data: st.DataObject
+) -> None:
     text = json.dumps([{"line": line} for line in lines]) if in_json else "\n".join(lines)
     reading = read_prompt(Layout(text), Options(keep_rate=0.5, tokenizer=words))
     size = len(reading.units)

@@ -77,7 +77,9 @@ class TestUnits:
     @settings(max_examples=60, deadline=None)
     @given(
         st.lists(
-            st.sampled_from([LOG, DIFF, json.dumps(RECORDS), '{"a": [1, {"b": "c d"}]}', "Not a word.", "\n", "- x", "é{"]),
+            st.sampled_from(
+                [LOG, DIFF, json.dumps(RECORDS), '{"a": [1, {"b": "c d"}]}', "Not a word.", "\n", "- x", "é{"]
+            ),
             max_size=6,
         ).map("\n".join)
     )
