@@ -2,6 +2,7 @@
 
 import json
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -219,11 +220,11 @@ PIECES = [
 )
 def test_units_of_regions_are_in_order_within_the_text(text: str) -> None:
     regions = find_regions(text)
-    assert all(before.span[1] <= after.span[0] for before, after in zip(regions, regions[1:], strict=False))
+    assert all(before.span[1] <= after.span[0] for before, after in pairwise(regions))
     every = [region for outer in regions for region in outer.walk()]
     units = sorted(span for region in every for span in region.units)
     assert all(0 <= start < end <= len(text) for start, end in units)
-    assert all(before[1] <= after[0] for before, after in zip(units, units[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(units))
     for region in every:
         assert all(region.span[0] <= inner.span[0] <= inner.span[1] <= region.span[1] for inner in region.inner)
         assert [*region.units] == sorted(region.units)

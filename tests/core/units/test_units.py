@@ -34,7 +34,10 @@ def left(of: Units, *keep: str) -> str:
 
 
 LOG = "\n".join(f"2026-03-0{day} 10:00:00 INFO job-{day} started on node-{day}" for day in range(1, 5))
-DIFF = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,3 +1,3 @@\n def walk(n):\n-    return n\n+    return n + 1\n"
+DIFF = (
+    "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,3 +1,3 @@\n"
+    " def walk(n):\n-    return n\n+    return n + 1\n"
+)
 RECORDS = [{"id": number, "name": name} for number, name in enumerate(["Ann", "Bo", "Cy", "Di"], 1)]
 
 
