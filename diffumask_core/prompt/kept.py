@@ -64,11 +64,11 @@ def _marked(layout: Layout) -> tuple[list[Span], list[Span]]:
 def _footholds(layout: Layout, options: Options) -> list[Span]:
     """The first character of each segment, unless a mark can stand for all of the segment."""
     found: list[Span] = []
+    lines = [series.items for region in layout.regions for series in region.series if series.form == "line"]
+    marked = merge_spans([(items[0][0], items[-1][1]) for items in lines if items]) if options.marks else []
     for start, end in layout.segments:
         text = layout.text[start:end]
         first = start + len(text) - len(text.lstrip())
-        lines = [series.items for region in layout.regions for series in region.series if series.form == "line"]
-        in_series = options.marks and any(items and items[0][0] <= first < items[-1][1] for items in lines)
-        if first < end and not in_series:
+        if first < end and not clip_spans(marked, (first, first + 1)):
             found.append((first, first + 1))
     return found

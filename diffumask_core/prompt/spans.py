@@ -35,9 +35,9 @@ def merge_spans(spans: Sequence[Span]) -> list[Span]:
 
 
 def spans_between(spans: Sequence[Span], within: Span) -> Iterator[Span]:
-    """The parts of a stretch that lie in none of the spans, in order."""
+    """The parts of a stretch that lie in none of the spans, which are as `merge_spans` gives them, in order."""
     position = within[0]
-    for start, end in clip_spans(merge_spans(spans), within):
+    for start, end in clip_spans(spans, within):
         if position < start:
             yield position, start
         position = end

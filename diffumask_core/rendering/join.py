@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise, zip_longest
+from itertools import chain, pairwise, zip_longest
 from operator import attrgetter
 
 import numpy as np
@@ -15,6 +15,7 @@ from diffumask_core.rendering.marks import Mark, PlacedMark
 from diffumask_core.units.units import Units
 
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 
 _BLANK_LINE = regex.compile(r"\n[^\S\n]*\r?\n")
 _ESCAPED_BLANK_LINE = regex.compile(r"\\n(?:[ \t]|\\t|\\r)*+\\n")
@@ -49,22 +50,25 @@ def render_range(units: Units, mask: BoolArray, placed: Sequence[PlacedMark], fi
         first: The first unit of the range.
         last: The unit after the last one.
     """
-    source, spans = units.layout.text, units.spans
-    marks = placed[
-        bisect_left(placed, first, key=attrgetter("unit")) : bisect_left(placed, last, key=attrgetter("unit"))
-    ]
-    parts: list[str] = []
-    kept: list[Span] = []
-    waiting = 0
-    before = -1
-    for begin, end in _runs(units, mask, first, last):
-        stop = bisect_left(marks, begin, key=attrgetter("unit"))
-        parts.append(_joint(units, before, begin, marks[waiting:stop]))
-        waiting, before = stop, end - 1
-        kept.append((int(spans[begin, 0]), int(spans[end - 1, 1])))
-        parts.append(source[slice(*kept[-1])])
-    parts.append(_joint(units, before, -1, marks[waiting:]))
-    return Rendered("".join(parts), kept, [each.mark for each in marks])
+    source = units.layout.text
+    marks = placed[_index(placed, first) : _index(placed, last)]
+    begins, ends = _runs(units, mask, first, last)
+    if not len(begins):
+        return Rendered(_joint(units, -1, -1, marks), [], [each.mark for each in marks])
+    kept = list(zip(units.spans[begins, 0].tolist(), units.spans[ends - 1, 1].tolist(), strict=True))
+    # Most joints are a blank; only the others are looked at one by one.
+    joints = [" "] * (len(kept) - 1)
+    stops = np.searchsorted([each.unit for each in marks], begins)
+    special = ~units.joins.are_plain(ends[:-1] - 1, begins[1:]) | (np.diff(stops) > 0)
+    special |= units.segment[ends[:-1] - 1] != units.segment[begins[1:]]
+    for number in np.flatnonzero(special).tolist():
+        between = marks[stops[number] : stops[number + 1]]
+        joints[number] = _joint(units, int(ends[number]) - 1, int(begins[number + 1]), between)
+    head = _joint(units, -1, int(begins[0]), marks[: stops[0]])
+    tail = _joint(units, int(ends[-1]) - 1, -1, marks[stops[-1] :])
+    pieces = [source[start:end] for start, end in kept]
+    text = "".join(chain.from_iterable(zip([head, *joints], pieces, strict=True))) + tail
+    return Rendered(text, kept, [each.mark for each in marks])
 
 
 def render_segments(units: Units, mask: BoolArray, placed: Sequence[PlacedMark]) -> list[Rendered | None]:
@@ -76,6 +80,9 @@ def render_segments(units: Units, mask: BoolArray, placed: Sequence[PlacedMark])
     source = units.layout.text
     for start, end in units.layout.segments:
         first, last = units.at((start, end))
+        if not mask[first:last].any() and _index(placed, first) == _index(placed, last):
+            rendered.append(None)
+            continue
         left = render_range(units, mask, placed, first, last)
         text, spans = left.text, left.spans
         if spans and mask[first]:
@@ -92,14 +99,22 @@ def kept_text(units: Units, mask: BoolArray) -> str:
     return left.text if left else ""
 
 
-def _runs(units: Units, mask: BoolArray, first: int, last: int) -> list[tuple[int, int]]:
-    """Runs of kept units with nothing dropped between them; none crosses the border of a segment."""
+def _index(placed: Sequence[PlacedMark], unit: int) -> int:
+    """How many of the marks, which are in order, stand before a unit."""
+    return bisect_left(placed, unit, key=attrgetter("unit"))
+
+
+def _runs(units: Units, mask: BoolArray, first: int, last: int) -> tuple[IntArray, IntArray]:
+    """The first unit of each run of kept units with nothing dropped between them, and the unit after its last.
+
+    No run crosses the border of a segment.
+    """
     kept = np.flatnonzero(mask[first:last]) + first
-    if not len(kept):
-        return []
-    breaks = np.flatnonzero((np.diff(kept) > 1) | (np.diff(units.segment[kept]) > 0)) + 1
-    begins, ends = kept[np.insert(breaks, 0, 0)], kept[np.append(breaks, len(kept)) - 1] + 1
-    return list(zip(begins.tolist(), ends.tolist(), strict=True))
+    opens = np.ones(len(kept), dtype=bool)
+    opens[1:] = (kept[1:] - kept[:-1] > 1) | (units.segment[kept[1:]] != units.segment[kept[:-1]])
+    closes = np.ones(len(kept), dtype=bool)
+    closes[:-1] = opens[1:]
+    return kept[opens], kept[closes] + 1
 
 
 def _joint(units: Units, before: int, after: int, marks: Sequence[PlacedMark]) -> str:

@@ -26,7 +26,7 @@ class Mark:
     Attributes:
         text: The mark as it stands in the output.
         span: The stretch of the source from the first to the last item that was left out.
-        count: How many items were left out.
+        count: How many items were left out; of items of several lines, how many lines.
         noun: What each item is, such as ``"line"``.
     """
 
@@ -90,7 +90,7 @@ class MarkPlan:
         self._first, self._end = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
         self._owner = np.repeat(np.arange(len(self._series)), [len(series.items) for series in self._series])
         self._like = _numbers_of_alike(self._series)
-        self._sizes = self._sizes_of_items()
+        self._sizes = _sizes_of(self._series, units, self._first)
         self._price: dict[tuple[int, int], float] = {}
 
     def spared(self, mask: BoolArray, stays: BoolArray) -> BoolArray:
@@ -103,8 +103,7 @@ class MarkPlan:
         cheap: BoolArray = np.zeros(len(mask), dtype=bool)
         for first, last in self._gaps(mask, stays):
             start, end = self._first[first], self._end[last - 1]
-            count = int(self._sizes[first:last].sum())
-            if self._paid[end] - self._paid[start] <= self._mark_cost(int(self._owner[first]), count):
+            if self._paid[end] - self._paid[start] <= self._mark_cost(int(self._owner[first]), self._size(first, last)):
                 cheap[start:end] = True
         return cheap
 
@@ -139,15 +138,9 @@ class MarkPlan:
         ends[:-1] &= ~gone[1:] | (self._owner[1:] != self._owner[:-1])
         return list(zip(np.flatnonzero(opens).tolist(), (np.flatnonzero(ends) + 1).tolist(), strict=True))
 
-    def _sizes_of_items(self) -> IntArray:
-        """``[I]``, how much each item counts in a mark: an item of several lines, such as a change, counts them all."""
-        text, newline = self._units.layout.text, self._units.joins.newline
-        items = [(series.noun, item) for series in self._series for item in series.items]
-        sizes = [
-            text.count(newline(first), *item) + 1 if noun == "line" else 1
-            for (noun, item), first in zip(items, self._first.tolist(), strict=True)
-        ]
-        return np.array(sizes, dtype=np.int64)
+    def _size(self, first: int, last: int) -> int:
+        """How many a mark counts in a run of items."""
+        return int(self._sizes[first:last].sum())
 
     def _mark_cost(self, series: int, count: int) -> float:
         """The most tokens of a mark with what parts it from its neighbours."""
@@ -163,11 +156,11 @@ class MarkPlan:
     def _placed(self, first: int, last: int, known: BoolArray) -> PlacedMark:
         series = self._series[self._owner[first]]
         start, end = int(self._first[first]), int(self._end[last - 1])
-        sizes = self._sizes[first:last]
-        count, similar = int(sizes.sum()), int(sizes[known[self._like[first:last]]].sum())
-        text = _written(series, mark_text(count, series.noun, similar))
+        size, repeated = self._size(first, last), known[self._like[first:last]]
+        similar = int(self._sizes[first:last][repeated].sum())
+        text = _written(series, mark_text(size, series.noun, similar))
         spans = self._units.spans
-        mark = Mark(text, (int(spans[start, 0]), int(spans[end - 1, 1])), count, series.noun)
+        mark = Mark(text, (int(spans[start, 0]), int(spans[end - 1, 1])), size, series.noun)
         if series.form == "line":
             newline = self._units.joins.newline(start)
             return PlacedMark(mark, start, newline, newline)
@@ -213,6 +206,18 @@ def _numbers_of_alike(series: Sequence[Series]) -> IntArray:
         for value in each.alike or [None] * len(each.items):
             like.append(-1 if value is None else numbers.setdefault((owner, value), len(numbers)))
     return np.array(like, dtype=np.int64)
+
+
+def _sizes_of(series: Sequence[Series], units: Units, first: IntArray) -> IntArray:
+    """``[I]``, how many a mark counts each item as: an item of several lines counts as its lines."""
+    sizes: list[int] = []
+    for each in series:
+        for number, item in enumerate(each.items):
+            newline = units.joins.newline(int(min(first[len(sizes)], len(units) - 1)))
+            parts = units.layout.text[slice(*item)].split(newline) if each.noun == "line" else []
+            lines = max(sum(bool(part.strip()) for part in parts), 1)
+            sizes.append(each.sizes[number] if each.sizes else lines)
+    return np.array(sizes, dtype=np.int64)
 
 
 def _written(series: Series, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +11,18 @@ from diffumask_core.options import Options
 from diffumask_core.scoring.reading import Reading
 
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 # A prompt of so few tokens is not shortened unless a number of tokens is asked for: there is little to save in it.
 SMALL_PROMPT = 50
 _FILL_TRIES = 12
+_MOST_TRIES = 60
+_MUCH = 0.05
+# So many counts follow estimates before the search bisects.
+_BY_COST = 8
+# A unit may cost so many tokens less among others than alone.
+_LOOSE = 2
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ def budget_of(reading: Reading, pinned: BoolArray, options: Options) -> Budget:
     return Budget(min(least + int(options.keep_rate * may_go), reading.total), least)
 
 
-def fit_budget(reading: Reading, alive: BoolArray, ranked: npt.NDArray[np.int64], guess: int, limit: int) -> BoolArray:
+def fit_budget(reading: Reading, alive: BoolArray, ranked: IntArray, guess: int, limit: int) -> BoolArray:
     """Keeps units in the order of their rank up to a limit of tokens.
 
     Token counts are not additive, so the limit is met by counting whole texts: a search for how many units fit, from a
@@ -63,47 +72,57 @@ def fit_budget(reading: Reading, alive: BoolArray, ranked: npt.NDArray[np.int64]
         ``[N]``, whether each unit is kept, scaffold included.
     """
 
-    def closed(units: npt.NDArray[np.int64]) -> BoolArray:
+    def closed(units: IntArray) -> BoolArray:
         mask = reading.nothing
         mask[units] = True
         return reading.close(mask, alive)
 
-    def fits(number: int) -> bool:
-        return number == 0 or reading.count(closed(ranked[:number]), alive) <= limit
+    def tokens(number: int) -> int:
+        return reading.count(closed(ranked[:number]), alive)
 
-    low, high = _bracket(fits, guess, len(ranked))
-    while high - low > 1:
-        middle = (low + high) // 2
-        if fits(middle):
-            low = middle
-        else:
-            high = middle
-    chosen, mask = ranked[:low], closed(ranked[:low])
+    most = _most_that_fit(tokens, np.cumsum(reading.costs[ranked]), guess, limit)
+    chosen, mask = ranked[:most], closed(ranked[:most])
     used = reading.count(mask, alive)
-    for unit in ranked[low + 1 : low + 1 + _FILL_TRIES]:
-        if used >= limit:
+    tries = 0
+    for unit in ranked[most + 1 :]:
+        spare = limit - used
+        # Where lines and records are large, much can be spare: then it is worth more tries.
+        if spare <= 0 or tries >= (_FILL_TRIES if spare < _MUCH * limit else _MOST_TRIES):
             break
+        if reading.costs[unit] > spare + _LOOSE:
+            continue
+        tries += 1
         larger = closed(np.append(chosen, unit))
-        if (tokens := reading.count(larger, alive)) <= limit:
-            chosen, mask, used = np.append(chosen, unit), larger, tokens
+        if (counted := reading.count(larger, alive)) <= limit:
+            chosen, mask, used = np.append(chosen, unit), larger, counted
     return mask
 
 
-def _bracket(fits: Callable[[int], bool], guess: int, most: int) -> tuple[int, int]:
-    """A number that fits and a larger one that does not (``most + 1`` where all fit), searched outwards."""
-    step = 2
-    if fits(guess):
-        low = guess
-        while low < most:
-            high = min(low + step, most)
-            if not fits(high):
-                return low, high
-            low, step = high, 4 * step
-        return most, most + 1
-    high = guess
-    while high > 0:
-        low = max(high - step, 0)
-        if fits(low):
-            return low, high
-        high, step = low, 4 * step
-    return 0, 1
+def _most_that_fit(tokens: Callable[[int], int], costs: FloatArray, guess: int, limit: int) -> int:
+    """A number of units that fits where one more does not; 0 where no unit fits.
+
+    Each count tells how far the limit is, at the estimated cost of the units between; steps to the same side double.
+    A tokenizer for which that leads nowhere is met by bisection.
+
+    Args:
+        tokens: From a number of units to tokens.
+        costs: ``[R]``, what the first one, the first two, ... of the units cost by estimate.
+        guess: About how many of them fit.
+        limit: The most tokens.
+    """
+    low, high = 0, len(costs) + 1
+    number, step, fitted = guess, 1, None
+    for tried in count():
+        if high - low <= 1:
+            break
+        number = min(max(number, low + 1), high - 1)
+        spare = limit - tokens(number)
+        fits = spare >= 0
+        low, high = (number, high) if fits else (low, number)
+        step = 2 * step if fits is fitted else 1
+        fitted = fits
+        expected = int(np.searchsorted(costs, costs[number - 1] + spare, side="right"))
+        number = max(expected, low + step) if fits else min(expected, high - step)
+        if tried >= _BY_COST or not low < number < high:
+            number = (low + high) // 2
+    return low

@@ -12,6 +12,7 @@ BoolArray = npt.NDArray[np.bool_]
 _NEAR_COPY = 0.8
 _RUN = 3
 _SKETCH = 8
+_BUCKET = 16
 _PRIME = (1 << 31) - 1
 
 
@@ -19,7 +20,8 @@ def copies(texts: Sequence[str], groups: Sequence[str | None]) -> BoolArray:
     """Which texts are copies or near copies of an earlier text of the same group: ``[T]``.
 
     Candidates share one of a few smallest hashes of their runs of three words (Broder, "On the resemblance and
-    containment of documents", 1997), so the time is linear in the number of texts that are not alike.
+    containment of documents", 1997). Of the texts that share a hash only the first few are candidates by that hash:
+    texts that begin with the same page of words would all be compared with each other.
     """
     shingles = [_runs_of_words(text) for text in texts]
     buckets: dict[tuple[str | None, int, int], list[int]] = {}
@@ -30,7 +32,9 @@ def copies(texts: Sequence[str], groups: Sequence[str | None]) -> BoolArray:
         found[number] = any(_overlap(own, shingles[other]) >= _NEAR_COPY for other in near)
         if not found[number]:
             for key in keys:
-                buckets.setdefault(key, []).append(number)
+                bucket = buckets.setdefault(key, [])
+                if len(bucket) < _BUCKET:
+                    bucket.append(number)
     return found
 
 

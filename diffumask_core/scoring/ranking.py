@@ -14,6 +14,10 @@ BoolArray = npt.NDArray[np.bool_]
 # What similarity to a better shot costs, and what bringing a label that no better shot has is worth.
 _REDUNDANCY_WEIGHT = 1.0
 _COVERAGE_BONUS = 1.0
+# Answers are labels where there are at most so many different ones for each shot.
+_LABEL_SHARE = 0.75
+# Numbers are more often results of a calculation, of which two can be equal by chance, than labels such as stars.
+_NUMBER_SHARE = 0.5
 # What a copy of another shot loses: more than any utility can make up for.
 _COPY_PENALTY = 1000.0
 # What a retriever's score one standard deviation above the mean adds to a utility.
@@ -64,6 +68,9 @@ def rank_shots(
     directions = vectors - vectors.mean(0)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True).clip(1e-6)
     are_labels = count_labels(answers) > 0
+    with_label: dict[str | None, list[int]] = {}
+    for number, answer in enumerate(answers):
+        with_label.setdefault(answer, []).append(number)
     value = utilities.astype(np.float64) - _COPY_PENALTY * repeated
     if are_labels:
         value += [_COVERAGE_BONUS * (answer is not None) for answer in answers]
@@ -78,7 +85,7 @@ def rank_shots(
         nearest = np.maximum(nearest, directions @ directions[best])
         if are_labels and answers[best] not in covered:
             covered.add(answers[best])
-            value[[number for number, answer in enumerate(answers) if answer == answers[best]]] -= _COVERAGE_BONUS
+            value[with_label[answers[best]]] -= _COVERAGE_BONUS
     return labels_first(order, answers) if are_labels else np.array(order, dtype=np.int64)
 
 
@@ -91,6 +98,8 @@ def labels_first(order: Sequence[int], answers: Sequence[str | None]) -> IntArra
 
 
 def count_labels(answers: Sequence[str | None]) -> int:
-    """How many labels shots have; 0 where no two have the same answer, so that answers are no labels."""
+    """How many labels shots have; 0 where hardly two have the same answer, so that answers are no labels."""
     given = [answer for answer in answers if answer is not None]
-    return len(set(given)) if len(set(given)) < len(given) else 0
+    distinct = len(set(given))
+    share = _NUMBER_SHARE if any(map(str.isdigit, "".join(given))) else _LABEL_SHARE
+    return distinct if distinct <= share * len(given) else 0

@@ -84,12 +84,23 @@ class Reading:
         """Tokens of a budget that are left for units that are decided one by one when these shots stay."""
         return float(limit - self.count(self.close(self.nothing, alive), alive))
 
-    def shortest(self, alive: BoolArray) -> BoolArray:
-        """The mask that keeps the shortest unit that may be kept alone."""
-        free = np.flatnonzero(self.units.free & self.units.in_shots(alive))
+    def total_of(self, alive: BoolArray) -> float:
+        """About how many tokens these shots have as they stand, with the text outside shots."""
+        return float(self.costs[self.units.in_shots(alive)].sum())
+
+    def shortest(self, alive: BoolArray) -> tuple[BoolArray, BoolArray]:
+        """The mask that keeps the shortest unit that may be kept alone, and the shots that stay with that unit.
+
+        Args:
+            alive: ``[S]``, the shots that the unit is to be from, unless none of them has a unit.
+        """
+        free = self.units.free if self.units.free.any() else self.units.kept_with_shot
+        near = free & self.units.in_shots(alive)
+        choice = np.flatnonzero(near if near.any() else free)
         keep = self.nothing
-        keep[free[np.argmin(self.costs[free])]] = True
-        return self.close(keep, alive)
+        keep[choice[np.argmin(self.costs[choice])]] = True
+        alive = alive | self.units.shots_of(keep)
+        return self.close(keep, alive), alive
 
     def text(self, span: Span) -> str:
         """The source text of a span."""
@@ -107,8 +118,7 @@ def read(units: Units, query: str, counter: TokenCounter, marks: bool) -> Readin
     """
     text = units.layout.text
     total = sum(counter.count(text[start:end]) for start, end in units.layout.segments)
-    edges = [0, *units.spans[:, 1].tolist()]
-    pieces = [text[start:end] for start, end in pairwise(edges)]
+    pieces = [text[start:end] for start, end in pairwise([0, *units.spans[:, 1].tolist()])]
     costs = np.array(counter.count_each(pieces), dtype=np.float64)
     costs *= total / max(costs.sum(), 1)
     return Reading(units, query, counter, total, costs, MarkPlan(units, costs, counter.count, marks))

@@ -1,5 +1,6 @@
 """The shot level: how many shots a budget can carry, and which."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,10 @@ BoolArray = npt.NDArray[np.bool_]
 
 # A shot of which less than this share of its words is left tells an LLM little: about the tight level of the labels.
 READABLE_SHARE = 0.3
-# About three words: with fewer a text does not tell what its label means.
-_LEAST_TOKENS = 5.0
+# About three words: with fewer a text hardly tells what its label means.
+_FOOTING_TOKENS = 5.0
+# A label that an LLM has never seen cannot be given, so for the sake of a label about one word is enough.
+_LEAST_TOKENS = 2.0
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,53 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
     room = budget.limit - float(costs[units.protected].sum())
     share = READABLE_SHARE if options.token_level else 1.0
     alive = shots_within(order, shot_costs, room, other, pinned, share, scores.labels)
-    # Costs of units are estimates: shots go until what stays with them fits.
+    # A copy tells nothing new: copies go before anything else is shortened.
     for shot in order[::-1]:
-        if reading.room(budget.limit, alive) >= 0:
-            break
-        alive[shot] = pinned[shot]
-    return alive
+        if scores.repeated[shot] and reading.total_of(alive) > budget.limit:
+            alive[shot] = pinned[shot]
+    if reading.room(budget.limit, alive) >= 0:
+        return alive
+    # Costs of units are estimates: shots go, the least useful first, until what stays with them fits.
+    going = order[alive[order] & ~pinned[order]]
+
+    def of_best(number: int) -> BoolArray:
+        return with_best(pinned, going, number)
+
+    return of_best(_last_that_holds(lambda number: reading.room(budget.limit, of_best(number)) >= 0, len(going)))
+
+
+def _last_that_holds(holds: Callable[[int], bool], end: int) -> int:
+    """The largest number below `end` that holds, where all smaller ones do too; 0 where none does."""
+    low, high = 0, end
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def footing_first(reading: Reading, ranked: IntArray) -> IntArray:
+    """Ranked units, those in front without which an exemplar would be left with its markers and its answer alone.
+
+    Of each exemplar these are its best units, some words in all: an answer without an input teaches nothing. All
+    exemplars come to their first word before any comes to its second one.
+
+    Args:
+        reading: The prompt.
+        ranked: Units that can be kept, best first.
+    """
+    units = reading.units
+    exemplars = [number for number, shot in enumerate(units.layout.shots) if shot.answer]
+    places = np.flatnonzero(np.isin(units.shot[ranked], exemplars))
+    # In the order of shots, and of rank within each.
+    places = places[np.argsort(units.shot[ranked[places]], kind="stable")]
+    shots, costs = units.shot[ranked[places]], reading.costs[ranked[places]]
+    before = np.cumsum(costs) - costs
+    first_of_shot = np.searchsorted(shots, shots)
+    spent = np.full(len(ranked), np.inf)
+    spent[places] = before - before[first_of_shot]
+    spent[spent >= _FOOTING_TOKENS] = np.inf
+    in_turn: IntArray = ranked[np.argsort(spent, kind="stable")]
+    return in_turn
 
 
 def with_best(pinned: BoolArray, order: IntArray, count: int) -> BoolArray:
@@ -129,11 +173,17 @@ def without_starved(
     total = np.bincount(units.shot[in_shot], costs[in_shot], minlength=len(alive))
     kept = np.bincount(units.shot[in_shot & above], costs[in_shot & above], minlength=len(alive))
     starved = (total > 0) & (kept < READABLE_SHARE * total) & alive & ~with_best(pinned, scores.order, scores.labels)
+    going = scores.order[starved[scores.order]]
+
+    def with_first(number: int) -> BoolArray:
+        return with_best(alive & ~starved, going, number)
+
+    def falls_short(number: int) -> bool:
+        rest = with_first(number)
+        return bool(costs[units.free & units.in_shots(rest)].sum() < reading.room(budget.limit, rest))
+
     # Never so many that the rest could not fill the budget: the best of them stay.
-    for shot in scores.order[starved[scores.order]]:
-        rest = alive & ~starved
-        if costs[units.free & units.in_shots(rest)].sum() >= reading.room(budget.limit, rest):
-            break
-        starved[shot] = False
+    spared = 1 + _last_that_holds(falls_short, len(going)) if len(going) and falls_short(0) else 0
+    fed = with_first(spared)
     # Some tokenizers count more tokens in less text.
-    return alive & ~starved if reading.room(budget.limit, alive & ~starved) >= 0 else alive
+    return fed if reading.room(budget.limit, fed) >= 0 else alive

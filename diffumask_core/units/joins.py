@@ -1,5 +1,6 @@
 """What a joint between two kept units has to know of them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,16 +25,20 @@ class Joins:
         syntax: ``[N]``, brackets, commas, keys and quotes of JSON, which stand close to what they belong to.
         begins_in: ``[N]``, the number of the JSON string in which the unit begins, -1 outside strings.
         ends_in: ``[N]``, the number of the JSON string in which the unit ends, -1 outside strings.
+        begins_on: ``[N]``, the line of the text on which the unit begins.
+        ends_on: ``[N]``, the line of the text on which the unit ends.
     """
 
     value: IntArray
     syntax: BoolArray
     begins_in: IntArray
     ends_in: IntArray
+    begins_on: IntArray
+    ends_on: IntArray
 
     @classmethod
-    def of(cls, regions: Sequence[Region], spans: IntArray) -> "Joins":
-        """Looks units ``[N, 2]`` up in regions."""
+    def of(cls, text: str, regions: Sequence[Region], spans: IntArray) -> "Joins":
+        """Looks units ``[N, 2]`` of a text up in its regions and lines."""
         rules = [rule.span for region in regions if region.kind in _JSON_KINDS for rule in region.scaffold]
         syntax = np.zeros(len(spans), dtype=bool)
         syntax[np.searchsorted(spans[:, 1], [start for start, _ in rules], side="right")] = True
@@ -41,7 +46,19 @@ class Joins:
         strings = disjoint_spans([region.span for region in regions if region.escaped])
         # The first word of a string belongs to the unit that opens the string, so a string's region begins behind it.
         begins, ends = _number_at(strings, spans[:, 0]), _number_at(strings, spans[:, 1])
-        return cls(_number_at(values, spans[:, 0]), syntax, begins, ends)
+        breaks = [match.start() for match in re.finditer("\n", text)]
+        on = np.searchsorted(np.array(breaks, dtype=np.int64), spans)
+        return cls(_number_at(values, spans[:, 0]), syntax, begins, ends, on[:, 0], on[:, 1])
+
+    def are_plain(self, before: IntArray, after: IntArray) -> BoolArray:
+        """Whether a blank is all that parts each of P pairs of units of one segment: ``[P]``.
+
+        Such pairs stand on one line, and not both in the same JSON value or string.
+        """
+        plain: BoolArray = self.ends_on[before] == self.begins_on[after]
+        plain &= (self.value[before] < 0) | (self.value[before] != self.value[after])
+        plain &= (self.ends_in[before] < 0) | (self.ends_in[before] != self.begins_in[after])
+        return plain
 
     def newline(self, unit: int) -> str:
         """A line break as it is written where a unit begins."""

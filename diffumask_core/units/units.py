@@ -79,11 +79,11 @@ class Units:
             found = turning_words(layout.text, start, end)
             bound += [word for word, _ in found]
             turns += [_turn(word, governed) for word, governed in found]
-        rules = [rule for region in regions for rule in region.scaffold]
+        rules = [rule for region in regions for rule in region.scaffold if marks or not rule.marked]
         bound += [rule.span for rule in rules]
         first_word, spans = _runs(words, disjoint_spans(bound))
         complete = [] if marks else [each for region in regions for each in region.complete]
-        scaffold, joins = ScaffoldIndex([*rules, *turns], spans, complete), Joins.of(regions, spans)
+        scaffold, joins = ScaffoldIndex([*rules, *turns], spans, complete), Joins.of(layout.text, regions, spans)
         shot = np.full(len(spans), -1, dtype=np.int64)
         for number, each in enumerate(layout.shots):
             first, last = np.searchsorted(spans[:, 0], each.span)
@@ -119,7 +119,8 @@ class Units:
         """
         stays = self.in_shots(alive)
         required = (self.protected | self.kept_with_shot) & stays
-        closed = self.scaffold.close((keep & stays) | required)
+        # Punctuation first: a mark that goes is no reason for a speaker, a heading or the number of a list item to stay.
+        closed = self.scaffold.close(self.punctuation.thin(keep & stays) | required)
         kept: BoolArray = (self.punctuation.thin(closed) & stays) | required
         return kept
 
@@ -203,7 +204,9 @@ def _cut(words: IntArray, borders: IntArray) -> IntArray:
 
 def _prose(layout: Layout, regions: Sequence[Region]) -> Iterator[Span]:
     """The stretches between units of regions, where each word is a unit of its own."""
-    taken = [span for region in regions for span in (*region.units, *([region.span] if region.escaped else []))]
+    taken = merge_spans(
+        [span for region in regions for span in (*region.units, *([region.span] if region.escaped else []))]
+    )
     for segment in layout.segments:
         yield from spans_between(taken, segment)
 
