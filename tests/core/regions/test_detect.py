@@ -149,7 +149,7 @@ class TestNesting:
 
 class TestOutput:
     def test_lines_beside_regions_that_claim_the_most_are_units(self) -> None:
-        text = f"2 jobs are waiting for you\n{LOG}\nall done in 3 s"
+        text = f"queue: 2 jobs\n{LOG}\n[done] 3 s"
         assert "output" in kinds(find_regions(text))
         units = [text[slice(*unit)] for region in find_regions(text) for unit in region.units]
         assert sorted(units) == sorted(text.split("\n"))

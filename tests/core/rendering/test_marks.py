@@ -111,10 +111,9 @@ def test_a_list_of_json_says_with_an_element_what_went() -> None:
         assert kept["page"] == 1
 
 
-def test_a_list_of_which_nothing_is_left_needs_no_mark() -> None:
+def test_a_list_of_which_nothing_is_left_says_so() -> None:
     kept = left(json.dumps({"total": 8, "items": RECORDS}), "total")
-    assert json.loads(kept.text) == {"total": 8}
-    assert kept.marks == []
+    assert json.loads(kept.text) == {"total": 8, "items": ["[… 8 records left out]"]}
 
 
 def test_json_lines_stay_json_lines() -> None:

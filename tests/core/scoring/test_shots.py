@@ -59,10 +59,10 @@ class TestWithin:
         assert within(5, fixed=[], free=[]) == []
 
     def test_labels_stay_as_far_as_some_words_of_each_can_be_carried(self) -> None:
-        assert within(21, fixed=[2, 2, 2], free=[10, 10, 10], labels=3) == [0, 1, 2]
-        assert within(20.9, fixed=[2, 2, 2], free=[10, 10, 10], labels=3) == [0, 1]
-        assert within(21, fixed=[2, 2, 2], free=[10, 10, 10], labels=2, share=0.9) == [0, 1]
-        assert within(12, fixed=[2, 2, 2], free=[2, 2, 2], labels=3, share=1.0) == [0, 1, 2]
+        assert within(12, fixed=[2, 2, 2], free=[10, 10, 10], labels=3) == [0, 1, 2]
+        assert within(11.9, fixed=[2, 2, 2], free=[10, 10, 10], labels=3) == [0, 1]
+        assert within(12, fixed=[2, 2, 2], free=[10, 10, 10], labels=2, share=0.9) == [0, 1]
+        assert within(9, fixed=[2, 2, 2], free=[1, 1, 1], labels=3, share=2.0) == [0, 1, 2]
 
 
 TEXTS = ["Q " + " ".join([letter * 4] * 10) + f" A {letter}" for letter in "abcd"]
@@ -82,18 +82,26 @@ def reading_of(texts: list[str]) -> Reading:
     return read_prompt(Layout("\n\n".join(texts), shots=tuple(shots)), Options(keep_rate=0.5, tokenizer=words))
 
 
-def scored(order: list[int], labels: int = 0) -> Any:
-    """Scores that hold no more than the order of the shots."""
-    return SimpleNamespace(order=np.array(order, dtype=np.int64), labels=labels)
+def scored(order: list[int], labels: int = 0, copies: tuple[int, ...] = ()) -> Any:
+    """Scores that hold no more than the order of the shots and which of them are copies."""
+    repeated = np.isin(np.arange(len(order)), copies)
+    return SimpleNamespace(order=np.array(order, dtype=np.int64), labels=labels, repeated=repeated)
 
 
 NONE = np.zeros(4, dtype=bool)
 
 
 class TestChoose:
-    def choose(self, limit: int, labels: int = 0, pinned: np.ndarray = NONE, **options: Any) -> list[int]:
+    def choose(
+        self,
+        limit: int,
+        labels: int = 0,
+        pinned: np.ndarray = NONE,
+        copies: tuple[int, ...] = (),
+        **options: Any,
+    ) -> list[int]:
         how = Options(target_tokens=limit, **options)
-        chosen = choose_shots(reading_of(TEXTS), scored([2, 0, 3, 1], labels), pinned, Budget(limit, 0), how)
+        chosen = choose_shots(reading_of(TEXTS), scored([2, 0, 3, 1], labels, copies), pinned, Budget(limit, 0), how)
         return np.flatnonzero(chosen).tolist()
 
     def test_the_best_shots_that_stay_readable(self) -> None:
@@ -104,6 +112,14 @@ class TestChoose:
     def test_without_the_level_of_words_shots_are_whole(self) -> None:
         assert self.choose(26, token_level=False) == [0, 2]
         assert self.choose(25, token_level=False) == [2]
+
+    def test_a_shot_is_whole_even_for_the_sake_of_a_label(self) -> None:
+        assert self.choose(26, labels=4) == [0, 1, 2, 3]
+        assert self.choose(26, labels=4, token_level=False) == [0, 2]
+
+    def test_copies_go_before_anything_is_shortened(self) -> None:
+        assert self.choose(40, copies=(3,)) == [0, 1, 2]
+        assert self.choose(52, copies=(3,)) == [0, 1, 2, 3]
 
     def test_pinned_shots_stay(self) -> None:
         assert self.choose(13, pinned=np.array([False, True, False, False])) == [1, 2]

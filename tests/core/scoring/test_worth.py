@@ -38,20 +38,20 @@ class TestPooling:
         assert set(pool_words(np.full(len(units.words), 1.5), units).tolist()) == {1.5}
 
     def test_where_each_word_is_a_unit_nothing_changes(self) -> None:
-        units = reading_of(Layout("one two three")).units
+        units = reading_of(Layout("oak elm maple")).units
         logits = np.array([0.5, -1.0, 2.0])
         assert pool_words(logits, units).tolist() == logits.tolist()
 
 
 class TestBias:
     def test_a_unit_shares_what_its_shot_lacks_to_the_best(self) -> None:
-        text = "one two\n\nthree four\n\nfive"
+        text = "oak elm\n\nthree pine\n\nfive"
         reading = reading_of(Layout(text, shots=(ShotSpan((0, 7)), ShotSpan((9, 19)))))
         assert unit_bias(reading, np.array([1.0, 3.0])).tolist() == [-2, -2, 0, 0, 0]
         assert unit_bias(reading, None).tolist() == [0] * 5
 
     def test_without_shots_there_is_none(self) -> None:
-        assert unit_bias(reading_of(Layout("one two three")), np.zeros(0)).tolist() == [0, 0, 0]
+        assert unit_bias(reading_of(Layout("oak elm maple")), np.zeros(0)).tolist() == [0, 0, 0]
 
     def test_near_equal_lines_of_a_log_lose_but_for_the_first(self) -> None:
         bias = unit_bias(reading_of(Layout(ALIKE)), None)
@@ -72,11 +72,11 @@ class TestBias:
             function = {"name": "look", "arguments": "{}"}
             return [
                 {"role": "assistant", "content": None, "tool_calls": [{"id": f"c{number}", "function": function}]},
-                {"role": "tool", "tool_call_id": f"c{number}", "content": f"The lamp number{number} was lit."},
+                {"role": "tool", "tool_call_id": f"c{number}", "content": f"Lantern number{number} shines."},
             ]
 
         history = [{"role": "user", "content": "Look at it."}, *call(8), {"role": "assistant", "content": "I have."}]
-        now = {"role": "user", "content": "Is the lamp lit by now?"}
+        now = {"role": "user", "content": "Is it done by now?"}
         layout = messages_layout([*history, now, *(each for number in range(6) for each in call(number))]).layout
         reading = reading_of(layout)
         bias = unit_bias(reading, None)
