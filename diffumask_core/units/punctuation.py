@@ -77,16 +77,15 @@ class Punctuation:
 
 
 def _clauses(text: str, spans: IntArray, marks: IntArray) -> tuple[IntArray, IntArray]:
-    """`ends` and `begins` of marks; a mark that nothing stands before ends no clause."""
-    opens = np.diff(marks, prepend=-1) > 1
-    after_last = np.concatenate([[0], marks[:-1] + 1])[: len(marks)]
-    begins = np.maximum.accumulate(np.where(opens, after_last, -1))
-    ends, begins = marks[begins >= 0], begins[begins >= 0]
+    """`ends` and `begins` of marks; a mark that nothing stands before in its line ends no clause."""
     # A clause ends with its line: a heading is none of what stands below.
     breaks = np.flatnonzero(np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32) == ord("\n"))
-    line = np.searchsorted(breaks, spans[ends, 0])
-    first_of_line = np.searchsorted(spans[:, 0], np.concatenate([[0], breaks])[line])
-    return ends, np.maximum(begins, first_of_line).astype(np.int64)
+    line = np.searchsorted(breaks, spans[marks, 0])
+    first_of_line = np.searchsorted(spans[:, 0], np.concatenate([[0], breaks])[line]).astype(np.int64)
+    start = np.maximum(np.concatenate([[0], marks[:-1] + 1])[: len(marks)], first_of_line)
+    begins = np.maximum.accumulate(np.where(start < marks, start, -1))
+    ends_clause = begins >= first_of_line
+    return marks[ends_clause], begins[ends_clause]
 
 
 def _is_between(text: str, spans: IntArray, unit: int) -> bool:
