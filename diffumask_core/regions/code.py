@@ -22,7 +22,7 @@ _LONGEST_STRING = 400
 def find_code(lines: Lines) -> Iterator[Region]:
     """Finds fenced code, and code that stands free, also printed with line numbers or cut off.
 
-    A fence whose contents are not code is a region with no units but the lines of the fence; see `fence_contents`.
+    A fence whose contents are not code is a region with no units but the lines of the fence; see `find_fenced`.
     """
     yield from _Code(lines).regions()
 

@@ -90,8 +90,9 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
     shot_costs = ShotCosts(per_shot(in_shots & ~units.free), per_shot(in_shots & units.free))
     other = float(costs[units.free & ~in_shots].sum())
     room = budget.limit - float(costs[units.protected].sum())
-    share = READABLE_SHARE if options.token_level else 1.0
-    alive = shots_within(order, shot_costs, room, other, pinned, share, scores.labels)
+    # Without the level of words a shot is whole or gone, and some words of a label's exemplar are not to be had.
+    share, labels = (READABLE_SHARE, scores.labels) if options.token_level else (1.0, 0)
+    alive = shots_within(order, shot_costs, room, other, pinned, share, labels)
     # A copy tells nothing new: copies go before anything else is shortened.
     for shot in order[::-1]:
         if scores.repeated[shot] and reading.total_of(alive) > budget.limit:

@@ -122,9 +122,9 @@ def _lines_of(units: Units) -> BoolArray:
 def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
     """What is added to the logit of each unit ``[N]``, whatever is decided.
 
-    A unit shares the utility of its shot: 0 in the best shot and outside shots, less elsewhere. Utilities are on the scale
-    of logits. Results of a running turn gain by how new they are. Near-equal lines lose but for the first. Lines and records
-    gain that say how something ended, or that the query names.
+    A unit shares the utility of its shot: 0 in the best shot and outside shots, less elsewhere. Utilities are on the
+    scale of logits. Results of a running turn gain by how new they are. Near-equal lines lose but for the first. Lines
+    and records gain that say how something ended, or that the query names.
 
     Args:
         reading: The prompt.

@@ -24,6 +24,7 @@ class Punctuation:
         ends: ``[E]``, marks that end a clause, which stay only if something of the clause stays.
         begins: ``[E]``, the first unit of each of these clauses. Marks in a row, such as ``?!``, end the same clause.
         operators: ``[O]``, signs of a calculation, which stay only beside a unit that stays.
+        marks: ``[N]``, whether a unit is one of these marks.
     """
 
     clings: IntArray
@@ -31,6 +32,7 @@ class Punctuation:
     ends: IntArray
     begins: IntArray
     operators: IntArray
+    marks: BoolArray
 
     @classmethod
     def of(cls, text: str, spans: IntArray, prose: BoolArray) -> "Punctuation":
@@ -55,8 +57,10 @@ class Punctuation:
                 opening.append(unit)
         clings = np.array([*closing, *opening], dtype=np.int64)
         clung_to = np.array([*(unit - 1 for unit in closing), *(unit + 1 for unit in opening)], dtype=np.int64)
+        marks = np.zeros(len(spans), dtype=bool)
+        marks[np.array([*closing, *opening, *ends, *operators], dtype=np.int64)] = True
         clauses = _clauses(text, spans, np.array(ends, dtype=np.int64))
-        return cls(clings, clung_to, *clauses, np.array(operators, dtype=np.int64))
+        return cls(clings, clung_to, *clauses, np.array(operators, dtype=np.int64), marks)
 
     def thin(self, mask: BoolArray) -> BoolArray:
         """A mask ``[N]`` without the marks that would stand alone."""
@@ -73,16 +77,15 @@ class Punctuation:
 
 
 def _clauses(text: str, spans: IntArray, marks: IntArray) -> tuple[IntArray, IntArray]:
-    """`ends` and `begins` of marks; a mark that nothing stands before ends no clause."""
-    opens = np.diff(marks, prepend=-1) > 1
-    after_last = np.concatenate([[0], marks[:-1] + 1])[: len(marks)]
-    begins = np.maximum.accumulate(np.where(opens, after_last, -1))
-    ends, begins = marks[begins >= 0], begins[begins >= 0]
+    """`ends` and `begins` of marks; a mark that nothing stands before in its line ends no clause."""
     # A clause ends with its line: a heading is none of what stands below.
     breaks = np.flatnonzero(np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32) == ord("\n"))
-    line = np.searchsorted(breaks, spans[ends, 0])
-    first_of_line = np.searchsorted(spans[:, 0], np.concatenate([[0], breaks])[line])
-    return ends, np.maximum(begins, first_of_line).astype(np.int64)
+    line = np.searchsorted(breaks, spans[marks, 0])
+    first_of_line = np.searchsorted(spans[:, 0], np.concatenate([[0], breaks])[line]).astype(np.int64)
+    start = np.maximum(np.concatenate([[0], marks[:-1] + 1])[: len(marks)], first_of_line)
+    begins = np.maximum.accumulate(np.where(start < marks, start, -1))
+    ends_clause = begins >= first_of_line
+    return marks[ends_clause], begins[ends_clause]
 
 
 def _is_between(text: str, spans: IntArray, unit: int) -> bool:

@@ -670,7 +670,7 @@ class TestShots:
         ("marker", "outputs"),
         [
             ("Output", [json.dumps({"order": n, "name": "Ann", "price": 3 * n, "gift": n % 2 == 0}) for n in range(4)]),
-            ("SQL", [f"SELECT COUNT(*) FROM orders WHERE country = 'NO' AND total > {n} AND a = 1;" for n in range(4)]),
+            ("SQL", [f"SELECT COUNT(*) FROM orders WHERE country = 'NO' AND total > {n} AND a >= 1" for n in range(4)]),
             ("Code", [f"def total_{n}(lines):\n    return sum(line.price for line in lines) + {n}" for n in range(4)]),
             ("Output", [f"<order><name>Ann</name><item>tea</item><price>{n}</price></order>" for n in range(4)]),
         ],

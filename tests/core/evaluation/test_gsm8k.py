@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import pytest
-from diffumask_core.rendering.join import join_spans
 
 from diffumask_core import Compressor
 from diffumask_core.datasets import Exemplar, LabelRow, SolutionRow, exemplar_of, is_held_out
@@ -17,6 +16,7 @@ from diffumask_core.evaluation.gsm8k import (
     with_oracle,
 )
 from diffumask_core.prompt.spans import Span
+from diffumask_core.rendering.join import join_spans
 
 
 def words(text: str) -> int:

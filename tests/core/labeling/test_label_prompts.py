@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
-from diffumask_core.rendering.join import join_spans
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -23,6 +22,7 @@ from diffumask_core.labeling.command import label_from_files
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.readers import Question
 from diffumask_core.readers.cost import Cost
+from diffumask_core.rendering.join import join_spans
 from diffumask_core.units.words import split_words
 
 SHOTS = [

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from diffumask_core.regions.code import fence_contents, find_code
+from diffumask_core.regions.code import find_code, find_fenced
 from diffumask_core.regions.region import Lines, Region
 
 PYTHON = '''\
@@ -154,8 +154,9 @@ def test_a_fence_whose_beginning_was_cut_off_protects_nothing_below() -> None:
 @pytest.mark.parametrize("info", ["json", "diff", "csv", "yaml", "text"])
 def test_fences_of_another_kind_are_left_to_other_detectors(info: str) -> None:
     text = f"```{info}\na\nb\n```"
-    (fence,) = fence_contents(Lines.of(text))
-    assert (fence.reach, fence.contents, fence.info) == ((0, 4), (1, 3), info)
+    [(_, contents)] = find_fenced(Lines.of(text))
+    assert contents is not None
+    assert text[slice(*contents)] == "a\nb"
     assert [text[slice(*unit)] for unit in only(text).units] == [f"```{info}", "```"]
 
 

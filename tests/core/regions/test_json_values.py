@@ -57,7 +57,8 @@ def close(text: str, region: Region, keep: Keep) -> str:
     First go the counts of what is not complete, then units that can stay alone are decided, then the other scaffold.
     """
     units = units_of(text, region)
-    scaffold = {each.span: each for part in region.walk() for each in part.scaffold}
+    # Without marks, the rules that hold only where marks are hold nowhere.
+    scaffold = {each.span: each for part in region.walk() for each in part.scaffold if not each.marked}
     free = [unit for unit in units if unit not in scaffold]
     heads = [unit for unit in units if unit in scaffold and scaffold[unit].alone]
     kept = {unit for unit in [*free, *heads] if keep(text[slice(*unit)])}

@@ -6,6 +6,7 @@ import pytest
 
 from diffumask_core.prompt.spans import Span
 from diffumask_core.rendering.html import render_html
+from diffumask_core.rendering.marks import Mark
 from diffumask_core.result import ShotResult
 
 VOID = {"br", "hr", "img", "input", "link", "meta"}
@@ -109,6 +110,16 @@ def test_what_went_is_struck_out_and_the_rest_is_not() -> None:
     reader = Reader(render(text, [(0, 4), (16, 20)]))
     assert [part for part in reader.deleted if part != "dropped"] == ["drop this", "drop"]
     assert "keep   keep\n" in reader.text
+
+
+def test_a_mark_is_shown_where_lines_went_and_is_not_struck_out() -> None:
+    mark = Mark("[… 2 lines left out]", (4, 13), 2, "line")
+    html = render("one\ntwo\nthree", marks=[mark])
+    reader = Reader(html)
+    assert "[… 2 lines left out]" in reader.text
+    assert "two\nthree" in "".join(reader.deleted)
+    assert "1 mark" in reader.text
+    assert "mark" not in Reader(render()).text
 
 
 def test_shows_the_figures() -> None:

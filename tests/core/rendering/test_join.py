@@ -40,10 +40,10 @@ class TestJoints:
     @pytest.mark.parametrize(
         ("text", "keep", "expected"),
         [
-            ("one two three", ["one", "three"], "one three"),
-            ("one, two, three", ["one", "three"], "one three"),
-            ("one-  two", ["one", "two"], "one two"),
-            ("he said so.", ["he", "said", "."], "he said ."),
+            ("oak elm maple", ["oak", "maple"], "oak maple"),
+            ("oak, elm, maple", ["oak", "maple"], "oak maple"),
+            ("oak-  elm", ["oak", "elm"], "oak elm"),
+            ("he said so.", ["he", "said", "."], "he said"),
             ("he (that is, Bob) ran", ["he", "(", "Bob", ")", "ran"], "he Bob) ran"),
             ("Bob (the cook) ran", ["Bob", "(", "the", "cook", ")", "ran"], "Bob (the cook) ran"),
             ("a  b", ["a", "b"], "a  b"),
@@ -53,7 +53,7 @@ class TestJoints:
         assert left(text, keep) == expected
 
     @pytest.mark.parametrize(
-        "text", ["one\u2014two\u2014three", "one…two…three", "one|two|three", "(one)(two)(three)", "one\u200btwo three"]
+        "text", ["oak\u2014two\u2014three", "oak…elm…maple", "oak|elm|maple", "(oak)(elm)(maple)", "oak\u200btwo maple"]
     )
     def test_two_pieces_that_were_apart_are_never_glued(self, text: str) -> None:
         of = units(text)
@@ -64,13 +64,13 @@ class TestJoints:
     @pytest.mark.parametrize(
         ("text", "keep", "expected"),
         [
-            ("one two\nthree four", ["one", "four"], "one\nfour"),
-            ("one\ntwo\nthree", ["one", "three"], "one\nthree"),
-            ("one two\n\nthree four", ["one", "four"], "one\n\nfour"),
-            ("one two\n \t\nthree four", ["one", "four"], "one\n\nfour"),
-            ("one two\r\nthree four", ["one", "four"], "one\nfour"),
-            ("one two\r\n\r\nthree four", ["one", "four"], "one\n\nfour"),
-            ("one\n\ntwo three\n\n\nfour", ["one", "four"], "one\n\nfour"),
+            ("oak elm\nmaple pine", ["oak", "pine"], "oak\npine"),
+            ("oak\nelm\nmaple", ["oak", "maple"], "oak\nmaple"),
+            ("oak elm\n\nmaple pine", ["oak", "pine"], "oak\n\npine"),
+            ("oak elm\n \t\nmaple pine", ["oak", "pine"], "oak\n\npine"),
+            ("oak elm\r\nmaple pine", ["oak", "pine"], "oak\npine"),
+            ("oak elm\r\n\r\nmaple pine", ["oak", "pine"], "oak\n\npine"),
+            ("oak\n\nelm maple\n\n\npine", ["oak", "pine"], "oak\n\npine"),
         ],
     )
     def test_a_line_break_stays_one_and_a_blank_line_stays_blank(
@@ -79,8 +79,8 @@ class TestJoints:
         assert left(text, keep) == expected
 
     def test_an_indentation_stays_with_its_line(self) -> None:
-        text = "- one two\n    three four\n    five six"
-        assert left(text, ["one", "five", "six"]).endswith("\n    five six")
+        text = "- oak elm\n    maple pine\n    fig yew"
+        assert left(text, ["oak", "fig", "yew"]).endswith("\n    fig yew")
 
     @pytest.mark.parametrize(
         ("text", "keep", "expected"),
@@ -96,7 +96,7 @@ class TestJoints:
         assert left(text, keep) == expected
 
     def test_in_a_string_of_json_a_line_break_is_an_escape(self) -> None:
-        text = json.dumps({"note": "The lamp was kept by two sisters.\nThey left it.\n\nNobody came after them there."})
+        text = json.dumps({"note": "The lamp was kept by elm sisters.\nThey left it.\n\nNobody came after them there."})
         kept = json.loads(left(text, ["lamp", "left", "it", "came"]))["note"]
         assert kept.split("lamp")[1].replace("Nobody ", "") == "\nleft it\n\ncame"
 
@@ -105,17 +105,17 @@ class TestSegments:
     @pytest.mark.parametrize(
         ("keep", "text", "spans"),
         [
-            (["two"], "two", [(5, 8)]),
-            (["two", "three"], "two  three", [(5, 15)]),
-            (["one"], " one", [(0, 4)]),
-            (["one", "four"], " one four ", [(0, 4), (16, 21)]),
-            (["one", "two", "three", "four"], " one two  three four ", [(0, 21)]),
+            (["elm"], "elm", [(5, 8)]),
+            (["elm", "maple"], "elm  maple", [(5, 15)]),
+            (["oak"], " oak", [(0, 4)]),
+            (["oak", "pine"], " oak pine ", [(0, 4), (16, 21)]),
+            (["oak", "elm", "maple", "pine"], " oak elm  maple pine ", [(0, 21)]),
         ],
     )
     def test_neighbours_share_a_span_and_the_ends_keep_their_space(
         self, keep: list[str], text: str, spans: list[Span]
     ) -> None:
-        of = units(" one two  three four ")
+        of = units(" oak elm  maple pine ")
         [segment] = render_segments(of, mask_of(of, keep), [])
         assert segment is not None
         assert segment.text == text
@@ -123,24 +123,24 @@ class TestSegments:
         assert segment.marks == []
 
     def test_a_segment_of_which_nothing_is_left_is_none(self) -> None:
-        of = units("one two\n\nthree", segments=((0, 7), (9, 14)))
+        of = units("oak elm\n\nmaple", segments=((0, 7), (9, 14)))
         first, second = render_segments(of, np.array([True, False, False]), [])
         assert first is not None
-        assert first.text == "one"
+        assert first.text == "oak"
         assert second is None
 
     def test_spans_of_segments_are_their_own(self) -> None:
-        of = units("one two\n\nthree", segments=((0, 7), (9, 14)))
+        of = units("oak elm\n\nmaple", segments=((0, 7), (9, 14)))
         segments = render_segments(of, np.array([False, True, True]), [])
         assert [segment.spans for segment in segments if segment] == [[(4, 7)], [(9, 14)]]
 
     def test_a_range_of_units_is_written_out_alone(self) -> None:
-        of = units("one two three four")
+        of = units("oak elm maple pine")
         left = render_range(of, np.array([True, True, False, True]), [], 1, 4)
-        assert (left.text, left.spans) == ("two four", [(4, 7), (14, 18)])
+        assert (left.text, left.spans) == ("elm pine", [(4, 7), (14, 18)])
 
     def test_of_segments_that_have_gone_nothing_is_written(self) -> None:
-        assert kept_text(units("one two"), np.zeros(2, dtype=bool)) == ""
+        assert kept_text(units("oak elm"), np.zeros(2, dtype=bool)) == ""
 
 
 class TestMarks:
@@ -150,44 +150,44 @@ class TestMarks:
     @pytest.mark.parametrize(
         ("kept", "unit", "expected"),
         [
-            ([True, False, True], 1, "one\n[…]\n  three"),
-            ([False, True, True], 0, "[…]\ntwo\n  three"),
-            ([True, True, False], 2, "one\ntwo\n[…]"),
+            ([True, False, True], 1, "oak\n[…]\n  maple"),
+            ([False, True, True], 0, "[…]\nelm\n  maple"),
+            ([True, True, False], 2, "oak\nelm\n[…]"),
             ([False, False, False], 0, "[…]"),
         ],
     )
     def test_a_mark_stands_where_units_went(self, kept: list[bool], unit: int, expected: str) -> None:
-        of = units("one\ntwo\n  three")
+        of = units("oak\nelm\n  maple")
         assert render_range(of, np.array(kept), [self.place(unit)], 0, 3).text == expected
 
     def test_marks_of_a_gap_follow_each_other(self) -> None:
-        of = units("one\ntwo\nthree\nfour")
+        of = units("oak\nelm\nmaple\npine")
         mask = np.array([True, False, False, True])
         left = render_range(of, mask, [self.place(1, "[a]"), self.place(2, "[b]")], 0, 4)
-        assert left.text == "one\n[a]\n[b]\nfour"
+        assert left.text == "oak\n[a]\n[b]\npine"
         assert [mark.text for mark in left.marks] == ["[a]", "[b]"]
 
     def test_a_mark_of_another_range_is_not_written(self) -> None:
-        of = units("one two three four")
+        of = units("oak elm maple pine")
         left = render_range(of, np.array([True, True, True, False]), [self.place(3)], 0, 3)
-        assert (left.text, left.marks) == ("one two three", [])
+        assert (left.text, left.marks) == ("oak elm maple", [])
 
 
 class TestJoinSpans:
     def test_what_was_apart_is_parted(self) -> None:
-        assert join_spans("one, two\n\nthree", [(0, 3), (5, 8), (10, 15)]) == "one two\n\nthree"
-        assert join_spans("one, two\n\nthree", [(0, 3), (10, 15)]) == "one\n\nthree"
-        assert join_spans("one two", []) == ""
+        assert join_spans("oak, elm\n\nmaple", [(0, 3), (5, 8), (10, 15)]) == "oak elm\n\nmaple"
+        assert join_spans("oak, elm\n\nmaple", [(0, 3), (10, 15)]) == "oak\n\nmaple"
+        assert join_spans("oak elm", []) == ""
 
     def test_what_was_side_by_side_stays_so(self) -> None:
-        assert join_spans("one, two", [(0, 3), (3, 4), (5, 8)]) == "one, two"
-        assert join_spans("one  two\tthree", [(0, 3), (5, 8), (9, 14)]) == "one  two\tthree"
+        assert join_spans("oak, elm", [(0, 3), (3, 4), (5, 8)]) == "oak, elm"
+        assert join_spans("oak  elm\tmaple", [(0, 3), (5, 8), (9, 14)]) == "oak  elm\tmaple"
 
 
 TEXTS = st.one_of(
     st.text(max_size=60),
     st.lists(
-        st.sampled_from(["one ", "two", "\n", "\n\n", ", ", ". ", "(x)", '{"a": 1, "b": [2, 3]}', "a/b", "…", "\r\n"]),
+        st.sampled_from(["oak ", "elm", "\n", "\n\n", ", ", ". ", "(x)", '{"a": 1, "b": [2, 3]}', "a/b", "…", "\r\n"]),
         max_size=20,
     ).map("".join),
 )

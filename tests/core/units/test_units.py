@@ -34,7 +34,10 @@ def left(of: Units, *keep: str) -> str:
 
 
 LOG = "\n".join(f"2026-03-0{day} 10:00:00 INFO job-{day} started on node-{day}" for day in range(1, 5))
-DIFF = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,3 +1,3 @@\n def walk(n):\n-    return n\n+    return n + 1\n"
+DIFF = (
+    "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,3 +1,3 @@\n"
+    " def walk(n):\n-    return n\n+    return n + 1\n"
+)
 RECORDS = [{"id": number, "name": name} for number, name in enumerate(["Ann", "Bo", "Cy", "Di"], 1)]
 
 
@@ -70,8 +73,8 @@ class TestUnits:
         assert kept_text(of, of.close(np.zeros(0, dtype=bool), np.zeros(0, dtype=bool))) == ""
 
     def test_no_unit_crosses_a_segment(self) -> None:
-        of = units("onetwo", segments=((0, 3), (3, 6)))
-        assert texts(of) == ["one", "two"]
+        of = units("oakelm", segments=((0, 3), (3, 6)))
+        assert texts(of) == ["oak", "elm"]
         assert of.segment.tolist() == [0, 1]
 
     @settings(max_examples=60, deadline=None)
@@ -98,7 +101,7 @@ class TestUnits:
         assert np.array_equal(of.words, read_words(text))
 
 
-SHOTS = "Be brief.\n\nQ: one A: 1\n\nQ: two A: 2\n\nQ: three"
+SHOTS = "Be brief.\n\nQ: oak A: 1\n\nQ: elm A: 2\n\nQ: maple"
 FIRST, SECOND = (11, 22), (24, 35)
 MARKERS = ((11, 13), (18, 22), (24, 26), (31, 35))
 
@@ -110,11 +113,11 @@ def few_shot() -> Units:
 class TestProtection:
     def test_shots_and_what_stays(self) -> None:
         of = few_shot()
-        assert texts(of, of.shot == 0) == ["Q", ":", "one", "A", ":", "1"]
-        assert texts(of, of.shot == 1) == ["Q", ":", "two", "A", ":", "2"]
-        assert texts(of, of.protected) == ["Be", "brief", ".", "Q", ":", "three"]
+        assert texts(of, of.shot == 0) == ["Q", ":", "oak", "A", ":", "1"]
+        assert texts(of, of.shot == 1) == ["Q", ":", "elm", "A", ":", "2"]
+        assert texts(of, of.protected) == ["Be", "brief", ".", "Q", ":", "maple"]
         assert texts(of, of.kept_with_shot) == ["Q", ":", "A", ":", "1", "Q", ":", "A", ":", "2"]
-        assert texts(of, of.free) == ["one", "two"]
+        assert texts(of, of.free) == ["oak", "elm"]
         assert of.pinned.tolist() == [False, False]
 
     def test_blocks_are_shots_and_what_is_between(self) -> None:
@@ -123,21 +126,21 @@ class TestProtection:
     def test_a_dropped_shot_takes_its_markers_along(self) -> None:
         of = few_shot()
         kept = of.close(np.ones(len(of), dtype=bool), np.array([False, True]))
-        assert kept_text(of, kept) == "Be brief.\n\nQ: two A: 2\n\nQ: three"
+        assert kept_text(of, kept) == "Be brief.\n\nQ: elm A: 2\n\nQ: maple"
 
     def test_markers_stay_with_a_shot_of_which_nothing_else_does(self) -> None:
         of = few_shot()
         kept = of.close(np.zeros(len(of), dtype=bool), np.array([False, True]))
-        assert kept_text(of, kept) == "Be brief.\n\nQ: A: 2\n\nQ: three"
+        assert kept_text(of, kept) == "Be brief.\n\nQ: A: 2\n\nQ: maple"
 
     def test_a_protected_word_pins_its_shot(self) -> None:
         of = units(SHOTS, ((27, 30),), shots=(ShotSpan(FIRST), ShotSpan(SECOND)))
-        assert texts(of, of.protected) == ["two"]
+        assert texts(of, of.protected) == ["elm"]
         assert of.pinned.tolist() == [False, True]
 
     def test_what_goes_with_a_shot_never_goes_outside_shots(self) -> None:
-        of = units("one two three", with_shot=((4, 7),))
-        assert texts(of, of.protected) == ["two"]
+        of = units("oak elm maple", with_shot=((4, 7),))
+        assert texts(of, of.protected) == ["elm"]
         assert not of.kept_with_shot.any()
 
     def test_a_span_in_the_midst_of_a_unit_protects_the_unit(self) -> None:
