@@ -120,8 +120,7 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     if reading.total > budget.limit and options.shot_level and options.min_shots:
         pinned = with_best(pinned, scored().order, options.min_shots)
         budget = budget_of(reading, pinned, options)
-    # White space alone holds nothing to decide.
-    if reading.total <= budget.limit or not len(units):
+    if reading.total <= budget.limit:
         return _everything(reading, budget)
     if budget.least >= budget.limit or not (units.free | units.kept_with_shot).any():
         return _protected_alone(reading, budget, pinned, options)
