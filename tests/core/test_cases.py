@@ -243,7 +243,7 @@ class TestTask:
     def test_an_output_is_never_empty(self, bundled: Compressor, text: str, tokens: int) -> None:
         assert bundled.compress(text, target_tokens=tokens, on_overflow="best_effort").text.strip()
 
-    @pytest.mark.parametrize("text", ["a" * 9000, "-" * 9000, "e\u0301" * 900, "\n" * 900, "word_" * 500])
+    @pytest.mark.parametrize("text", ["a" * 9000, "-" * 9000, "e\u0301" * 900, "word_" * 500])
     def test_a_keep_rate_needs_no_budget_for_what_cannot_be_cut(self, bundled: Compressor, text: str) -> None:
         assert bundled.compress(text, keep_rate=0.3).text == text
 
