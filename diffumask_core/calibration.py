@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import Any, Literal, Protocol, Unpack
 
 import numpy as np
 
@@ -19,9 +19,7 @@ from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.prompt.prompt import Prompt
 from diffumask_core.readers.answers import is_right
 from diffumask_core.readers.protocol import Question, Reader
-
-if TYPE_CHECKING:
-    from diffumask_core.compressor import Compressor
+from diffumask_core.result import CompressionResult
 
 logger = logging.getLogger("diffumask")
 
@@ -29,6 +27,13 @@ KEEP_RATES = tuple(step / 20 for step in range(1, 20))
 _HALVINGS = 60
 
 Outcome = Literal["reached", "not_reached", "too_few_examples"]
+
+
+class Shortener(Protocol):
+    """The part of a `Compressor` that a calibration needs."""
+
+    def compress(self, prompt: str | Prompt, **options: Unpack[CompressionOptions]) -> CompressionResult:
+        """Shortens a prompt."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ class Calibration:
 
 
 def calibrate(
-    compressor: "Compressor",
+    compressor: Shortener,
     examples: Sequence[Example],
     reader: Reader,
     min_quality: float = 0.98,
@@ -224,7 +229,7 @@ def lower_bound(successes: int, trials: int, level: float) -> float:
 
 
 def _read(
-    compressor: "Compressor", examples: Sequence[Example], reader: Reader, keep_rate: float, options: CompressionOptions
+    compressor: Shortener, examples: Sequence[Example], reader: Reader, keep_rate: float, options: CompressionOptions
 ) -> tuple[list[bool], float]:
     """Which examples the reader gets right at a keep rate, and the mean tokens that it reads."""
     # Slow to import, and this module is imported with the package.

@@ -78,8 +78,10 @@ class Overflow(StrEnum):
 
 
 _NAMES = CompressionOptions.__annotations__
-# An option as errors name it: with an underscore, or with the sign behind it in an example such as steps=1.
-_OPTION = re.compile(rf"\b(?:({'|'.join(name for name in _NAMES if '_' in name)})\b(=?)|({'|'.join(_NAMES)})(=))")
+# An option as errors name it: with an underscore, with a sign behind it in an example such as steps=1, or with a verb.
+_OPTION = re.compile(
+    rf"\b(?:({'|'.join(name for name in _NAMES if '_' in name)})\b(=?)|({'|'.join(_NAMES)})(=|(?= holds )))"
+)
 
 
 def _as_flag(option: re.Match[str]) -> str:

@@ -17,6 +17,7 @@ from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.prompt.prompt import Prompt
 from diffumask_core.readers import Reader
 from diffumask_core.result import CompressionResult
+from diffumask_core.scoring.scores import score
 
 
 class Compressor:
@@ -68,6 +69,14 @@ class Compressor:
         """
         return cls(load_pruner(model, device, runtime, threads, cache))
 
+    def with_cache(self, cache: EncodingCache) -> "Compressor":
+        """A compressor with the same model and calibration, which keeps in a cache what the model has read.
+
+        Args:
+            cache: Where windows that have been read are kept, in place of any cache of this compressor.
+        """
+        return Compressor(Pruner(self._pruner.network, self._pruner.tokenizer, cache), self.calibration)
+
     def compress(self, prompt: str | Prompt, **options: Unpack[CompressionOptions]) -> CompressionResult:
         """Shortens a prompt.
 
@@ -100,13 +109,14 @@ class Compressor:
         keep: Collection[int] = (),
         **options: Unpack[CompressionOptions],
     ) -> CompressionResult:
-        """Shortens a conversation in the OpenAI chat format; the result has ``messages`` of the same shape.
+        """Shortens a conversation; the result has ``messages`` of the same shape.
 
         System messages and the last user message come out unchanged. Past turns (a user message and all up to the
         next one, with their tool calls) are shots; what is not text is not touched.
 
         Args:
-            messages: Dicts with ``role`` and ``content``, as for a chat completion. Other keys stay as they are.
+            messages: Dicts in the format of OpenAI's chat, OpenAI's Responses or Anthropic's messages; each says by its
+                shape which. Other keys stay as they are.
             keep: Indices of further messages that come out unchanged.
             **options: As for `compress`.
 
@@ -130,6 +140,26 @@ class Compressor:
         what happens to be compressed beside it.
         """
         return [self.compress(prompt, **options) for prompt in prompts]
+
+    def rank_shots(self, prompt: Prompt, query: str = "") -> list[int]:
+        """Ranks the shots of a prompt by their use for a query, by what each adds to better shots, and by its label.
+
+        Args:
+            prompt: The prompt, with its shots.
+            query: What the shots are read for. When empty, the query of the prompt, if there is one.
+
+        Returns:
+            The numbers of all shots, from the shot to keep longest to the shot to drop first. Where shots have labels,
+            a shot of each label comes before the second shot of any label; copies of other shots come last.
+
+        Raises:
+            InputError: The query is not a string.
+        """
+        options = Options(keep_rate=1.0, query=query)
+        if not prompt.layout.shots:
+            return []
+        order: list[int] = score(pipeline.read_prompt(prompt.layout, options), self._pruner).order.tolist()
+        return order
 
     def calibrate(
         self,

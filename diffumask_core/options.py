@@ -11,7 +11,7 @@ from diffumask_core.errors import InputError
 from diffumask_core.prompt.spans import Span
 from diffumask_core.tokens import TokenizerLike
 
-# What measures best with the bundled model (see the model card): more steps make decisions that agree with each other,
+# What measures best with the bundled model (see docs/results.md): more steps make decisions that agree with each other,
 # but not with the annotators any better.
 DEFAULT_STEPS = 1
 
@@ -53,8 +53,8 @@ class Options:
         shot_level: Whether shots may be dropped whole, and their utility shares the budget.
         token_level: Whether words are scored. Without it whole shots go, the least useful first, and what is still
             too long is cut at its end.
-        grain: What is kept or dropped whole: the least that makes sense in each region, such as a line of code or a row of
-            a table (``"auto"``), or words everywhere (``"words"``).
+        grain: What is kept or dropped whole: the least that makes sense in each region, such as a line of code or a row
+            of a table (``"auto"``), or words everywhere (``"words"``).
         marks: Whether a mark such as ``[… 12 lines left out]`` stands where lines, rows or records went.
         on_overflow: What to do when the protected text alone is longer than the budget: ``"raise"`` a `BudgetError`
             or give the protected text back (``"best_effort"``).

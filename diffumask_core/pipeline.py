@@ -29,7 +29,7 @@ from diffumask_core.result import CompressionResult
 from diffumask_core.scoring.budget import Budget, budget_of, fit_budget
 from diffumask_core.scoring.reading import Reading, read
 from diffumask_core.scoring.scores import Scores, score
-from diffumask_core.scoring.shots import choose_shots, with_best, without_starved
+from diffumask_core.scoring.shots import choose_shots, footing_first, with_best, without_starved
 from diffumask_core.scoring.worth import Worth, unit_bias, worth_of
 from diffumask_core.tokens import get_counter
 from diffumask_core.units.units import Units
@@ -117,12 +117,12 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     units = reading.units
     pinned = np.ones_like(units.pinned) if not options.shot_level else units.pinned
     budget = budget_of(reading, pinned, options)
-    if reading.total <= budget.limit:
-        return _everything(reading, budget)
-    if options.shot_level and options.min_shots:
+    if reading.total > budget.limit and options.shot_level and options.min_shots:
         pinned = with_best(pinned, scored().order, options.min_shots)
         budget = budget_of(reading, pinned, options)
-    if budget.least >= budget.limit or not units.free.any():
+    if reading.total <= budget.limit:
+        return _everything(reading, budget)
+    if budget.least >= budget.limit or not (units.free | units.kept_with_shot).any():
         return _protected_alone(reading, budget, pinned, options)
 
     scores = scored()
@@ -130,10 +130,11 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     if options.token_level:
         worth, alive = _worth(reading, scores, budget, options, alive, pinned)
         ranked, guess = worth.ranked(options.steps)
+        ranked = footing_first(reading, ranked)
     else:
         ranked, guess = _in_reading_order(reading, scores.order, budget, alive)
     mask = fit_budget(reading, alive, ranked, guess, budget.limit)
-    return _with_something(reading, Choice(budget, mask, alive, scores.utilities), options)
+    return _never_empty(reading, Choice(budget, mask, alive, scores.utilities), options)
 
 
 def _everything(reading: Reading, budget: Budget) -> Choice:
@@ -142,17 +143,20 @@ def _everything(reading: Reading, budget: Budget) -> Choice:
 
 
 def _protected_alone(reading: Reading, budget: Budget, pinned: BoolArray, options: Options) -> Choice:
+    choice = Choice(budget, reading.close(reading.nothing, pinned), pinned, np.zeros(len(pinned)))
     _check(budget, options)
-    mask = reading.close(reading.nothing, pinned)
-    return _with_something(reading, Choice(budget, mask, pinned, np.zeros(len(pinned))), options)
+    return _never_empty(reading, choice, options)
 
 
-def _with_something(reading: Reading, choice: Choice, options: Options) -> Choice:
-    """An output is never empty: where no unit fits, the shortest is what may not go."""
-    if choice.mask.any() or not len(choice.mask):
+def _never_empty(reading: Reading, choice: Choice, options: Options) -> Choice:
+    """An output is never empty: where no unit fits and no mark stands, the shortest unit is what may not go."""
+    if not len(choice.mask) or reading.count(choice.mask, choice.alive):
         return choice
     mask, alive = reading.shortest(choice.alive)
-    budget = replace(choice.budget, least=reading.count(mask, alive))
+    least = reading.count(mask, alive)
+    # A share of what may go is never too little for that unit; a number of tokens can be.
+    limit = choice.budget.limit if options.keep_rate is None else max(choice.budget.limit, least)
+    budget = Budget(limit, least)
     _check(budget, options)
     return replace(choice, budget=budget, mask=mask, alive=alive)
 

@@ -38,8 +38,8 @@ class CompressionSettings(BaseModel):
     model: str | None = Field(default=None, description="A folder with a model; the bundled one by default.")
     keep_rate: float | None = Field(
         default=None,
-        description=f"{described('keep_rate')} Where there is no target_tokens either, what `compressor` was calibrated "
-        f"to, or {_DEFAULT_KEEP_RATE}.",
+        description=f"{described('keep_rate')} Where there is no target_tokens either, what `compressor` was "
+        f"calibrated to, or {_DEFAULT_KEEP_RATE}.",
     )
     target_tokens: int | None = Field(default=None, description=described("target_tokens"))
     protect: list[str] = Field(default_factory=list, description="Strings that come out unchanged.")

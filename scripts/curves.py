@@ -1,4 +1,4 @@
-"""Measures the curves of docs/evaluation.md and puts their tables and pictures there.
+"""Measures the curves of docs/results.md and puts their tables and pictures there.
 
     python scripts/curves.py DATA
 
@@ -36,7 +36,7 @@ def markdown(report: dict[str, Any]) -> str:
 
 def main(data: Path) -> None:
     """Runs all tasks."""
-    page = DOCS / "evaluation.md"
+    page = DOCS / "results.md"
     for task, shots in TASKS.items():
         began = time.perf_counter()
         picture = DOCS / "images" / f"curves-{task}.svg"

@@ -18,7 +18,7 @@ class RowCompressor:
     A row has one of these, the first of which counts, and may have a ``query`` of its own:
 
     - a text, in the field ``text`` or another one;
-    - ``messages`` in the OpenAI chat format;
+    - ``messages`` in a format of `Compressor.compress_messages`;
     - a prompt in parts: ``instructions``, ``shots`` (texts, or objects with the fields of `Shot`) and ``query``.
 
     It comes back with all its fields and those of `added`: ``compressed`` is the text, or the list of messages, that

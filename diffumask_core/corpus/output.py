@@ -14,7 +14,8 @@ from diffumask_core.errors import InputError, ResumeError
 
 def to_line(row: Mapping[str, Any]) -> bytes:
     """A line of JSON lines, without its end."""
-    return json.dumps(row, ensure_ascii=False).encode()
+    # UTF-8 cannot hold a lone surrogate; its escape is the one that JSON has for it.
+    return json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)

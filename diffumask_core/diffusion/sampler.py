@@ -61,9 +61,9 @@ def sample_mask(
 ) -> Sample:
     """Denoises the undecided units under a budget.
 
-    At each step the threshold is the logit that would meet the rest of the budget exactly, and a unit's confidence
-    is its distance from it. As many units are decided as the schedule asks for, the most confident first, and with
-    them all whose confidence is above ``confidence``. It ends when nothing is undecided.
+    At each step the threshold is the logit that would meet the rest of the budget exactly, and the confidence of a unit
+    is its distance from the threshold. As many units are decided as the schedule asks for, the most confident first, and
+    with them all whose confidence is above ``confidence``.
 
     Args:
         predict: The denoiser.
@@ -74,33 +74,23 @@ def sample_mask(
         marginals: What ``predict`` gives for ``states`` and noise 1, where that is known already.
         confidence: The distance from the threshold from which on a decision is not put off.
     """
-    schedule = LinearSchedule()
-    states = states.copy()
-    free = states == UNDECIDED
+    schedule, states, rest, taken = LinearSchedule(), states.copy(), budget, 0
     margins = np.where(states == KEEP, np.inf, -np.inf)
-    total = int(free.sum())
-    rest = budget
-    taken = 0
-
-    def decide(share_left: float) -> None:
-        nonlocal rest, taken
-        open_units = np.flatnonzero(states == UNDECIDED)
-        asked = len(open_units) - int(share_left * total)
+    total = int((states == UNDECIDED).sum())
+    for step in range(1, steps + 1):
+        undecided = np.flatnonzero(states == UNDECIDED)
+        asked = len(undecided) - int(schedule.noise(1 - step / steps) * total)
         # Confident decisions can run ahead of the schedule: then there is nothing to ask for.
         if asked <= 0:
-            return
-        known = marginals if taken == 0 else None
-        logits = (predict(states, len(open_units) / total) if known is None else known)[open_units]
-        taken += 1
-        margin = logits - budget_threshold(logits, costs[open_units], rest)
+            continue
+        logits = marginals if taken == 0 and marginals is not None else predict(states, len(undecided) / total)
+        margin = logits[undecided] - budget_threshold(logits[undecided], costs[undecided], rest)
         certainty = np.abs(margin)
         count = max(asked, int((certainty > confidence).sum()))
         fixed = np.argsort(-certainty, kind="stable")[:count]
         keep = margin[fixed] > 0
-        states[open_units[fixed]] = np.where(keep, KEEP, DROP)
-        margins[open_units[fixed]] = margin[fixed]
-        rest -= float(costs[open_units[fixed[keep]]].sum())
-
-    for step in range(1, steps + 1):
-        decide(schedule.noise(1 - step / steps))
+        states[undecided[fixed]] = np.where(keep, KEEP, DROP)
+        margins[undecided[fixed]] = margin[fixed]
+        rest -= float(costs[undecided[fixed[keep]]].sum())
+        taken += 1
     return Sample(states == KEEP, margins, taken)

@@ -1,6 +1,7 @@
 """What the network sees of a text: each unit's tokens, shape and twins, and the windows that the encoder reads."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,7 @@ from tokenizers import Tokenizer
 
 from diffumask_core.model.settings import Settings
 from diffumask_core.prompt.spans import Span
+from diffumask_core.tokens.counters import encodable
 from diffumask_core.units.words import split_words
 
 IntArray = npt.NDArray[np.int64]
@@ -20,6 +22,8 @@ FloatArray = npt.NDArray[np.float32]
 _MOST_TOKENS_OF_A_UNIT = 16
 _SHAPE_OF_WORD = 8
 SHAPE_FEATURES = _SHAPE_OF_WORD + 4
+# Half of a pair of UTF-16 units, as a text has it that was cut between the two. A tokenizer takes no such text.
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ def describe_units(
         blocks: Ranges of units that cover them in order; a word has twins only in its own block, since what another
             shot says may be gone with that shot. By default all is one block.
     """
+    text = _LONE_SURROGATE.sub("\ufffd", text)
     units = [text[start:end] for start, end in offsets.tolist()]
     count = len(units)
     blocks = blocks or [(0, count)]
@@ -95,7 +100,7 @@ def describe_units(
         np.maximum.at(last, twins, np.arange(count))
         shapes[:, _SHAPE_OF_WORD + 2] = first[twins] < np.arange(count)
         shapes[:, _SHAPE_OF_WORD + 3] = last[twins] > np.arange(count)
-    tokens, first_token = _tokenise(units, tokenizer)
+    tokens, first_token = _tokenise([encodable(unit) for unit in units], tokenizer)
     starts = np.array([start for start, end in blocks if start < end], dtype=np.int64)
     return UnitInputs(tokens, first_token, shapes, twins, shapes[:, _SHAPE_OF_WORD - 1] > 0, starts)
 

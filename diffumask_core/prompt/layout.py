@@ -40,7 +40,7 @@ class Layout:
         instructions: What says what is to be done: the text before the first shot, paragraphs that give a task.
         shots: In order, not overlapping.
         query: The question that the prompt ends in.
-        query_stays: Whether the query is protected.
+        query_stays: Whether the query is protected even where the options say that queries may be shortened.
         protected: Spans that come out unchanged, whatever happens to the shot that they are in.
         regions: Stretches of a kind of their own, such as code or a table, in order; all else is prose.
         task_within: A stretch whose instructions and query are not known yet: they are looked for in its paragraphs.
@@ -56,7 +56,7 @@ class Layout:
     instructions: tuple[Span, ...] = ()
     shots: tuple[ShotSpan, ...] = ()
     query: Span | None = None
-    query_stays: bool = True
+    query_stays: bool = False
     protected: tuple[Span, ...] = ()
     regions: tuple[Region, ...] = ()
     task_within: Span | None = None

@@ -9,6 +9,7 @@ from typing import Any
 from diffumask_core.errors import InputError
 from diffumask_core.prompt.formats import Keys, MessageText, ReadMessage, put_text, read_message
 from diffumask_core.prompt.layout import Layout, ShotSpan, shift_layout, shift_shot
+from diffumask_core.prompt.outputs import is_formal
 from diffumask_core.prompt.parse import describe_shot, parse_layout
 from diffumask_core.prompt.spans import Span, merge_spans
 from diffumask_core.prompt.task import holds_material
@@ -61,9 +62,10 @@ def messages_layout(
     System and developer messages are protected, and so are results of tools that failed. The last user message is the
     query, or is read as a prompt of its own where it holds shots. What a user said before, with all up to what they
     said next, is a shot; in it the names and arguments of tool calls stay as long as the shot stays, and so does the
-    final answer of a reply, or a reply that is as short as a label. A user message that brings results of tools goes
-    on with the turn; what the user says after the results can be the query. All else (tool results in progress, a
-    greeting before the first user message, user messages in a row with the last one) can be shortened, but not dropped.
+    final answer of a reply, or a reply that is as short as a label or all JSON, SQL, markup or code. A user message
+    that brings results of tools goes on with the turn; what the user says after the results can be the query. All else
+    (tool results in progress, a greeting before the first user message, user messages in a row with the last one) can
+    be shortened, but not dropped.
 
     Args:
         messages: Dicts with a role, and a content that is a string, a list of parts, or None; or items with a type.
@@ -76,11 +78,8 @@ def messages_layout(
     """
     conversation = _Conversation.of(messages, keep)
     starts = _turn_starts(conversation.messages)
-    turns = [
-        (shot, tuple(turn))
-        for turn in _past_turns(conversation.messages, starts)
-        if (shot := _past_turn(conversation, turn)) is not None
-    ]
+    past = ((_past_turn(conversation, turn), tuple(turn)) for turn in _past_turns(conversation.messages, starts))
+    turns = [(shot, turn) for shot, turn in past if shot is not None]
     last = _last_message(conversation, compress_instructions, compress_query)
     in_turns = {index for _, turn in turns for index in turn}
     layout = Layout(
@@ -258,6 +257,8 @@ def _answer(text: str, reply: Sequence[Span]) -> tuple[Sequence[Span], Span | No
     start, end = reply[0]
     if 1 <= len(split_words(text, start, end)) <= _MAX_LABEL_UNITS:
         return [reply[0]], reply[0]
+    if is_formal(text[start:end]):
+        return [reply[0]], None
     described = shift_shot(describe_shot(text[start:end]), start)
     return described.kept, described.answer
 
@@ -281,7 +282,8 @@ def _last_message(conversation: _Conversation, compress_instructions: bool, comp
 
     This function is the one place of that decision. A few-shot prompt sent as one message is read as a prompt of its
     own. In a message with context beside its question, as RAG chains send it, all but the task and the question can be
-    shortened, unless an agent is at work on the message: then it is the task as a whole. Any other message is the query.
+    shortened, unless an agent is at work on the message: then it is the task as a whole. Any other message is the
+    query.
 
     Args:
         conversation: The messages.

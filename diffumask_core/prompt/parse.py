@@ -286,6 +286,8 @@ def _common_shape(text: str, blocks: Sequence[_Block]) -> _Shape | None:
     outputs = [name for name in inner if name in _OUTPUTS]
     shape = _Shape(frozenset(names | {_RULE}), outputs[-1] if outputs else None, passages=False)
     if "/" + opener in names and all(_is_closed(text, block) for block in done):
+        if opener not in _KNOWN and all(_is_record(text, block) for block in done):
+            return None
         return shape._replace(passages=not outputs)
     if not outputs and opener in _PASSAGES | _EXAMPLES and _are_passages(text, blocks):
         return shape._replace(passages=True)
@@ -305,6 +307,11 @@ def _is_closed(text: str, block: _Block) -> bool:
     """Whether the block is one element: nothing follows its closing tag."""
     end = max((mark.end for mark in block.marks if mark.name == "/" + block.marks[0].name), default=block.start)
     return not text[end : block.end].strip(_BLANK)
+
+
+def _is_record(text: str, block: _Block) -> bool:
+    """Whether the block is an element with other elements in it, as a record in XML is."""
+    return text[block.marks[0].end : block.end].lstrip().startswith("<")
 
 
 def _asks_twice(block: _Block, names: set[str]) -> bool:
@@ -392,7 +399,10 @@ def _cut_after_outputs(text: str, marks: Sequence[_Mark]) -> _Cut | None:
 
 
 def _last_question(text: str, marks: Sequence[_Mark]) -> Span | None:
-    """The question that a text without shots ends in, with or without ``Answer:`` after it."""
+    """The question that a text without shots ends in, with or without ``Answer:`` after it.
+
+    Where the context stands between the question and ``Answer:``, the question ends at the mark of the context.
+    """
     at = max((at for at, mark in enumerate(marks) if mark.name in _QUESTIONS), default=None)
     if at is None:
         return None
@@ -404,7 +414,9 @@ def _last_question(text: str, marks: Sequence[_Mark]) -> Span | None:
         span = trim_span(text, start, len(text)) or (start, start)
         alone = not _BLANK_LINE.search(text, *span) and not _find_final(text, *span)
         asked = alone and bool(text[:start].strip())
-    return trim_span(text, _start_of_question(text, start), len(text)) if asked else None
+    material = find_material(text, marks[at].end, len(text))
+    end = material[0] if material else len(text)
+    return trim_span(text, _start_of_question(text, start), end) if asked else None
 
 
 def _start_of_question(text: str, start: int) -> int:

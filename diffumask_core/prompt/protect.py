@@ -6,6 +6,7 @@ Fenced code has its own function, since the borders of a block are needed where 
 import logging
 import re
 from collections.abc import Sequence
+from numbers import Integral
 
 from diffumask_core.errors import InputError
 from diffumask_core.prompt.material import material_marks
@@ -119,13 +120,13 @@ def user_spans(text: str, protect: Sequence[str | re.Pattern[str] | Span]) -> li
                 found = _occurrences(text, item)
             case re.Pattern(pattern=str()):
                 found = [match.span() for match in item.finditer(text)]
-            case (int() as start, int() as end) if isinstance(item, tuple):
+            case (Integral() as start, Integral() as end) if isinstance(item, tuple):
                 if not 0 <= start < end <= len(text):
                     raise InputError(
                         f"protect holds the span {item!r}, which is not within the text: give (start, end) with "
                         f"0 <= start < end <= {len(text)}, the length of the text."
                     )
-                found = [(start, end)]
+                found = [(int(start), int(end))]
             case _:
                 raise InputError(
                     f"protect holds {item!r} of type {type(item).__name__}: give a string, a compiled regular "

@@ -51,7 +51,11 @@ _CLOSING = re.compile(
 )
 _OPTION = re.compile(r"[ \t]*+(?:[-*][ \t])?\(?[A-Ha-h1-9][.):][ \t]")
 # A task that speaks of a text beside it.
-_POINTS = re.compile(r"\b(?:above|below|following)\b", re.IGNORECASE)
+_POINTS = re.compile(
+    r"\b(?:above|below|following|this (?:text|article|passage|document|e-?mail|message|letter|transcript|conversation|chat"
+    r"|review|story|report|paragraph|page|abstract|excerpt))\b",
+    re.IGNORECASE,
+)
 _LONG_PROSE = 30
 
 
@@ -106,12 +110,16 @@ def with_task(layout: Layout) -> Layout:
         return layout
     claimed = [region.span for outer in layout.regions for region in outer.walk() if region.units]
     task = find_task(layout.text, *layout.task_within, claimed)
-    query = task.query
-    if layout.query:
+    query, asked = task.query, layout.query
+    instructions = [*layout.instructions, *task.instructions]
+    if query and asked and query[0] < asked[1] and asked[0] < query[1]:
         # A question with a marker may be one of several lines of what the text ends in.
-        overlap = query and query[0] < layout.query[1] and layout.query[0] < query[1]
-        query = (min(query[0], layout.query[0]), max(query[1], layout.query[1])) if query and overlap else layout.query
-    return replace(layout, instructions=(*layout.instructions, *task.instructions), query=query, task_within=None)
+        query = min(query[0], asked[0]), max(query[1], asked[1])
+    elif query and asked:
+        # The context stands between the question and the end, such as "Answer:".
+        instructions.append(query)
+        query = asked
+    return replace(layout, instructions=tuple(instructions), query=query or asked, task_within=None)
 
 
 def holds_material(text: str, start: int = 0, end: int | None = None, claimed: Sequence[Span] = ()) -> bool:
@@ -126,7 +134,8 @@ def holds_material(text: str, start: int = 0, end: int | None = None, claimed: S
         return True
     task = find_task(body)
     first = bool(task.instructions) and asks(body[slice(*task.instructions[0])])
-    last = task.query is not None and asks(body[slice(*task.query)])
+    question = body[slice(*task.query)] if task.query else ""
+    last = asks(question) or _ASKING_LINE.match(question) is not None
     spans = [*task.instructions, *([task.query] if task.query else [])]
     told = sum(count_words(body[slice(*span)]) for span in spans)
     points = any(_POINTS.search(body, *span) for span in spans)

@@ -73,7 +73,7 @@ def region_of_blocks(
         blocks: Units of several lines, in order, not overlapping.
         heads: Lines that stay as long as others below them stay.
         tails: Lines that stay as long as others above them stay.
-        noun: What a mark calls a unit.
+        noun: What a mark counts: lines, or units of that name.
         frame: Lines that no mark counts, such as a table's head.
     """
     units = units_of(lines, *reach, blocks)
@@ -87,7 +87,9 @@ def region_of_blocks(
         for tail in tails
         if tail.first < tail.last and tail.line in units
     ]
-    items = tuple(dict.fromkeys(unit for line, unit in units.items() if line not in frame))
+    # A mark counts the lines of a block, but a row over several lines is one row.
+    counted = {line: lines.spans[line] if noun == "line" else unit for line, unit in units.items()}
+    items = tuple(dict.fromkeys(item for line, item in counted.items() if line not in frame and lines[line].strip()))
     every = tuple(dict.fromkeys(units.values()))
     return Region(kind, lines.cover(*reach), every, tuple(scaffold), (Series(items, noun),))
 

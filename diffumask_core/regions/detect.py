@@ -15,9 +15,9 @@ from diffumask_core.regions.diff import find_diffs
 from diffumask_core.regions.json_values import find_json
 from diffumask_core.regions.listing import find_listings
 from diffumask_core.regions.log import find_logs
-from diffumask_core.regions.markdown import find_checklists, find_headings
+from diffumask_core.regions.markdown import find_bullets, find_checklists, find_headings
 from diffumask_core.regions.markup import find_markup
-from diffumask_core.regions.output import find_output, rest_of_output
+from diffumask_core.regions.output import find_output, is_printed, rest_beside_regions, rest_of_output
 from diffumask_core.regions.region import Detector, Lines, Region, Scaffold
 from diffumask_core.regions.tables import find_tables
 from diffumask_core.regions.traces import find_traces
@@ -30,11 +30,15 @@ def find_inline_json(lines: Lines) -> Iterator[Region]:
 
 
 def find_json_blocks(lines: Lines) -> Iterator[Region]:
-    """Finds JSON that has its lines to itself, so that no other detector takes it apart."""
+    """Finds JSON that has its lines to itself, so that no other detector takes it apart.
+
+    Words that end in a colon may stand before JSON of several lines.
+    """
     edges = {edge for start, end in lines.spans for edge in (start, end)}
-    indents = {start + len(text) - len(text.lstrip()) for (start, _), text in zip(lines.spans, lines, strict=True)}
     for region in find_inline_json(lines):
-        if region.span[0] in indents and region.span[1] in edges:
+        first, last = lines.at(region.span[0]), lines.at(region.span[1] - 1)
+        before = lines.source[lines.spans[first][0] : region.span[0]].strip()
+        if region.span[1] in edges and (not before or (first < last and before.endswith((":", "\uff1a")))):
             yield region
 
 
@@ -56,7 +60,7 @@ DETECTORS: tuple[Detector, ...] = (
 Outliner = Callable[[Lines, Sequence[Span]], list[Scaffold]]
 
 # What heads stretches of prose and of regions alike: such a region holds others, and decides word by word.
-OUTLINES: dict[str, Outliner] = {"markdown": find_headings, "transcript": find_speakers}
+OUTLINES: dict[str, Outliner] = {"list": find_bullets, "markdown": find_headings, "transcript": find_speakers}
 
 
 def regions_of(layout: Layout) -> tuple[Region, ...]:
@@ -79,7 +83,7 @@ def find_regions(text: str, start: int = 0, end: int | None = None, is_output: b
         start: Where to begin.
         end: Where to stop.
         is_output: Whether the text is known to be the output of a program. Then all lines are units but paragraphs, as
-            they are in a text of which detectors claim the most.
+            all other lines that are no sentences are in a text of which detectors claim the most.
     """
     lines = Lines.of(text, start, end)
     found = [
@@ -90,8 +94,12 @@ def find_regions(text: str, start: int = 0, end: int | None = None, is_output: b
     for detect in DETECTORS:
         left = _detect(detect, left, found)
     claimed = sum(end - start for start, end in (region.span for region in found if region.series))
-    if is_output or 2 * claimed >= len("".join(map(str.strip, lines))) > 0:
+    if is_output:
         left = _detect(rest_of_output, left, found)
+    elif found and 2 * claimed >= sum(len(text.strip()) for text in lines):
+        told = _told(left, found)
+        between = [stretch for stretch in left if all(stretch is not each for each in told)]
+        left = [*told, *_detect(rest_beside_regions, between, found)]
     _detect(find_inline_json, left, found)
     found.sort(key=lambda region: region.span)
     spans = [region.span for region in found]
@@ -99,6 +107,18 @@ def find_regions(text: str, start: int = 0, end: int | None = None, is_output: b
         if scaffold := outline(lines, spans):
             found = [Region(kind, lines.cover(0, len(lines)), scaffold=tuple(scaffold), inner=tuple(found))]
     return tuple(found)
+
+
+def _told(stretches: Sequence[Lines], found: Sequence[Region]) -> list[Lines]:
+    """What a person wrote before all regions or after them, such as a task: a blank line parts it from the regions."""
+    first, last = min(region.span[0] for region in found), max(region.span[1] for region in found)
+    return [
+        stretch
+        for stretch in stretches
+        if (stretch.spans[-1][1] <= first and not stretch[len(stretch) - 1].strip())
+        or (stretch.spans[0][0] >= last and not stretch[0].strip())
+        if not is_printed(stretch)
+    ]
 
 
 def _detect(detect: Detector, stretches: Sequence[Lines], found: list[Region]) -> list[Lines]:

@@ -27,6 +27,10 @@ _SIDE = {"---": re.compile(r"--- \S"), "+++": re.compile(r"\+\+\+ \S")}
 _RULE = re.compile(r"={20,}$")
 
 
+# Header lines that name no file: hashes, modes, shares. A reader can do without them.
+_TECHNICAL = re.compile(r"(?:index [0-9a-f]|old mode |new mode |(?:dis)?similarity index )")
+
+
 @dataclass
 class _Diff:
     """What is found of a diff: where it ends, its heads and, for each line of a hunk, its sign."""
@@ -202,11 +206,11 @@ class _Reader:
             return None
         return "-" if "-" in signs else "+" if "+" in signs else " "
 
-    @staticmethod
-    def _close_file(diff: _Diff, head: int, body: int) -> None:
+    def _close_file(self, diff: _Diff, head: int, body: int) -> None:
         """Adds the header lines of a file as heads of the file's lines."""
         if head >= 0:
-            diff.heads.extend(Head(line, body, diff.end, alone=False) for line in range(head, body))
+            telling = (line for line in range(head, body) if not _TECHNICAL.match(self._texts[line]))
+            diff.heads.extend(Head(line, body, diff.end, alone=False) for line in telling)
 
     @staticmethod
     def _close_commit(diff: _Diff, commit: int) -> None:
@@ -226,10 +230,9 @@ def _first_of_cut_hunk(texts: Sequence[str], start: int, floor: int) -> int:
 
 
 def _region(lines: Lines, first: int, diff: _Diff) -> Region:
-    """The region of a diff, with short changes as one unit."""
+    """The region of a diff, with short changes as one unit; a mark counts the lines of a change."""
     region = region_of_lines("diff", lines, first, diff.end, diff.heads)
-    units = tuple(lines.cover(begin, end) for begin, end in _groups(lines, first, diff))
-    return replace(region, units=units, series=tuple(replace(each, items=units) for each in region.series))
+    return replace(region, units=tuple(lines.cover(begin, end) for begin, end in _groups(lines, first, diff)))
 
 
 def _groups(lines: Lines, first: int, diff: _Diff) -> Iterator[tuple[int, int]]:

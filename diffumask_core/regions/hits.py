@@ -107,7 +107,7 @@ def _with_numbers(texts: Sequence[str], start: int) -> _Found:
         at += 1
     named = start > 0 and bool(_HEADING.match(texts[start - 1]) and _TELLING.match(texts[start - 1]))
     sure = hits > 0 and at - start >= 2 - named and phrases * 2 <= at - start
-    return start - named, at, sure, (Head(start - 1, start, at),) if named else ()
+    return start - named, at, sure, (Head(start - 1, start, at, alone=False),) if named else ()
 
 
 def _bare(texts: Sequence[str], start: int) -> _Found:

@@ -48,7 +48,7 @@ class JsonNode(NamedTuple):
         if self.bracket != "[" or len(self.children) < 2 or not self.children[0].bracket:
             return False
         kinds = {child.bracket for child in self.children}
-        return len(kinds) == 1 and kinds <= {"{", "["}
+        return len(kinds) == 1
 
 
 # A value is valid where all in it is written in one notation. Each token is of one of them or of both.

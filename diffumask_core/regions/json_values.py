@@ -45,7 +45,7 @@ def find_json(lines: Lines, find_inner: FindInner | None = None) -> Iterator[Reg
         if len(run) > 1:
             yield _Parts(text, find_inner).region_of_run(run)
         elif run[0].value == whole or _counts(text, run[0]):
-            yield _Parts(text, find_inner).region_of(run[0])
+            yield _Parts(text, find_inner).region_of(run[0], is_whole=run[0].value == whole)
 
 
 def _runs(text: str, stretch: Span, nodes: Iterator[JsonNode]) -> Iterator[list[JsonNode]]:
@@ -146,16 +146,31 @@ class _Parts:
     inner: list[Region] = field(default_factory=list)
     complete: list[tuple[Span, Span]] = field(default_factory=list)
 
-    def region_of(self, node: JsonNode) -> Region:
-        """The region of an outermost value; its brackets always stay."""
+    def region_of(self, node: JsonNode, is_whole: bool) -> Region:
+        """The region of an outermost value.
+
+        The brackets of a text that is one value always stay, so that the text stays valid. Elsewhere empty brackets
+        would say that there was nothing.
+        """
         start, end = node.value
         if node.children:
-            self._follow((start, start + 1))
-            self._inside(node if _opens(node) else node._replace(span=node.content))
-            self._follow((end - 1, end))
+            content = None if is_whole else node.content
+            self._follow((start, start + 1), after=content)
+            if _opens(node):
+                self._inside(node)
+            else:
+                self._list_of_scalars(node)
+            self._follow((end - 1, end), before=content)
         else:
             self._follow(node.value)
         return self._region("json", node.value)
+
+    def _list_of_scalars(self, node: JsonNode) -> None:
+        """Adds the elements of an outermost list, which go together: a mark says then how many went."""
+        self._whole(node._replace(span=node.content))
+        quote = _QUOTE.search(self.text, *node.value)
+        noun, size = "item", len(node.children)
+        self.series.append(Series((node.content,), noun, "element", quote[0] if quote else '"', sizes=(size,)))
 
     def region_of_run(self, run: Sequence[JsonNode]) -> Region:
         """The region of values one after the other, each of which may go."""
@@ -202,11 +217,16 @@ class _Parts:
     def _members(self, node: JsonNode) -> None:
         """Adds the members of a single object, each of which may go."""
         names = _column_names(node)
+        are_records = self._are_records(node)
         for number, child in enumerate(node.children):
             if id(child) in names:
                 self._follow(child.span, after=names[id(child)], alone=True)
+            elif are_records:
+                self._whole(child)
             else:
                 self._member(child)
+                if child.is_series:
+                    self._stays_with(child, node)
             self._comma(node, number, child.span)
         said = _lengths(self.text, node)
         series: dict[int, list[Span]] = {}
@@ -219,6 +239,20 @@ class _Parts:
                 for child in said.get(length, ())
                 if id(child) not in names and not child.is_divisible
             )
+
+    def _stays_with(self, series: JsonNode, holder: JsonNode) -> None:
+        """Adds that a list of records stays as long as anything beside it: a mark in the list says then what went."""
+        opener, closer = (series.span[0], series.value[0] + 1), (series.value[1] - 1, series.value[1])
+        self.scaffold.append(Scaffold(opener, before=holder.content, alone=True, marked=True))
+        self.scaffold.append(Scaffold(closer, before=(series.span[0], series.content[1]), marked=True))
+
+    def _are_records(self, node: JsonNode) -> bool:
+        """Whether the members of an object are objects alike, each under a name of its own: such an object goes whole."""
+        if len(node.children) < 2 or not all(child.bracket == "{" and child.children for child in node.children):
+            return False
+        keys = [{self.text[each.span[0] : each.value[0]] for each in child.children} for child in node.children]
+        shared = set.intersection(*keys)
+        return 2 * len(shared) >= min(map(len, keys))
 
     def _items(self, node: JsonNode, holder: Span | None = None, is_line: bool = False) -> None:
         """Adds the items of a series, each of which may go; with a holder, the first one stays with that."""

@@ -24,12 +24,14 @@ class Scaffold:
         before: Where something must stay before it; None where nothing need.
         after: Where something must stay after it; None where nothing need.
         alone: Whether the unit may also stay for its own sake, as the head of a function may without its body.
+        marked: Whether the rule holds only where marks are: a list without its items says nothing true without one.
     """
 
     span: Span
     before: Span | None = None
     after: Span | None = None
     alone: bool = False
+    marked: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,13 @@ class Series:
     """Items in a row, of which some may go; a mark says how many went where.
 
     Attributes:
-        items: The items in order: lines, rows, records. Each is made of whole units.
+        items: The items in order: lines, rows, records. Each is made of whole units, or is in a unit with others.
         noun: What a mark calls one of them, such as ``"line"``.
         form: How a mark is written: as a line of its own, or as an element of the list that the items are in.
         quote: What stands around a mark: the quote of a string where the items are values of JSON, else nothing.
         alike: For each item a value that near-equal items share, None for an item that is like no other; empty where
             no item repeats another. Of items that share a value one is enough.
+        sizes: For each item how many a mark counts it as; empty where an item counts as one, or as its lines.
     """
 
     items: tuple[Span, ...]
@@ -50,6 +53,7 @@ class Series:
     form: Literal["line", "element"] = "line"
     quote: str = ""
     alike: tuple[str | None, ...] = ()
+    sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def git_states(texts: Sequence[str]) -> Iterator[Listing]:
                 grouped[heads[-1]] = at + 1
             last = at + 1 if texts[at].strip() else last
             at += 1
-        yield Listing(first, last, tuple(Head(head, head + 1, end) for head, end in grouped.items()))
+        yield Listing(first, last, tuple(Head(head, head + 1, end, alone=False) for head, end in grouped.items()))
 
 
 def _is_status(text: str) -> bool:
@@ -147,4 +147,4 @@ def command_tables(texts: Sequence[str]) -> Iterator[Listing]:
         while at < len(texts) and len(texts[at].split(None, 2)) > 1 and not is_fence(texts[at]):
             at += 1
         if at > head + 1:
-            yield Listing(head, at, (Head(head, head + 1, at),))
+            yield Listing(head, at, (Head(head, head + 1, at, alone=False),))

@@ -39,7 +39,7 @@ def find_ruled(lines: Lines) -> Iterator[Region]:
     for number, text in enumerate(chain(lines, ("",))):
         if text.strip() and (_BAR.search(text) or _RULE.match(text)):
             continue
-        if number - first >= 2:
+        if number > first:
             yield from _ruled(lines, first, number)
         first = number + 1
 
@@ -80,8 +80,11 @@ def _table(lines: Lines, reach: Block, rules: list[int]) -> Region:
 
 
 def _bars_alone(lines: Lines, first: int, last: int) -> Iterator[Region]:
-    """Rows between bars whose head was cut off: each begins and ends with a bar, and all have as many fields."""
+    """Rows between bars whose head was cut off: each begins and ends with a bar, and all have as many fields.
+
+    A single row has at least three fields.
+    """
     texts = [lines[number].strip() for number in range(first, last)]
     framed = all(text.startswith(("|", "│")) and text.endswith(("|", "│")) for text in texts)
-    if framed and len({_cells(text) for text in texts}) == 1 and _cells(texts[0]) >= 2:
+    if framed and len({_cells(text) for text in texts}) == 1 and _cells(texts[0]) >= max(2, 4 - len(texts)):
         yield region_of_blocks("table", lines, (first, last), noun="row")

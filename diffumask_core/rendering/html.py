@@ -126,36 +126,47 @@ def render_html(
     Returns:
         A ``<div>`` with its style inside, in time linear in the text.
     """
-    seconds = timings.get("total", sum(timings.values()))
-    stages = ", ".join(f"{stage} {_duration(value)}" for stage, value in timings.items() if stage != "total")
-    figures = {
-        "Budget": f"{budget:,} tokens",
-        "Keep rate": _percent(keep_rate),
-        "Protected": f"{protected_tokens:,} tokens",
-        "Counted by": _escape(counter),
-        "Time": f'<span title="{_escape(stages)}">{_duration(seconds)}</span>',
-    }
     saved = 1 - compressed_tokens / max(original_tokens, 1)
     parts = [
         f'<div class="dmask"><style>{_STYLE}</style>',
         f'<div class="dmask-head"><b>{original_tokens:,} <i>→</i> {compressed_tokens:,}</b>'
         f"<span>tokens, <strong>{_percent(saved)} saved</strong></span></div>",
         _bar(original_tokens, compressed_tokens, budget, protected_tokens),
-        '<dl class="dmask-figures">',
-        *(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items()),
-        "</dl>",
+        *_figures(budget, keep_rate, protected_tokens, counter, timings),
         _legend(shots, marks),
         '<div class="dmask-prompt" tabindex="0" role="region" aria-label="Prompt">',
     ]
+    parts += _prompt(text, spans, marks, shots)
+    parts.append("</div></div>")
+    return "".join(parts)
+
+
+def _figures(
+    budget: int, keep_rate: float, protected: int, counter: str, timings: Mapping[str, float]
+) -> Iterator[str]:
+    seconds = timings.get("total", sum(timings.values()))
+    stages = ", ".join(f"{stage} {_duration(value)}" for stage, value in timings.items() if stage != "total")
+    figures = {
+        "Budget": f"{budget:,} tokens",
+        "Keep rate": _percent(keep_rate),
+        "Protected": f"{protected:,} tokens",
+        "Counted by": _escape(counter),
+        "Time": f'<span title="{_escape(stages)}">{_duration(seconds)}</span>',
+    }
+    yield '<dl class="dmask-figures">'
+    yield from (f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items())
+    yield "</dl>"
+
+
+def _prompt(text: str, spans: Sequence[Span], marks: Sequence[Mark], shots: Sequence[ShotResult]) -> Iterator[str]:
+    """The source, shot by shot."""
     position = 0
     for number, shot in enumerate(shots, 1):
         start, end = shot.span
-        parts += _block(text, spans, marks, position, start)
-        parts += _shot(number, shot, text, _block(text, spans, marks, start, end))
+        yield from _block(text, spans, marks, position, start)
+        yield from _shot(number, shot, text, _block(text, spans, marks, start, end))
         position = end
-    parts += _block(text, spans, marks, position, len(text))
-    parts.append("</div></div>")
-    return "".join(parts)
+    yield from _block(text, spans, marks, position, len(text))
 
 
 def _bar(original: int, compressed: int, budget: int, protected: int) -> str:

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain, pairwise, zip_longest
 from operator import attrgetter
 
 import numpy as np
@@ -122,11 +122,17 @@ def _joint(units: Units, before: int, after: int, marks: Sequence[PlacedMark]) -
     if not marks:
         return "" if before < 0 or after < 0 else _plain_joint(units, before, after)
     head = "" if before < 0 else marks[0].before
-    tail = "" if after < 0 else marks[-1].after
+    tail = "" if after < 0 or _closes_string(units, marks[-1].unit, after) else marks[-1].after
     if after >= 0 and tail == "\n":
         tail += _indent(units, after)
     inner = [mark.mark.text + (mark.after if number < len(marks) - 1 else "") for number, mark in enumerate(marks)]
     return head + "".join(inner) + tail
+
+
+def _closes_string(units: Units, marked: int, after: int) -> bool:
+    """Whether a unit ends the JSON string in which a mark stands."""
+    string = units.joins.begins_in[marked]
+    return bool(string >= 0 and string != units.joins.begins_in[after])
 
 
 def _plain_joint(units: Units, before: int, after: int) -> str:
@@ -154,9 +160,11 @@ def prose_joint(dropped: str) -> str:
 
 
 def join_spans(text: str, spans: Sequence[Span]) -> str:
-    """Joins kept spans of prose."""
-    joints = [prose_joint(text[before[1] : after[0]]) for before, after in pairwise(spans)]
-    return "".join(chain.from_iterable(zip((text[slice(*span)] for span in spans), [*joints, ""], strict=True)))
+    """Joins kept spans of prose; what was side by side in the text stays so."""
+    gaps = [text[before[1] : after[0]] for before, after in pairwise(spans)]
+    joints = [prose_joint(gap) if gap.strip() else gap for gap in gaps]
+    pieces = (text[slice(*span)] for span in spans)
+    return "".join(piece + joint for piece, joint in zip_longest(pieces, joints, fillvalue=""))
 
 
 def _string_joint(dropped: str) -> str:

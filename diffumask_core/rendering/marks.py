@@ -26,7 +26,7 @@ class Mark:
     Attributes:
         text: The mark as it stands in the output.
         span: The stretch of the source from the first to the last item that was left out.
-        count: How many items were left out.
+        count: How many items were left out; of items of several lines, how many lines.
         noun: What each item is, such as ``"line"``.
     """
 
@@ -90,6 +90,7 @@ class MarkPlan:
         self._first, self._end = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
         self._owner = np.repeat(np.arange(len(self._series)), [len(series.items) for series in self._series])
         self._like = _numbers_of_alike(self._series)
+        self._sizes = _sizes_of(self._series, units, self._first)
         self._price: dict[tuple[int, int], float] = {}
 
     def spared(self, mask: BoolArray, stays: BoolArray) -> BoolArray:
@@ -102,7 +103,7 @@ class MarkPlan:
         cheap: BoolArray = np.zeros(len(mask), dtype=bool)
         for first, last in self._gaps(mask, stays):
             start, end = self._first[first], self._end[last - 1]
-            if self._paid[end] - self._paid[start] <= self._mark_cost(int(self._owner[first]), last - first):
+            if self._paid[end] - self._paid[start] <= self._mark_cost(int(self._owner[first]), self._size(first, last)):
                 cheap[start:end] = True
         return cheap
 
@@ -137,21 +138,29 @@ class MarkPlan:
         ends[:-1] &= ~gone[1:] | (self._owner[1:] != self._owner[:-1])
         return list(zip(np.flatnonzero(opens).tolist(), (np.flatnonzero(ends) + 1).tolist(), strict=True))
 
+    def _size(self, first: int, last: int) -> int:
+        """How many a mark counts in a run of items."""
+        return int(self._sizes[first:last].sum())
+
     def _mark_cost(self, series: int, count: int) -> float:
-        """Tokens of a mark with what parts it from its neighbours."""
+        """The most tokens of a mark with what parts it from its neighbours."""
         if (series, count) not in self._price:
-            quoted = _written(self._series[series], mark_text(count, self._series[series].noun))
-            parted = f"{quoted}, " if self._series[series].form == "element" else f"\n{quoted}"
-            self._price[series, count] = self._count(parted)
+            each = self._series[series]
+            # How many items are similar to a kept one is seen only when all gaps are known.
+            similar = {0, count - 1, count} if any(each.alike) else {0}
+            quoted = [_written(each, mark_text(count, each.noun, number)) for number in sorted(similar)]
+            parted = [f"{text}, " if each.form == "element" else f"\n{text}" for text in quoted]
+            self._price[series, count] = max(map(self._count, parted))
         return self._price[series, count]
 
     def _placed(self, first: int, last: int, known: BoolArray) -> PlacedMark:
         series = self._series[self._owner[first]]
         start, end = int(self._first[first]), int(self._end[last - 1])
-        similar = int(known[self._like[first:last]].sum())
-        text = _written(series, mark_text(last - first, series.noun, similar))
+        size, repeated = self._size(first, last), known[self._like[first:last]]
+        similar = int(self._sizes[first:last][repeated].sum())
+        text = _written(series, mark_text(size, series.noun, similar))
         spans = self._units.spans
-        mark = Mark(text, (int(spans[start, 0]), int(spans[end - 1, 1])), last - first, series.noun)
+        mark = Mark(text, (int(spans[start, 0]), int(spans[end - 1, 1])), size, series.noun)
         if series.form == "line":
             newline = self._units.joins.newline(start)
             return PlacedMark(mark, start, newline, newline)
@@ -197,6 +206,18 @@ def _numbers_of_alike(series: Sequence[Series]) -> IntArray:
         for value in each.alike or [None] * len(each.items):
             like.append(-1 if value is None else numbers.setdefault((owner, value), len(numbers)))
     return np.array(like, dtype=np.int64)
+
+
+def _sizes_of(series: Sequence[Series], units: Units, first: IntArray) -> IntArray:
+    """``[I]``, how many a mark counts each item as: an item of several lines counts as its lines."""
+    sizes: list[int] = []
+    for each in series:
+        for number, item in enumerate(each.items):
+            newline = units.joins.newline(int(min(first[len(sizes)], len(units) - 1)))
+            parts = units.layout.text[slice(*item)].split(newline) if each.noun == "line" else []
+            lines = max(sum(bool(part.strip()) for part in parts), 1)
+            sizes.append(each.sizes[number] if each.sizes else lines)
+    return np.array(sizes, dtype=np.int64)
 
 
 def _written(series: Series, text: str) -> str:

@@ -17,6 +17,8 @@ IntArray = npt.NDArray[np.int64]
 # A prompt of so few tokens is not shortened unless a number of tokens is asked for: there is little to save in it.
 SMALL_PROMPT = 50
 _FILL_TRIES = 12
+_MOST_TRIES = 60
+_MUCH = 0.05
 # So many counts follow estimates before the search bisects.
 _BY_COST = 8
 # A unit may cost so many tokens less among others than alone.
@@ -81,11 +83,15 @@ def fit_budget(reading: Reading, alive: BoolArray, ranked: IntArray, guess: int,
     most = _most_that_fit(tokens, np.cumsum(reading.costs[ranked]), guess, limit)
     chosen, mask = ranked[:most], closed(ranked[:most])
     used = reading.count(mask, alive)
-    for unit in ranked[most + 1 : most + 1 + _FILL_TRIES]:
-        if used >= limit:
+    tries = 0
+    for unit in ranked[most + 1 :]:
+        spare = limit - used
+        # Where lines and records are large, much can be spare: then it is worth more tries.
+        if spare <= 0 or tries >= (_FILL_TRIES if spare < _MUCH * limit else _MOST_TRIES):
             break
-        if reading.costs[unit] > limit - used + _LOOSE:
+        if reading.costs[unit] > spare + _LOOSE:
             continue
+        tries += 1
         larger = closed(np.append(chosen, unit))
         if (counted := reading.count(larger, alive)) <= limit:
             chosen, mask, used = np.append(chosen, unit), larger, counted

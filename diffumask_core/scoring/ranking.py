@@ -14,6 +14,10 @@ BoolArray = npt.NDArray[np.bool_]
 # What similarity to a better shot costs, and what bringing a label that no better shot has is worth.
 _REDUNDANCY_WEIGHT = 1.0
 _COVERAGE_BONUS = 1.0
+# Answers are labels where there are at most so many different ones for each shot.
+_LABEL_SHARE = 0.75
+# Numbers are more often results of a calculation, of which two can be equal by chance, than labels such as stars.
+_NUMBER_SHARE = 0.5
 # What a copy of another shot loses: more than any utility can make up for.
 _COPY_PENALTY = 1000.0
 # What a retriever's score one standard deviation above the mean adds to a utility.
@@ -94,6 +98,8 @@ def labels_first(order: Sequence[int], answers: Sequence[str | None]) -> IntArra
 
 
 def count_labels(answers: Sequence[str | None]) -> int:
-    """How many labels shots have; 0 where no two have the same answer, so that answers are no labels."""
+    """How many labels shots have; 0 where hardly two have the same answer, so that answers are no labels."""
     given = [answer for answer in answers if answer is not None]
-    return len(set(given)) if len(set(given)) < len(given) else 0
+    distinct = len(set(given))
+    share = _NUMBER_SHARE if any(map(str.isdigit, "".join(given))) else _LABEL_SHARE
+    return distinct if distinct <= share * len(given) else 0

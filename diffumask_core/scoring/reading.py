@@ -84,11 +84,18 @@ class Reading:
         """Tokens of a budget that are left for units that are decided one by one when these shots stay."""
         return float(limit - self.count(self.close(self.nothing, alive), alive))
 
-    def shortest(self, alive: BoolArray) -> tuple[BoolArray, BoolArray]:
-        """The mask ``[N]`` that keeps the shortest unit that may be kept alone, and the shots ``[S]`` that stay then.
+    def total_of(self, alive: BoolArray) -> float:
+        """About how many tokens these shots have as they stand, with the text outside shots."""
+        return float(self.costs[self.units.in_shots(alive)].sum())
 
-        Where the shots that stay leave no unit, the unit is in a shot that comes back with all that stays with it.
+    def shortest(self, alive: BoolArray) -> tuple[BoolArray, BoolArray]:
+        """The mask that keeps the shortest unit that may be kept alone, and the shots that stay with that unit.
+
         Punctuation is the last resort.
+
+        Args:
+            alive: ``[S]``, the shots that the unit is to be from. Where they leave none, the shot of the unit comes back
+                with all that stays with it.
         """
         units = self.units
         telling, stays = units.free & ~units.punctuation.marks, units.in_shots(alive)
@@ -117,8 +124,7 @@ def read(units: Units, query: str, counter: TokenCounter, marks: bool) -> Readin
     """
     text = units.layout.text
     total = sum(counter.count(text[start:end]) for start, end in units.layout.segments)
-    ends = units.spans[:, 1].tolist()
-    pieces = [text[start:end] for start, end in pairwise([0, *ends])]
+    pieces = [text[start:end] for start, end in pairwise([0, *units.spans[:, 1].tolist()])]
     costs = np.array(counter.count_each(pieces), dtype=np.float64)
     costs *= total / max(costs.sum(), 1)
     return Reading(units, query, counter, total, costs, MarkPlan(units, costs, counter.count, marks))

@@ -12,6 +12,7 @@ from diffumask_core.scoring.reading import Reading
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Scores:
         encoding: What the pruning encoder made of the words.
         utilities: ``[S]``, how much each shot helps with the query, with what a retriever thought of it.
         order: ``[S]``, shot numbers from the one to keep longest to the one to drop first.
+        repeated: ``[S]``, whether each shot is a copy or a near copy of an earlier one.
         labels: How many of the first shots have a label each that no better shot has.
     """
 
@@ -30,6 +32,7 @@ class Scores:
     encoding: Encoding
     utilities: FloatArray
     order: IntArray
+    repeated: BoolArray
     labels: int
 
 
@@ -51,4 +54,4 @@ def score(reading: Reading, pruner: Pruner) -> Scores:
     vectors = pruner.shot_vectors(encoding, shot_of_word, len(shots))
     repeated = copies([reading.text(shot.span) for shot in shots], answers)
     order = rank_shots(utilities, vectors, answers, repeated)
-    return Scores(pruner, encoding, utilities, order, count_labels(answers))
+    return Scores(pruner, encoding, utilities, order, repeated, count_labels(answers))

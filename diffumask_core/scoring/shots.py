@@ -19,8 +19,10 @@ BoolArray = npt.NDArray[np.bool_]
 
 # A shot of which less than this share of its words is left tells an LLM little: about the tight level of the labels.
 READABLE_SHARE = 0.3
-# About three words: with fewer a text does not tell what its label means.
-_LEAST_TOKENS = 5.0
+# About three words: with fewer a text hardly tells what its label means.
+_FOOTING_TOKENS = 5.0
+# A label that an LLM has never seen cannot be given, so for the sake of a label about one word is enough.
+_LEAST_TOKENS = 2.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,10 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
     room = budget.limit - float(costs[units.protected].sum())
     share = READABLE_SHARE if options.token_level else 1.0
     alive = shots_within(order, shot_costs, room, other, pinned, share, scores.labels)
+    # A copy tells nothing new: copies go before anything else is shortened.
+    for shot in order[::-1]:
+        if scores.repeated[shot] and reading.total_of(alive) > budget.limit:
+            alive[shot] = pinned[shot]
     if reading.room(budget.limit, alive) >= 0:
         return alive
     # Costs of units are estimates: shots go, the least useful first, until what stays with them fits.
@@ -108,6 +114,31 @@ def _last_that_holds(holds: Callable[[int], bool], end: int) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)
     return low
+
+
+def footing_first(reading: Reading, ranked: IntArray) -> IntArray:
+    """Ranked units, those in front without which an exemplar would be left with its markers and its answer alone.
+
+    Of each exemplar these are its best units, some words in all: an answer without an input teaches nothing. All
+    exemplars come to their first word before any comes to its second one.
+
+    Args:
+        reading: The prompt.
+        ranked: Units that can be kept, best first.
+    """
+    units = reading.units
+    exemplars = [number for number, shot in enumerate(units.layout.shots) if shot.answer]
+    places = np.flatnonzero(np.isin(units.shot[ranked], exemplars))
+    # In the order of shots, and of rank within each.
+    places = places[np.argsort(units.shot[ranked[places]], kind="stable")]
+    shots, costs = units.shot[ranked[places]], reading.costs[ranked[places]]
+    before = np.cumsum(costs) - costs
+    first_of_shot = np.searchsorted(shots, shots)
+    spent = np.full(len(ranked), np.inf)
+    spent[places] = before - before[first_of_shot]
+    spent[spent >= _FOOTING_TOKENS] = np.inf
+    in_turn: IntArray = ranked[np.argsort(spent, kind="stable")]
+    return in_turn
 
 
 def with_best(pinned: BoolArray, order: IntArray, count: int) -> BoolArray:

@@ -8,10 +8,12 @@ import numpy.typing as npt
 
 from diffumask_core.diffusion.sampler import sample_mask
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
+from diffumask_core.regions.region import Series
 from diffumask_core.scoring.novelty import repeats
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
-from diffumask_core.units.units import Units
+from diffumask_core.scoring.telling import is_telling, named_by, odd_ones
+from diffumask_core.units.units import Units, overlapping
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating]
@@ -19,8 +21,12 @@ IntArray = npt.NDArray[np.int64]
 
 # What a line that is near-equal to an earlier one loses: on the scale of logits that is beyond doubt.
 _COPY_PENALTY = 8.0
+# What a line or a row gains that says how something ended, such as an error or a total, or is unlike the others.
+_TELLING_BONUS = 4.0
+# What a line or a record gains that holds a term of the query which few others hold.
+_NAMED_BONUS = 4.0
 # What the results of the newest calls of a running turn gain, the newest first: they are the last to be shortened.
-_RECENCY_BONUS = (8.0, 4.0, 2.0, 1.0)
+_RECENCY_BONUS = (16.0, 4.0, 2.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -72,11 +78,11 @@ def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArra
     with_shot = float(costs[units.kept_with_shot & stays].sum())
     rate = (room + with_shot) / max(float(costs[free].sum()) + with_shot, 1.0)
     of_words = scores.pruner.predictor(scores.encoding, min(max(rate, 0.01), 1.0))
-    lengths = np.diff(units.first_word)
+    lengths, lines = np.diff(units.first_word), _lines_of(units)
 
     def predict(states: IntArray, noise: float) -> FloatArray:
         logits = pool_words(of_words(np.repeat(states, lengths), noise), units)
-        return logits + bias
+        return with_neighbours(logits, lines) + bias
 
     states = np.where(~stays, DROP, np.where(free, UNDECIDED, KEEP))
     return Worth(predict, costs, room, states, predict(states, 1.0))
@@ -90,11 +96,36 @@ def pool_words(logits: FloatArray, units: Units) -> FloatArray:
     return pooled
 
 
+def with_neighbours(logits: FloatArray, lines: BoolArray) -> FloatArray:
+    """Logits ``[N]`` where each line counts half for itself and a quarter for each line beside it.
+
+    A line makes sense with the lines around it, and lines that stay together need fewer marks.
+
+    Args:
+        logits: ``[N]``.
+        lines: ``[N]``, units that are lines.
+    """
+    if not lines.any():
+        return logits
+    # The mode "same" gives no fewer values than the kernel has, so the ends of the full result are cut off.
+    total, weight = (np.convolve(values, (1.0, 2.0, 1.0))[1:-1] for values in (logits * lines, lines.astype(float)))
+    smoothed: FloatArray = np.where(lines, total / np.maximum(weight, 1.0), logits)
+    return smoothed
+
+
+def _lines_of(units: Units) -> BoolArray:
+    """``[N]``, units that are items of a series of lines or rows."""
+    regions = [inner for region in units.layout.regions for inner in region.walk()]
+    items = [item for region in regions for series in region.series if series.form == "line" for item in series.items]
+    return overlapping(units.spans, items)
+
+
 def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
     """What is added to the logit of each unit ``[N]``, whatever is decided.
 
     A unit shares the utility of its shot: 0 in the best shot and outside shots, less elsewhere. Utilities are on the scale
-    of logits. Results of a running turn gain by how new they are, and near-equal lines lose but for the first.
+    of logits. Results of a running turn gain by how new they are. Near-equal lines lose but for the first. Lines and records
+    gain that say how something ended, or that the query names.
 
     Args:
         reading: The prompt.
@@ -110,8 +141,18 @@ def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
     for region in units.layout.regions:
         for inner in region.walk():
             for series in inner.series:
-                for item, repeated in zip(series.items, repeats(series.alike), strict=False):
-                    if repeated:
-                        first, last = units.at(item)
-                        bias[first:last] -= _COPY_PENALTY
+                _add_of_series(bias, reading, inner.kind, series)
     return bias
+
+
+def _add_of_series(bias: FloatArray, reading: Reading, kind: str, series: Series) -> None:
+    """Adds what the items of a series lose as copies of others, and what they gain by what they tell."""
+    texts = [reading.text(item) for item in series.items]
+    seen = repeats(series.alike) or [False] * len(texts)
+    named, odd = named_by(reading.query, texts), odd_ones(texts)
+    for item, text, is_copy, is_named, is_odd in zip(series.items, texts, seen, named, odd, strict=True):
+        tells = is_odd or is_telling(kind, text)
+        gain = _NAMED_BONUS * is_named + _TELLING_BONUS * tells - _COPY_PENALTY * is_copy
+        if gain:
+            first, last = reading.units.at(item)
+            bias[first:last] += gain

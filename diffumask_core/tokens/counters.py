@@ -172,7 +172,7 @@ def _from_tokenizers(tokenizer: "tokenizers.Tokenizer", name: str) -> TokenCount
 
 
 def _each_by_tokenizers(tokenizer: "tokenizers.Tokenizer", texts: Sequence[str]) -> list[int]:
-    return [len(tokenizer.encode(_encodable(text), add_special_tokens=False).ids) for text in texts]
+    return [len(tokenizer.encode(encodable(text), add_special_tokens=False).ids) for text in texts]
 
 
 def _from_transformers(tokenizer: "transformers.PreTrainedTokenizerBase") -> TokenCounter:
@@ -186,7 +186,7 @@ def _each_by_transformers(tokenizer: "transformers.PreTrainedTokenizerBase", tex
         return []
     # The call, not the backend behind it: the backend keeps the truncation of whoever called it last.
     ids = tokenizer(
-        [_encodable(text) for text in texts],
+        [encodable(text) for text in texts],
         add_special_tokens=False,
         padding=False,
         truncation=False,
@@ -205,7 +205,7 @@ def _from_function(function: Callable[[str], Any]) -> TokenCounter:
 def _each_by_function(function: Callable[[str], Any], name: str, texts: Sequence[str]) -> list[int]:
     counts = []
     for text in texts:
-        tokens = function(_encodable(text))
+        tokens = function(encodable(text))
         if isinstance(tokens, bool) or not hasattr(tokens, "__index__") or tokens < 0:
             shown = repr(tokens)
             raise TokenizerError(
@@ -217,7 +217,7 @@ def _each_by_function(function: Callable[[str], Any], name: str, texts: Sequence
     return counts
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """The text with lone surrogates, which UTF-8 cannot hold, replaced as tiktoken replaces them."""
     try:
         text.encode()

@@ -11,6 +11,7 @@ IntArray = npt.NDArray[np.int64]
 _CLOSING = frozenset(")]}»”’）】")
 _OPENING = frozenset("([{«“‘„（【")
 _ENDS = frozenset(".!?…,;:。！？，、；：")
+_OPERATORS = frozenset("=+-−–*×·/÷<>≤≥≈")
 
 
 @dataclass(frozen=True)
@@ -18,17 +19,19 @@ class Punctuation:
     """Marks among N units.
 
     Attributes:
-        clings: ``[C]``, brackets and quotes, which stay only beside the unit that they cling to.
+        clings: ``[C]``, brackets, quotes and marks that end a line, which stay only beside the unit that they cling to.
         clung_to: ``[C]``, the unit beside each.
         ends: ``[E]``, marks that end a clause, which stay only if something of the clause stays.
-        begins: ``[E]``, the first unit of each of these clauses.
-        marks: ``[N]``, whether a unit is one of these marks.
+        begins: ``[E]``, the first unit of each of these clauses. Marks in a row, such as ``?!``, end the same clause.
+        operators: ``[O]``, signs of a calculation, which stay only beside a unit that stays.
+        marks: ``[N]``, whether a unit is one of all these marks.
     """
 
     clings: IntArray
     clung_to: IntArray
     ends: IntArray
     begins: IntArray
+    operators: IntArray
     marks: BoolArray
 
     @classmethod
@@ -40,21 +43,24 @@ class Punctuation:
             spans: ``[N, 2]``, its units.
             prose: ``[N]``, units outside JSON, where brackets and commas are syntax.
         """
-        closing, opening, ends = [], [], []
+        closing, opening, ends, operators = [], [], [], []
         for unit in np.flatnonzero((spans[:, 1] - spans[:, 0] == 1) & prose).tolist():
             start = int(spans[unit, 0])
-            if text[start] in _ENDS:
+            is_glued = unit > 0 and spans[unit - 1, 1] == start
+            if text[start] in _ENDS and not (is_glued and text[start + 1 : start + 2] in ("\n", "\r", "")):
                 ends.append(unit)
-            elif text[start] in _CLOSING and unit > 0 and spans[unit - 1, 1] == start:
+            elif text[start] in _OPERATORS and _is_between(text, spans, unit):
+                operators.append(unit)
+            elif text[start] in _CLOSING | _ENDS and is_glued:
                 closing.append(unit)
             elif text[start] in _OPENING and unit + 1 < len(spans) and spans[unit + 1, 0] == start + 1:
                 opening.append(unit)
         clings = np.array([*closing, *opening], dtype=np.int64)
         clung_to = np.array([*(unit - 1 for unit in closing), *(unit + 1 for unit in opening)], dtype=np.int64)
-        begins = np.array([0, *(unit + 1 for unit in ends[:-1])][: len(ends)], dtype=np.int64)
+        clauses = _clauses(text, spans, np.array(ends, dtype=np.int64))
         marks = np.zeros(len(spans), dtype=bool)
-        marks[np.array([*closing, *opening, *ends], dtype=np.int64)] = True
-        return cls(clings, clung_to, np.array(ends, dtype=np.int64), begins, marks)
+        marks[np.array([*closing, *opening, *ends, *operators], dtype=np.int64)] = True
+        return cls(clings, clung_to, *clauses, np.array(operators, dtype=np.int64), marks)
 
     def thin(self, mask: BoolArray) -> BoolArray:
         """A mask ``[N]`` without the marks that would stand alone."""
@@ -62,6 +68,29 @@ class Punctuation:
         # Twice, since a mark may cling to another mark.
         for _ in range(2):
             thinned[self.clings] &= thinned[self.clung_to]
-        kept_before = np.concatenate([[0], np.cumsum(thinned)])
+        thinned[self.operators] &= thinned[self.operators - 1] | thinned[self.operators + 1]
+        words = thinned.copy()
+        words[self.ends] = False
+        kept_before = np.concatenate([[0], np.cumsum(words)])
         thinned[self.ends] &= kept_before[self.ends] > kept_before[self.begins]
         return thinned
+
+
+def _clauses(text: str, spans: IntArray, marks: IntArray) -> tuple[IntArray, IntArray]:
+    """`ends` and `begins` of marks; a mark that nothing stands before ends no clause."""
+    opens = np.diff(marks, prepend=-1) > 1
+    after_last = np.concatenate([[0], marks[:-1] + 1])[: len(marks)]
+    begins = np.maximum.accumulate(np.where(opens, after_last, -1))
+    ends, begins = marks[begins >= 0], begins[begins >= 0]
+    # A clause ends with its line: a heading is none of what stands below.
+    breaks = np.flatnonzero(np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32) == ord("\n"))
+    line = np.searchsorted(breaks, spans[ends, 0])
+    first_of_line = np.searchsorted(spans[:, 0], np.concatenate([[0], breaks])[line])
+    return ends, np.maximum(begins, first_of_line).astype(np.int64)
+
+
+def _is_between(text: str, spans: IntArray, unit: int) -> bool:
+    """Whether a unit stands between two others of its line; a dash at the beginning of a line is a bullet."""
+    if not 0 < unit < len(spans) - 1:
+        return False
+    return "\n" not in text[spans[unit - 1, 1] : spans[unit + 1, 0]]

@@ -79,7 +79,7 @@ class Units:
             found = turning_words(layout.text, start, end)
             bound += [word for word, _ in found]
             turns += [_turn(word, governed) for word, governed in found]
-        rules = [rule for region in regions for rule in region.scaffold]
+        rules = [rule for region in regions for rule in region.scaffold if marks or not rule.marked]
         bound += [rule.span for rule in rules]
         first_word, spans = _runs(words, disjoint_spans(bound))
         complete = [] if marks else [each for region in regions for each in region.complete]
@@ -119,7 +119,8 @@ class Units:
         """
         stays = self.in_shots(alive)
         required = (self.protected | self.kept_with_shot) & stays
-        closed = self.scaffold.close((keep & stays) | required)
+        # Punctuation first: a mark that goes is no reason for a speaker, a heading or the number of a list item to stay.
+        closed = self.scaffold.close(self.punctuation.thin(keep & stays) | required)
         kept: BoolArray = (self.punctuation.thin(closed) & stays) | required
         return kept
 

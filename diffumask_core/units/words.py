@@ -30,7 +30,7 @@ _DRESS = r"[\p{M}\p{Emoji_Modifier}\U000E0020-\U000E007F]*+"
 _PICTURE = rf"\p{{Extended_Pictographic}}{_DRESS}(?:\u200D\p{{Extended_Pictographic}}{_DRESS})*+"
 _FLAG = r"\p{Regional_Indicator}{1,2}+"
 
-_OPERATOR = r"[=!]==?|<=>|[<>:+\-*%&|^~]=|<[<>\-]|>>|[=\-|]>|&&|\|\||=~"
+_OPERATOR = r"[=!]==?|<=>|(?:<<|>>>?|\*\*|//|\?\?|&&|\|\|)=|[<>:+\-*/%&|^~@]=|<[<>\-]|>>>?|[=\-|]>|&&|\|\||\?\?|\*\*|=~"
 
 _PLAIN = regex.compile(
     rf"""
@@ -107,6 +107,48 @@ _PIECE = r"(?:[\p{L}\p{M}]++(?:['’\-][\p{L}\p{M}]++)*+|[$€£¥]?+\p{Nd}++(?:
 _JOINT = r"(?:\.{3,}+|-{2,}+)"
 _LOOSE = regex.compile(rf"(?:{_PIECE}(?:(?<!\p{{Nd}}){_JOINT}|{_JOINT}(?!\p{{Nd}})))++{_PIECE}")
 _PIECE_OR_JOINT = regex.compile(rf"{_PIECE}|{_JOINT}")
+
+_DIGITS = r"\d(?:[\d.,\u2013-]*\d)?"
+_HUNDREDS = (
+    "dozen|hundred|thousand|million|billion|trillion|bn|mn|mio|mrd|millionen?|milliarden?|tausend|millions|milliards?|"
+    "mille|millón|millones|mil|milhão|milhões|bilhões|milione|milioni|miliardi|тысяч[аи]?|тыс|миллион(?:а|ов)?|млн|"
+    "миллиард(?:а|ов)?|млрд"
+)
+_MEASURES = (
+    "percent|per cent|percentage points|prozent|pour cent|por ciento|[ap]m|[ap]\\.m\\.|uhr|°[CF]|[kKMGTP]i?[Bb](?:/s)?|"
+    "[kKMG]?Hz|[kmcµμ]?m[²³23]?|[kmµμ]?g(?:/[a-zA-Z]{1,3})?|[mckµμ]?[lL](?:/[a-zA-Z]{1,3})?|ms|[µμn]s|h|min|kWh?|MWh?|"
+    "GWh?|k?W|k?V|m?A|k?Pa|bar|kcal|k?J|km/h|mph|m/s|ft|lbs?|oz|mi|ha|ppm|dB|px|K|кг|мг|км|см|мм|мл|руб"
+)
+_COUNT_WORDS = (
+    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
+    "eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+)
+_BOUNDS = (
+    "(?:more|less|fewer|greater|higher|lower|later|earlier|older|younger|larger|smaller) than|at (?:most|least)|up to|"
+    "höchstens|mindestens|mehr als|weniger als|au plus|au moins|plus de|moins de|más de|menos de|al menos|como máximo|"
+    "mais de|pelo menos|più di|meno di|almeno|не более|не менее|более|менее"
+)
+# Several words that are one number: with its multiplier, its unit, its fraction, its groups, and the limit that it is.
+_AMOUNT = re.compile(
+    rf"""(?<![\w.,])(?:(?:{_BOUNDS.replace(" ", "[ ]")})[ ](?=[$€£¥]?\d|(?:{_COUNT_WORDS})\b))?(?:
+      (?:(?:[$€£¥]|USD|EUR|GBP|CHF|JPY)[ ]?)?{_DIGITS}
+          (?:[ ]\d/\d{{1,2}}(?!\d)|(?<=\d)(?<!\d{{4}})(?<![.,]\d)(?:[ ]\d{{3}}(?![\w]))++(?![ ]\d))?
+          (?:[ ]?(?i:{_HUNDREDS.replace(" ", "[ ]")})\b\.?)?
+          (?:[ ]?(?:[%‰€£¥$]|(?:{_MEASURES.replace(" ", "[ ]")}|USD|EUR|GBP|CHF|JPY)(?![\w-])))?
+    | (?i:(?:an?|half[ ]an?|several|few|{_COUNT_WORDS})(?:[ -](?:and[ ])?(?:hundred|thousand|million|billion|{_COUNT_WORDS}))++)\b
+    )""",
+    re.VERBOSE,
+)
+# Numbers of telephones, cards and accounts are written in groups. A longer row of numbers is a list.
+_GROUPED = re.compile(
+    r"""(?<![\w.,])(?<!\d[ ])(?:
+      \+\d{1,3}(?:[ -]?\(\d{1,5}\)|[ -]\d{1,6}){1,7}+
+    | \(\d{2,5}\)(?:[ -]\d{2,6}){1,5}+
+    | \d{2,6}(?:[ -]\d{2,6}){2,7}+
+    | [A-Z]{2}\d{2}(?:[ ][0-9A-Z]{4}){2,7}+(?:[ ][0-9A-Z]{1,3})?
+    )(?!\w|[ -]\d|[.,]\d)""",
+    re.VERBOSE,
+)
 
 _SINGLE_QUOTES = "'\u2018\u2019\u201a\u2039\u203a"
 # An apostrophe between letters is no quotation mark.
@@ -229,7 +271,7 @@ def bound_words(text: str, start: int, end: int, words: IntArray) -> list[Span]:
     """Finds stretches of several words in prose that mean something else once a part is gone.
 
     Such are operators with both their sides (``status <> 'banned'``; chains join), inline code and inline formulas,
-    and numbers whose groups are set apart by spaces that do not break.
+    and amounts of several words (``60 million``, ``5 %``, ``at most 3 kg``, ``+1 555 010 4477``).
 
     Args:
         text: The text.
@@ -240,7 +282,8 @@ def bound_words(text: str, start: int, end: int, words: IntArray) -> list[Span]:
     Returns:
         Spans in order that do not overlap, each from the start of a word to the end of another.
     """
-    inline = [match.span() for match in _INLINE.finditer(text, start, end)]
+    patterns = (_INLINE, _AMOUNT, _GROUPED)
+    inline = [match.span() for pattern in patterns for match in pattern.finditer(text, start, end)]
     operators = [
         _trim(text, left, right)
         for match in _BETWEEN.finditer(text, start, end)

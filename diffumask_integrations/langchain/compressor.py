@@ -199,6 +199,7 @@ def _savings(result: CompressionResult) -> dict[str, Any]:
         "saved_tokens": result.saved_tokens,
         "budget": result.budget,
         "counter": result.counter,
+        "marks": len(result.marks),
         "dropped_shots": sum(shot.fate == "dropped" for shot in result.shots),
     }
 

@@ -13,9 +13,6 @@ with needs_extra("langchain"):
     from langchain_core.prompts import StringPromptTemplate
     from langchain_core.prompts.chat import BaseChatPromptTemplate
 
-# So little that no shot stays but those that must.
-_NOTHING = 1e-9
-
 
 class DiffuMaskExampleSelector(CompressionSettings, BaseExampleSelector):
     """Selects examples for an input: as many as asked for, or as fit a budget, in their order.
@@ -57,15 +54,14 @@ class DiffuMaskExampleSelector(CompressionSettings, BaseExampleSelector):
             return []
         names = input_variables if self.input_keys is None else self.input_keys
         query = " ".join(str(input_variables[name]) for name in names)
+        prompt = Prompt(shots=[self._text(example) for example in self.examples])
+        if self.max_examples:
+            best = self.get_compressor().rank_shots(prompt, query)[: self.max_examples]
+            return [self.examples[number] for number in sorted(best)]
         # An example is taken whole, so there is nothing in it to protect.
         options = self.options(query=query, compress_query=True, protect=[])
-        if self.max_examples:
-            options |= {"keep_rate": _NOTHING, "target_tokens": None, "min_shots": self.max_examples}
-        result = self.get_compressor().compress(
-            Prompt(shots=[self._text(example) for example in self.examples]), **options
-        )
-        left_out = ("dropped",) if self.max_examples else ("dropped", "shortened")
-        return [example for example, shot in zip(self.examples, result.shots, strict=True) if shot.fate not in left_out]
+        shots = self.get_compressor().compress(prompt, **options).shots
+        return [example for example, shot in zip(self.examples, shots, strict=True) if shot.fate == "kept"]
 
     def _text(self, example: dict[str, Any]) -> str:
         if self.example_prompt is None:

@@ -20,8 +20,6 @@ with needs_extra("langchain-agents"):
     from langchain.agents.middleware.types import ContextT
     from langchain_core.messages import AnyMessage
 
-# Texts of fewer tokens stay: there is little to save in them.
-_SMALL = 50
 _CACHED_TEXTS = 4096
 
 
@@ -143,7 +141,7 @@ class DiffuMaskMiddleware(AgentMiddleware[AgentState[Any], ContextT]):
                 put_text(message, text.keys, self._shorten(role, text.text, query))
 
     def _compress_text(self, role: str, text: str, query: str) -> str:
-        if not text.strip() or self._count(text) < _SMALL:
+        if not text.strip():
             return text
         result = self._settings.get_compressor().compress_messages(
             [{"role": role, "content": text}], **self._settings.options(query=query, compress_query=True)

@@ -31,12 +31,14 @@ class CompressionEndEvent(BaseEvent):
         original_tokens: Tokens of the nodes' texts as they came in.
         compressed_tokens: Tokens of the texts that are left.
         budget: The token limit that was applied.
+        marks: How many marks stand in the texts in place of lines, rows or records.
     """
 
     nodes: list[NodeWithScore]
     original_tokens: int
     compressed_tokens: int
     budget: int
+    marks: int = 0
 
     @classmethod
     def class_name(cls) -> str:

@@ -1,10 +1,12 @@
 """A memory block: what falls out of short-term memory gets shorter instead of lost."""
 
 import asyncio
+import re
 from typing import Any
 
 from pydantic import Field, PrivateAttr
 
+from diffumask_core import Compressor, EncodingCache
 from diffumask_core.extras import needs_extra
 from diffumask_core.tokens import get_counter
 from diffumask_integrations.settings import CompressionSettings
@@ -13,6 +15,10 @@ with needs_extra("llama-index"):
     from llama_index.core.base.llms.types import ChatMessage, TextBlock
     from llama_index.core.memory import BaseMemoryBlock
     from llama_index.core.utils import get_tokenizer
+
+_SYSTEM_ROLES = ("system", "developer")
+# Vectors of some hundred thousand words.
+_CACHE_MEGABYTES = 128
 
 
 def count_tokens(text: str) -> int:
@@ -27,6 +33,9 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
     memory has room, they are as they were. When it has not, they are compressed to what is left of its token limit,
     for the user's message at hand: old turns that matter little to it go whole, the others lose words. The block
     holds the originals, so another message can bring back what this one had no need of.
+
+    An agent asks its memory several times for one message of the user: the block remembers what the model has read for
+    that message, and reads only what came since.
 
     ``keep_rate`` or ``target_tokens`` limits what comes back even where there is room; by default nothing does.
 
@@ -45,6 +54,12 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
     )
     messages: list[ChatMessage] = Field(default_factory=list, description="What was collected.")
     _query: str = PrivateAttr(default="")
+    _cache: EncodingCache = PrivateAttr(default_factory=lambda: EncodingCache(_CACHE_MEGABYTES))
+
+    def get_compressor(self) -> Compressor:
+        """The compressor that was given, or that of `model`; with a cache of this block unless it has one."""
+        found = super().get_compressor()
+        return found if found.cache is not None else found.with_cache(self._cache)
 
     async def _aget(self, messages: list[ChatMessage] | None = None, **block_kwargs: Any) -> list[ChatMessage]:
         asked = [message.content or "" for message in messages or () if message.role == "user"]
@@ -73,7 +88,20 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
         """
         count = get_counter(self.tokenizer).count
         target = sum(count(text) for message in content for text in _counted(message)) - tokens_to_truncate
-        return await asyncio.to_thread(self._compress, content, target_tokens=target) if target > 0 else None
+        if target <= 0:
+            return None
+        left = await asyncio.to_thread(self._compress, content, target_tokens=target)
+        # The core leaves something of every text; a memory that is over its limit may lose all that is not protected.
+        is_over = sum(count(text) for message in left for text in _counted(message)) > target
+        return [] if is_over and not any(map(self._is_protected, left)) else left
+
+    def _is_protected(self, message: ChatMessage) -> bool:
+        """Whether a message holds text that comes out unchanged."""
+        text = "\n".join(_counted(message))
+        named = any(string in text for string in self.protect) or any(
+            re.search(pattern, text) for pattern in self.protect_patterns
+        )
+        return named or (message.role in _SYSTEM_ROLES and not self.compress_instructions)
 
     def _compress(self, messages: list[ChatMessage], **overrides: Any) -> list[ChatMessage]:
         result = self.get_compressor().compress_messages(

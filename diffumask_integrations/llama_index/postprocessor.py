@@ -57,6 +57,7 @@ class DiffuMaskNodePostprocessor(CompressionSettings, BaseNodePostprocessor):
                 original_tokens=result.original_tokens,
                 compressed_tokens=result.compressed_tokens,
                 budget=result.budget,
+                marks=len(result.marks),
             )
         )
         return shortened

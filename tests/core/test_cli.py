@@ -1,18 +1,22 @@
 """The command line, on files written for the tests and the tiny model."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
+from tokenizers import Tokenizer
 from typer.testing import CliRunner
 
+from diffumask_core import Compressor
 from diffumask_core.cli import app
 from diffumask_core.datasets import SolutionRow, is_held_out
 
 TEXT = "Q: How many apples did Anna sell on Monday?\nA: She sold five and seven. The answer is 12.\n\n"
 PROMPT = TEXT + TEXT.replace("Monday", "Friday") + "Q: How many rolls are left?\nA:\n"
+LOG = "\n".join(f"2031-05-01 10:00:{second} INFO harbour: ship {second} came in" for second in range(10, 30))
 LABEL = {
     "kind": "prose",
     "text": "Anna did not go to Paris, alas.",
@@ -90,6 +94,45 @@ class TestCompress:
         assert "on Friday" in result.stdout
         assert result.stdout.count("five and seven") == 2
 
+    def test_flags_reach_the_compressor(
+        self, prompt: Path, how: list[object], compressor: Compressor, tokenizer: Tokenizer
+    ) -> None:
+        flags: dict[str, dict[str, Any]] = {
+            "--min-shots 2": {"min_shots": 2},
+            "--compress-instructions": {"compress_instructions": True},
+            "--compress-query": {"compress_query": True},
+            "--no-shot-level": {"shot_level": False},
+            "--no-token-level": {"token_level": False},
+            "--grain words": {"grain": "words"},
+            "--no-marks": {"marks": False},
+            "--on-overflow best_effort": {"on_overflow": "best_effort"},
+        }
+        file = prompt.with_name("mixed.txt")
+        file.write_text(f"Answer with a number, and say what was sold on which day.\n\n{PROMPT}{LOG}\n", "utf-8")
+        text = file.read_text("utf-8")
+        seen = set()
+        for flag, options in flags.items():
+            result = invoke("compress", file, "--keep-rate", 0.4, *flag.split(), *how)
+            expected = compressor.compress(text, keep_rate=0.4, tokenizer=tokenizer, **options)
+            assert result.stdout == expected.text + "\n" * (not expected.text.endswith("\n"))
+            seen.add(result.stdout)
+        assert len(seen) > 4
+        assert invoke("compress", file, "--target-tokens", 1, "--on-overflow", "best_effort", *how).exit_code == 0
+
+    def test_marks_in_json_and_html(self, how: list[object]) -> None:
+        options = ["--keep-rate", 0.4, *how]
+        plain = json.loads(invoke("compress", *options, "--format", "json", stdin=LOG).stdout)
+        assert plain["regions"] == [{"kind": "log", "span": [0, len(LOG)]}]
+        assert plain["marks"]
+        page = invoke("compress", *options, "--format", "html", stdin=LOG).stdout
+        for mark in plain["marks"]:
+            assert mark["text"] in plain["text"]
+            assert mark["text"] in page
+        assert len(plain["marks"]) == page.count("left out]</ins>")
+        bare = json.loads(invoke("compress", *options, "--no-marks", "--format", "json", stdin=LOG).stdout)
+        assert bare["marks"] == []
+        assert "left out" not in bare["text"]
+
     def test_a_text_that_fits_comes_back(self, how: list[object]) -> None:
         text = "  Grüße,\n\n  日本 😀 \n"
         assert invoke("compress", "--keep-rate", 1, *how, stdin=text).stdout == text
@@ -97,16 +140,21 @@ class TestCompress:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ([], "neither was given"),
-            (["--keep-rate", 0.5, "--target-tokens", 9], "both was given"),
-            (["--keep-rate", 1.5], "keep_rate=1.5 is not a share"),
-            (["--target-tokens", 0], "target_tokens=0 is not possible"),
-            (["--target-tokens", 3], "more than the budget of 3"),
-            (["--keep-rate", 0.5, "--steps", 0], "steps=0 is not possible"),
+            ([], "Of --keep-rate and --target-tokens neither was given: pass one, such as --keep-rate 0.5"),
+            (["--keep-rate", 0.5, "--target-tokens", 9], "Of --keep-rate and --target-tokens both was given"),
+            (["--keep-rate", 1.5], "--keep-rate 1.5 is not a share"),
+            (["--target-tokens", 0], "--target-tokens 0 is not possible"),
+            (["--target-tokens", 3], "more than the budget of 3: raise --target-tokens to at least"),
+            (["--target-tokens", 3], 'pass --on-overflow "best_effort" to get'),
+            (["--keep-rate", 0.5, "--min-shots", -1], "--min-shots -1 is not possible"),
+            (["--keep-rate", 0.5, "--protect", ""], "--protect holds an empty string"),
+            (["--keep-rate", 0.5, "--steps", 0], "--steps 0 is not possible"),
             (["--keep-rate", 0.5, "--tokenizer", "no-such"], "No tokenizer is known as 'no-such'"),
             (["--keep-rate", 0.5, "--model", "no such!"], "There is no model 'no such!'"),
             (["--keep-rate", "half"], "Invalid value"),
             (["--format", "pdf"], "Invalid value"),
+            (["--grain", "lines"], "Invalid value"),
+            (["--on-overflow", "ignore"], "Invalid value"),
         ],
     )
     def test_bad_options(self, prompt: Path, how: list[object], options: list[object], message: str) -> None:
@@ -237,6 +285,12 @@ class TestEvaluate:
     def test_a_split_without_rows(self, labels: Path, model_folder: Path) -> None:
         options = ["--data", labels, "--model", model_folder, "--split", "test"]
         assert_told(invoke("evaluate", "labels", *options), "has no rows in split test")
+
+
+def test_version() -> None:
+    result = invoke("--version")
+    assert result.exit_code == 0
+    assert result.stdout == f"diffumask {version('diffumask')}\n"
 
 
 def test_help_names_the_commands() -> None:

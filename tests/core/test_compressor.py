@@ -1,10 +1,12 @@
 """The compressor, by examples; what holds for every input is in test_guarantees."""
 
 import json
+import pickle
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import tiny_tokenizer
 
@@ -144,6 +146,14 @@ class TestParts:
         shorter = compressor.compress(prompt, keep_rate=0.3, compress_query=True, tokenizer=words)
         assert words(shorter.text) < words(PROSE)
 
+    def test_the_question_of_a_plain_text_stays_unless_opted_in(self, compressor: Compressor) -> None:
+        question = "Who were the two engineers, and which of them carried the radio that did not work?"
+        text = f"{PROSE * 3}\n\n{question}"
+        assert compressor.compress(text, keep_rate=0.1, tokenizer=words).text.endswith(question)
+        shorter = compressor.compress(text, keep_rate=0.1, compress_query=True, tokenizer=words)
+        assert not shorter.text.endswith(question)
+        assert shorter.compressed_tokens <= shorter.budget
+
     def test_the_query_given_apart_stays_where_the_text_repeats_it(self, compressor: Compressor) -> None:
         text = f"{PROSE}\nWho carried the radio?"
         result = compressor.compress(text, keep_rate=0.1, query="Who carried the radio?", tokenizer=words)
@@ -157,9 +167,10 @@ class TestParts:
     def test_protected_spans_strings_and_patterns(self, compressor: Compressor) -> None:
         at = PROSE.index("lower town")
         protect = [(at, at + 10), "old wall", re.compile(r"\b\d{4}\b")]
-        result = compressor.compress(PROSE, keep_rate=0.01, protect=protect, tokenizer=words)
-        assert result.text.split() == ["lower", "town", "old", "wall", "2019"]
-        assert result.protected_tokens == result.compressed_tokens == 5
+        result = compressor.compress(PROSE, target_tokens=6, protect=protect, tokenizer=words)
+        # "Nobody" turns the sentence that the lower town is in.
+        assert result.text.split() == ["nobody", "lower", "town", "old", "wall", "2019"]
+        assert result.protected_tokens == result.compressed_tokens == 6
 
 
 class TestBudget:
@@ -180,8 +191,26 @@ class TestBudget:
         assert "more than the budget of 5" in caplog.text
 
     def test_a_rate_never_fails_on_a_prompt_that_is_nearly_all_query(self, compressor: Compressor) -> None:
-        result = compressor.compress(f"ok\n\n{QUERY}", keep_rate=0.01, tokenizer=words)
-        assert result.text == QUERY
+        query = f"{PROSE.strip()} {QUERY}"
+        result = compressor.compress(Prompt(shots=["ok"], query=query), keep_rate=0.01, tokenizer=words)
+        assert result.text == query
+
+    def test_a_rate_never_fails_where_no_unit_fits(self, compressor: Compressor) -> None:
+        line = "2031-05-01 10:00:05 INFO harbour: " + "ship 17 came in " * 30
+        result = compressor.compress("\n".join([line] * 3), keep_rate=0.01, marks=False, tokenizer=words)
+        assert result.text == line
+        assert result.compressed_tokens == result.budget == result.protected_tokens < result.original_tokens
+        with pytest.raises(BudgetError):
+            result.at(target_tokens=5)
+
+    @pytest.mark.parametrize("rate", [0.01, 0.5, 0.99])
+    def test_a_prompt_of_50_tokens_is_shortened_by_a_number_of_tokens_alone(
+        self, compressor: Compressor, rate: float
+    ) -> None:
+        text = " ".join(PROSE.split()[:50])
+        assert compressor.compress(text, keep_rate=rate, tokenizer=words).text == text
+        assert compressor.compress(f"{text} 51", keep_rate=rate, tokenizer=words).text != f"{text} 51"
+        assert 0 < words(compressor.compress(text, target_tokens=20, tokenizer=words).text) <= 20
 
     @pytest.mark.parametrize("rate", [0.2, 0.5, 0.8])
     def test_a_rate_is_of_what_may_go(self, compressor: Compressor, rate: float) -> None:
@@ -385,7 +414,7 @@ class TestMessages:
             {"role": "assistant", "content": "Every one of the boxes holds 9, so there are 4 * 9. The answer is 36."},
             {"role": "user", "content": "And in three boxes of five?"},
         ]
-        result = compressor.compress_messages(messages, keep_rate=0.3, min_shots=1, tokenizer=words)
+        result = compressor.compress_messages(messages, target_tokens=25, min_shots=1, tokenizer=words)
         assert result.messages is not None
         assert result.messages[1]["content"].endswith("The answer is 36.")
         assert len(result.messages[1]["content"]) < len(str(messages[1]["content"]))
@@ -423,6 +452,9 @@ def test_many_threads_give_the_same_results(compressor: Compressor) -> None:
         assert list(threads.map(compress, prompts)) == expected
 
 
+LOG = "\n".join(f"2031-05-01 10:00:{second} INFO harbour: ship {second} came in" for second in range(10, 40))
+
+
 def test_a_result_as_plain_data(compressor: Compressor) -> None:
     result = compressor.compress(few_shot(3), keep_rate=0.5, tokenizer=words)
     plain = json.loads(json.dumps(result.to_dict()))
@@ -432,8 +464,65 @@ def test_a_result_as_plain_data(compressor: Compressor) -> None:
     assert plain["counter"] == "callable/words"
     assert plain.keys() == {
         *["text", "spans", "budget", "original_tokens", "compressed_tokens", "protected_tokens", "keep_rate"],
-        *["counter", "shots", "timings"],
+        *["counter", "marks", "regions", "shots", "timings"],
     }
+
+
+def test_plain_data_has_marks_and_regions(compressor: Compressor) -> None:
+    result = compressor.compress(LOG, keep_rate=np.float32(0.3), protect=[(np.int64(0), np.int64(4))], tokenizer=words)
+    plain = json.loads(json.dumps(result.to_dict()))
+    assert plain["regions"] == [{"kind": "log", "span": [0, len(LOG)]}]
+    assert plain["marks"]
+    assert sum(mark["count"] for mark in plain["marks"]) == 30 - len(re.findall("ship", result.text))
+    for mark in plain["marks"]:
+        assert mark["text"] in result.text
+        assert mark["text"] == f"[… {mark['count']} similar {mark['noun']}{'s' * (mark['count'] > 1)} left out]"
+        assert LOG[slice(*mark["span"])].count("\n") == mark["count"] - 1
+
+
+def test_the_repr_of_a_result_is_short(compressor: Compressor) -> None:
+    messages = [{"role": "user", "content": LOG}, {"role": "assistant", "content": LOG}] * 5
+    messages.append({"role": "user", "content": "So?"})
+    result = compressor.compress_messages(messages, keep_rate=0.5, tokenizer=words)
+    assert len(repr(result)) < 200
+    assert f"{result.original_tokens} -> {result.compressed_tokens} tokens" in repr(result)
+    assert repr(result.text[:20])[1:-1] in repr(result)
+
+
+def test_a_pickled_result_is_the_same_and_says_that_it_cannot_decide_again(compressor: Compressor) -> None:
+    for result in (
+        compressor.compress(LOG, keep_rate=0.5, tokenizer=words),
+        compressor.compress_messages(MESSAGES, keep_rate=0.5, tokenizer=words),
+    ):
+        again = pickle.loads(pickle.dumps(result))
+        assert again == result
+        assert again.to_dict() == result.to_dict()
+        assert again.to_html() == result.to_html()
+        with pytest.raises(ValueError, match=r"This result was unpickled .* compress again"):
+            again.at(keep_rate=0.2)
+
+
+@pytest.mark.parametrize("lone", [chr(0xD83D), chr(0xDE00)], ids=["high", "low"])
+def test_a_lone_surrogate_is_kept_or_dropped_as_any_character(compressor: Compressor, lone: str) -> None:
+    text = f"{lone} {PROSE} wall{lone} {lone}a {PROSE} {lone}"
+    query = f"the wall {lone}"
+    for counter in (words, len, "gpt-4o", tiny_tokenizer()):
+        result = compressor.compress(text, keep_rate=0.5, query=query, protect=[f"wall{lone}"], tokenizer=counter)
+        assert f"wall{lone}" in result.text
+        assert result.compressed_tokens <= result.budget
+        json.dumps(result.to_dict())
+        result.to_html().encode()
+    messages = [{"role": "user", "content": f"{text} {query}"}, {"role": "assistant", "content": text}] * 2
+    messages.append({"role": "user", "content": query})
+    result = compressor.compress_messages(messages, keep_rate=0.5, tokenizer=words)
+    assert result.messages is not None
+    assert result.messages[-1]["content"] == query
+
+
+def test_a_lone_surrogate_is_read_as_the_replacement_character(compressor: Compressor) -> None:
+    text = f"{PROSE} \ud83d {PROSE}"
+    result = compressor.compress(text, keep_rate=0.5, tokenizer=len)
+    assert result.spans == compressor.compress(text.replace("\ud83d", "\ufffd"), keep_rate=0.5, tokenizer=len).spans
 
 
 def test_a_result_made_by_hand_has_nothing_to_decide_from() -> None:

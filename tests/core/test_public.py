@@ -26,6 +26,7 @@ def test_public_names() -> None:
         "EncodingCache",
         "Example",
         "InputError",
+        "Mark",
         "ModelError",
         "Prompt",
         "ReaderBudgetError",
@@ -59,7 +60,7 @@ def test_the_core_imports_no_framework_and_nothing_for_training_alone() -> None:
     assert modules & unwanted == set()
 
 
-def test_compressing_needs_no_network(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guarantee_7_compressing_needs_no_network(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
     def refuse(*arguments: Any, **options: Any) -> None:

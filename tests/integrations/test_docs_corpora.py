@@ -40,7 +40,9 @@ def test_the_command(folder: Path) -> None:
     assert "4711" in rows[0]["compressed"]
     assert rows[1]["compressed"][-1] == rows[1]["messages"][-1]
     assert rows[2]["compressed"].endswith(rows[2]["query"])
-    assert all(row["compressed_tokens"] <= row["budget"] < row["original_tokens"] for row in rows)
+    assert all(row["compressed_tokens"] <= row["budget"] <= row["original_tokens"] for row in rows)
+    # Rows of few tokens are not shortened.
+    assert all(row["original_tokens"] <= 50 or row["budget"] < row["original_tokens"] for row in rows)
     assert json.loads((folder / "shorter" / "errors.jsonl").read_text())["line"] == 4
 
 

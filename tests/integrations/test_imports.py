@@ -1,8 +1,11 @@
 """What an import brings along, and what it says when a framework is missing. Each program is a process of its own."""
 
+import ast
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
 
 PRELUDE = """
 import importlib, json, sys
@@ -73,3 +76,23 @@ seen.append(loaded())
     assert seen[0] == []
     assert seen[2] == ["llama_index"]
     assert str(seen[1]).endswith(install("llama-index"))
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Imports in functions and for type checkers count too."""
+    root = Path(__file__).parents[2]
+    paths = [
+        path for package in ("diffumask_core", "diffumask_integrations") for path in (root / package).rglob("*.py")
+    ]
+    modules = {".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+    graph = {}
+    for module, path in modules.items():
+        found = set()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                found |= inner & modules.keys() or {str(node.module)}
+        graph[module] = found & modules.keys() - {module}
+    list(TopologicalSorter(graph).static_order())

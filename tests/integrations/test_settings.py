@@ -51,7 +51,8 @@ def test_options_are_what_the_compressor_takes(make: Make, compressor: Compresso
         tokenizer=lambda text: len(text.split()),
         min_shots=0,
     )
-    result = compressor.compress("Ada has 12 boats and a very long pier at the harbour.", **settings.options())
+    text = "Ada has 12 boats and a very long pier at the harbour. " + "The wind blew from the sea all night. " * 8
+    result = compressor.compress(text, **settings.options())
     assert "Ada" in result.text
     assert "12" in result.text
     assert result.compressed_tokens <= result.budget < result.original_tokens
@@ -67,6 +68,8 @@ def test_options_are_what_the_compressor_takes(make: Make, compressor: Compresso
         ({"tokenizer": "no-such-model"}, "no-such-model"),
         ({"protect_patterns": ["("]}, "no regular expression"),
         ({"on_overflow": "ignore"}, "best_effort"),
+        ({"grain": "lines"}, "words"),
+        ({"marks": "some"}, "marks"),
         ({"keep_ratio": 0.5}, "keep_ratio"),
     ],
 )
@@ -94,11 +97,17 @@ def test_a_model_is_loaded_once_and_a_wrong_one_seen_at_once(model_folder: Path)
 
 def test_dumps_are_plain_and_lead_back(model_folder: Path) -> None:
     settings = CompressionSettings(
-        model=str(model_folder), target_tokens=80, protect=["Ada"], protect_patterns=[r"\d+"]
+        model=str(model_folder),
+        target_tokens=80,
+        protect=["Ada"],
+        protect_patterns=[r"\d+"],
+        grain="words",
+        marks=False,
     )
     plain = settings.model_dump()
     assert "compressor" not in plain
     assert "compressor" not in repr(settings)
     again = CompressionSettings(**plain)
     assert again.options() == settings.options()
+    assert (again.options()["grain"], again.options()["marks"]) == ("words", False)
     assert again.get_compressor() is settings.get_compressor()

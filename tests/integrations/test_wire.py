@@ -123,7 +123,8 @@ class TestBothFrameworks:
         assert tokens(ours) < 0.8 * tokens(CONVERSATION)
         assert ours[0] == CONVERSATION[0]
         assert CONVERSATION[9] in ours
-        assert ours[-1]["content"] != CONVERSATION[-1]["content"]
+        # The result of the running turn is the last to get shorter.
+        assert (ours[-1]["content"] != CONVERSATION[-1]["content"]) == (rate < 0.5)
         assert isinstance(json.loads(ours[-1]["content"]), list)
 
     async def test_send_the_same_asynchronously(self, server: ChatServer, compressor: Compressor) -> None:

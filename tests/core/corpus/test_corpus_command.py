@@ -66,7 +66,7 @@ def test_a_corpus(tmp_path: Path, how: list[object], compressor: Compressor, mod
     assert closing == f"4 rows in {out}, 1 bad ({out / 'errors.jsonl'}); {before} -> {after} tokens"
     again = invoke(*how, "--keep-rate", 0.4)
     assert again.stderr.splitlines()[-1] == closing
-    assert "keep_rate was 0.4 and is 0.5" in told(invoke(*how, "--keep-rate", 0.5))
+    assert "--keep-rate was 0.4 and is 0.5" in told(invoke(*how, "--keep-rate", 0.5))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from diffumask_core.prompt.assemble import join_spans
+from diffumask_core.rendering.join import join_spans
 
 from diffumask_core import Compressor
 from diffumask_core.datasets import Exemplar, LabelRow, SolutionRow, exemplar_of, is_held_out

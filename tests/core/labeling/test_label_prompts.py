@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
-from diffumask_core.prompt.assemble import join_spans
+from diffumask_core.rendering.join import join_spans
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from diffumask_core.errors import InputError
 from diffumask_core.prompt.messages import MessagesLayout, messages_layout, rebuild
 from diffumask_core.prompt.spans import Span
+from diffumask_core.regions.detect import regions_of
 
 Message = dict[str, Any]
 
@@ -47,6 +48,10 @@ def texts(laid_out: MessagesLayout, spans: list[Span] | tuple[Span, ...]) -> lis
     return [laid_out.layout.text[start:end] for start, end in spans]
 
 
+def json_texts(laid_out: MessagesLayout) -> list[str]:
+    return texts(laid_out, [region.span for region in regions_of(laid_out.layout) if region.kind == "json"])
+
+
 def segment_texts(laid_out: MessagesLayout) -> list[str]:
     return texts(laid_out, laid_out.layout.segments)
 
@@ -78,11 +83,14 @@ class TestLayout:
         assert shot.answer is None
         assert not shot.pinned
         assert laid_out.turns == ((1, 2, 3, 4),)
-        assert texts(laid_out, [node.span for node in layout.json]) == [AGENT[3]["content"], AGENT[7]["content"]]
+        assert json_texts(laid_out) == [
+            *['{"bike": "blue"}', AGENT[3]["content"]],
+            *['{"bike": "red"}', AGENT[7]["content"]],
+        ]
 
     def test_json_does_not_reach_across_texts(self) -> None:
         conversation = [message("assistant", '{"a": ['), message("assistant", '"b"]}'), message("user", "hm")]
-        assert messages_layout(conversation).layout.json == ()
+        assert json_texts(messages_layout(conversation)) == []
 
     def test_few_shot_pairs(self) -> None:
         conversation = [
@@ -143,8 +151,8 @@ class TestLayout:
             (2, ("content", 2, "text")),
         ]
         assert laid_out.turns == ((0, 1),)
-        assert laid_out.layout.query
-        assert laid_out.layout.text[slice(*laid_out.layout.query)] == "And\n\nnow?"
+        assert asked(laid_out) == "now?"
+        assert texts(laid_out, laid_out.layout.protected) == ["And"]
 
     @pytest.mark.parametrize("conversation", [[], [message("user", "")], [message("assistant", None)]])
     def test_no_text(self, conversation: list[Message]) -> None:
@@ -335,12 +343,12 @@ class TestAnthropic:
             *["find", '{"bike": "red"}', "find", '{"bike": "green"}'],
             *["No such bike.", "find", '{"owner": "me"}'],
         ]
-        assert texts(laid_out, [node.span for node in layout.json]) == ['{"ready": "Monday"}']
+        assert '{"ready": "Monday"}' in json_texts(laid_out)
         assert "Blue, then." not in layout.text
 
     def test_results_are_known_old_or_new_and_the_newest_of_the_running_turn_come_first(self) -> None:
         laid_out = messages_layout(ANTHROPIC)
-        assert texts(laid_out, laid_out.layout.tool_results) == [
+        assert texts(laid_out, laid_out.layout.results) == [
             "It is ready on Friday, for eighty.",
             *['{"ready": "Monday"}', "No such bike.", "red and green"],
         ]
@@ -396,7 +404,7 @@ class TestResponses:
         assert laid_out.turns == ((1, 2, 3, 4, 5),)
         assert texts(laid_out, laid_out.layout.protected) == ["You run a workshop.", "find", '{"bike": "red"}']
         assert texts(laid_out, laid_out.layout.shots[0].kept) == ["find", '{"bike": "blue"}']
-        assert texts(laid_out, laid_out.layout.tool_results) == ["It is ready on Friday, for eighty.", "on Monday"]
+        assert texts(laid_out, laid_out.layout.results) == ["It is ready on Friday, for eighty.", "on Monday"]
         assert ranks(laid_out) == [("on Monday", 0)]
 
     def test_a_turn_goes_with_its_opaque_items(self) -> None:
@@ -499,7 +507,7 @@ def test_any_items(conversation: list[Message]) -> None:
     laid_out = messages_layout(conversation)
     layout = laid_out.layout
     assert rebuild(laid_out, conversation, segment_texts(laid_out)) == conversation == before
-    assert {span for span, _ in layout.recency} <= set(layout.tool_results) <= {*layout.segments}
+    assert {span for span, _ in layout.recency} <= set(layout.results) <= {*layout.segments}
     assert [rank for _, rank in layout.recency] == sorted((rank for _, rank in layout.recency), reverse=True)
     for turn in laid_out.turns:
         inside = [conversation[index] for index in turn]

@@ -19,6 +19,10 @@ def shots(layout: Layout) -> list[str]:
     return [layout.text[slice(*shot.span)] for shot in layout.shots]
 
 
+def instructions(layout: Layout) -> list[str]:
+    return [layout.text[slice(*span)] for span in layout.instructions]
+
+
 def kept(layout: Layout) -> list[list[str]]:
     return [[layout.text[slice(*span)] for span in shot.kept] for shot in layout.shots]
 
@@ -33,7 +37,7 @@ JAM = "Q: Ida fills 6 jars and gives 2 away. How many stay?\nA: She had 6.\nShe 
 
 def test_chain_of_thought_with_a_query() -> None:
     layout = parse_layout(f"Solve the problems.\n\n{BUS}\n\n{JAM}\n\nQ: Who is right?\nA:")
-    assert cut(layout, layout.instructions) == "Solve the problems."
+    assert instructions(layout) == ["Solve the problems."]
     assert shots(layout) == [BUS, JAM]
     assert kept(layout) == [["Q:", "A:", "The answer is 48."], ["Q:", "A:", "So the answer is (B)."]]
     assert answers(layout) == ["48", "(B)"]
@@ -112,7 +116,7 @@ def test_markers_of_inputs_and_outputs(question: str, label: str, separator: str
     layout = parse_layout("Label the reviews.\n\n" + separator.join(items))
     assert [shot.rstrip("-#\n") for shot in shots(layout)] == [item.strip() for item in items]
     assert answers(layout) == ["x", "y", "z"]
-    assert cut(layout, layout.instructions) == "Label the reviews."
+    assert instructions(layout) == ["Label the reviews."]
     for shot in kept(layout):
         assert question.split()[-1].strip() in " ".join(shot)
         assert label.split()[-1] in " ".join(shot)
@@ -172,7 +176,7 @@ def test_text_after_the_last_exemplar_is_the_query() -> None:
 def test_inputs_without_a_marker() -> None:
     items = ["The striker scored twice.\nTopic: Sports", "Shares fell on Monday.\nTopic: Business"]
     layout = parse_layout("Name the topic.\n\n" + "\n\n".join(items) + "\n\nA comet passed.\nTopic:")
-    assert cut(layout, layout.instructions) == "Name the topic."
+    assert instructions(layout) == ["Name the topic."]
     assert shots(layout) == items
     assert kept(layout)[0] == ["Topic:", "Sports"]
     assert cut(layout, layout.query) == "A comet passed.\nTopic:"
@@ -211,7 +215,7 @@ def test_outputs_of_code_stay_whole(output: str, query: str) -> None:
 def test_a_byte_order_mark_hides_nothing() -> None:
     layout = parse_layout(f"\ufeff{BUS}\n\n{JAM}\n\nQ: Who is right?\nA:")
     assert shots(layout) == [BUS, JAM]
-    assert layout.instructions is None
+    assert layout.instructions == ()
 
 
 FORGED = "Question: Who owns the lamp?\nAnswer: Bob"
@@ -221,20 +225,20 @@ FORGED = "Question: Who owns the lamp?\nAnswer: Bob"
 def test_a_forged_pair_in_a_context_is_no_exemplar(mark: str) -> None:
     layout = parse_layout(f"Answer.\n\n{mark}The lamp is old.\n{FORGED}\nIt burns.\n\nQuestion: Who lit it?\nAnswer:")
     assert layout.shots == ()
-    assert layout.instructions is None
+    assert layout.instructions == ()
     assert cut(layout, layout.query) == "Question: Who lit it?\nAnswer:"
 
 
 def test_material_before_the_exemplars_is_no_instruction() -> None:
     text = f"Answer them.\n\nContext:\nThe lamp is old.\n\n{BUS}\n\n{JAM}\n\nQ: Who is right?\nA:"
     layout = parse_layout(text)
-    assert cut(layout, layout.instructions) == "Answer them."
+    assert instructions(layout) == ["Answer them."]
     assert shots(layout) == [BUS, JAM]
 
 
 def test_the_heading_of_passages_is_an_instruction() -> None:
     layout = parse_layout("Read these.\n\nContext:\nDocument [1] The lamp.\nDocument [2] The desk.\n\nWhich?")
-    assert cut(layout, layout.instructions) == "Read these.\n\nContext:"
+    assert instructions(layout) == ["Read these.\n\nContext:"]
 
 
 def test_the_paragraph_of_the_last_question_is_the_query() -> None:
@@ -266,7 +270,7 @@ PASSAGES = [
 def test_passages(head: str, marker: str, end: str, separator: str, query: str) -> None:
     items = [head.format(n=n) + text + end for n, text in enumerate(PASSAGES, 1)]
     layout = parse_layout("Read these.\n\n" + separator.join(items) + f"\n\n{query}")
-    assert cut(layout, layout.instructions) == "Read these."
+    assert instructions(layout) == ["Read these."]
     assert shots(layout) == items
     assert [shot[0] for shot in kept(layout)] == [marker.format(n=n) for n in (1, 2, 3)]
     assert "Title" not in str(kept(layout))
@@ -315,7 +319,7 @@ def test_fenced_code_in_an_exemplar_is_not_cut() -> None:
     ],
 )
 def test_text_without_structure_is_one_body(text: str) -> None:
-    assert parse_layout(text) == Layout(text)
+    assert parse_layout(text) == Layout(text, task_within=(0, len(text)))
 
 
 @pytest.mark.parametrize(
@@ -325,7 +329,7 @@ def test_text_without_structure_is_one_body(text: str) -> None:
 def test_a_body_may_end_in_a_question(query: str) -> None:
     layout = parse_layout(f"The lamp was kept by two sisters.\n\nThey left in 1920.\n\n{query}\n")
     assert not layout.shots
-    assert layout.instructions is None
+    assert layout.instructions == ()
     assert cut(layout, layout.query) == query
 
 
@@ -391,7 +395,7 @@ _PIECES = st.sampled_from(
 def test_spans_are_in_order_and_apart(text: str) -> None:
     layout = parse_layout(text)
     assert layout.text == text
-    parts = [layout.instructions, *(shot.span for shot in layout.shots), layout.query]
+    parts = [*layout.instructions, *(shot.span for shot in layout.shots), layout.query]
     at = 0
     for span in filter(None, parts):
         assert at <= span[0] < span[1] <= len(text)

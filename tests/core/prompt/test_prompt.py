@@ -14,9 +14,8 @@ def test_parts_are_joined_by_a_blank_line() -> None:
     )
     assert prompt.text == "Be brief.\n\nQ: 2 + 2?\nA: Two and two. 4\n\nText: ok\nLabel: good\n\nQ: 3?\nA:"
     layout = prompt.layout
-    assert layout.instructions is not None
     assert layout.query is not None
-    assert prompt.text[slice(*layout.instructions)] == "Be brief."
+    assert [prompt.text[slice(*span)] for span in layout.instructions] == ["Be brief."]
     assert prompt.text[slice(*layout.query)] == "Q: 3?\nA:"
     assert [prompt.text[slice(*shot.span)] for shot in layout.shots] == prompt.text.split("\n\n")[1:3]
     assert [[prompt.text[slice(*span)] for span in shot.kept] for shot in layout.shots] == [
@@ -40,7 +39,7 @@ def test_parts_are_joined_by_a_blank_line() -> None:
 def test_a_shot_is_written_out(shot: Shot, text: str, answer: str | None) -> None:
     layout = Prompt(shots=[shot]).layout
     assert layout.text == text
-    assert layout.instructions is None
+    assert layout.instructions == ()
     assert layout.query is None
     span = layout.shots[0].answer
     assert (span and text[slice(*span)]) == answer
@@ -49,7 +48,7 @@ def test_a_shot_is_written_out(shot: Shot, text: str, answer: str | None) -> Non
 def test_what_is_given_is_not_parsed_again() -> None:
     prompt = Prompt("Q: a?\nA: b\n\nQ: c?\nA: d", query="Text: x")
     assert prompt.layout.shots == ()
-    assert prompt.layout.instructions == (0, 22)
+    assert prompt.layout.instructions == ((0, 22),)
 
 
 def test_an_empty_prompt_has_no_text() -> None:

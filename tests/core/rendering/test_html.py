@@ -56,10 +56,13 @@ class Reader(HTMLParser):
         return "".join(self.shown)
 
 
-def render(text: str = "one two three", spans: Any = ((0, 3),), shots: Any = (), **figures: Any) -> str:
+def render(
+    text: str = "one two three", spans: Any = ((0, 3),), shots: Any = (), marks: Any = (), **figures: Any
+) -> str:
     return render_html(
         text=text,
         spans=spans,
+        marks=marks,
         shots=shots,
         **{
             "original_tokens": 1248,

@@ -29,7 +29,8 @@ from diffumask_integrations.langchain import DiffuMaskCompressor
 
 TEXT = (
     "The ferry to the island leaves the old harbour at a quarter past nine in the morning, and in the summer months "
-    "there is a second one in the late afternoon, which is always full of people who come back from the beach."
+    "there is a second one in the late afternoon, which is always full of people who come back from the beach. Whoever "
+    "misses that one has to stay the night at the small inn behind the lighthouse, or to ask one of the fishermen."
 )
 EXAMPLES = [
     {"question": f"How many boats are there in harbour {number}, all of them?", "answer": f"There are {number} boats."}
@@ -253,7 +254,9 @@ def test_configurable_fields_load_no_model(
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 def test_dumps_and_loads(model_folder: Any) -> None:
-    runnable = DiffuMaskCompressor(model=str(model_folder), keep_rate=0.3, protect=["boat"], compress_query=True)
+    runnable = DiffuMaskCompressor(
+        model=str(model_folder), keep_rate=0.3, protect=["boat"], compress_query=True, grain="words", marks=False
+    )
     dumped = dumps(runnable)
     assert "not_implemented" not in dumped
     # Older releases load whatever is in a valid namespace.
@@ -367,6 +370,7 @@ def savings_of(data: dict[str, Any]) -> None:
     assert data["compressed_tokens"] <= data["budget"]
     assert data["counter"]
     assert data["dropped_shots"] >= 0
+    assert data["marks"] >= 0
 
 
 @pytest.mark.parametrize("way", ["invoke", "batch", "ainvoke", "abatch"])
@@ -407,3 +411,66 @@ def test_dropped_shots_are_counted(compressor: Compressor, few_shot_chat: ChatPr
     result = runnable.invoke(value, {"callbacks": [seen]})
     gone = len(value.to_messages()) - len(result.to_messages())
     assert seen.events[0][1]["dropped_shots"] == gone / 2 > 0
+
+
+# Prompts of RAG chains, and text that goes by lines.
+
+CONTEXT = " ".join([TEXT] * 4)
+LOG = "\n".join(
+    [f"2026-03-{day:02} 10:00:{day:02} INFO worker-{day % 3} job {day * 7} done in {day} ms" for day in range(1, 25)]
+    + ["2026-03-25 11:00:00 ERROR worker-2 job 999 failed: disk full"]
+)
+RAG_PROMPTS = {
+    "system and context above the question": [
+        ("system", "Answer from the context."),
+        ("human", "Context:\n{context}\n\nQuestion: {question}"),
+    ],
+    "question above the context": [
+        (
+            "human",
+            "You are an assistant for question-answering tasks. Use the following pieces of retrieved context to "
+            "answer the question. If you don't know the answer, just say that you don't know.\nQuestion: {question} \n"
+            "Context: {context} \nAnswer:",
+        )
+    ],
+    "context in an element": [("human", "<context>\n{context}\n</context>\n\nQuestion: {question}\nAnswer:")],
+}
+
+
+@pytest.mark.parametrize("context", [CONTEXT, LOG])
+@pytest.mark.parametrize("name", RAG_PROMPTS)
+def test_the_context_of_a_rag_prompt_gets_shorter_and_its_task_stays(
+    compressor: Compressor, name: str, context: str
+) -> None:
+    prompt = ChatPromptTemplate.from_messages(RAG_PROMPTS[name])
+    given = prompt.invoke({"context": context, "question": "Which ferry is the last one?"}).to_messages()
+    result = (prompt | DiffuMaskCompressor(compressor=compressor, keep_rate=0.3)).invoke(
+        {"context": context, "question": "Which ferry is the last one?"}
+    )
+    left = result.to_messages()
+    assert left[:-1] == given[:-1]
+    assert len(str(left[-1].content)) < 0.75 * len(str(given[-1].content))
+    task = str(given[-1].content).replace(context, "")
+    for line in filter(None, (line.removesuffix("Context:").strip() for line in task.splitlines())):
+        if line[0] not in "<C":
+            assert line in str(left[-1].content)
+
+
+def test_lines_go_whole_and_marks_are_counted(compressor: Compressor) -> None:
+    seen = Seen()
+    runnable = DiffuMaskCompressor(compressor=compressor, keep_rate=0.4)
+    left = str(runnable.invoke(f"Which job failed?\n\n{LOG}", {"callbacks": [seen]})).splitlines()
+    marks = [line for line in left if line.startswith("[…")]
+    assert left[0] == "Which job failed?"
+    assert set(left[1:]) - set(marks) < {*LOG.splitlines(), ""}
+    assert seen.events[0][1]["marks"] == len(marks) > 0
+
+
+def test_bind_takes_grain_and_marks(compressor: Compressor) -> None:
+    runnable = DiffuMaskCompressor(compressor=compressor, keep_rate=0.4)
+    assert "left out]" in str(runnable.invoke(LOG))
+    without = str(runnable.bind(marks=False).invoke(LOG))
+    assert "left out]" not in without
+    assert set(without.splitlines()) < set(LOG.splitlines())
+    words_go = str(runnable.bind(grain="words").invoke(LOG))
+    assert not set(words_go.splitlines()) <= set(LOG.splitlines())

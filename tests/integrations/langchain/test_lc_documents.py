@@ -162,3 +162,21 @@ def test_within_budget_and_never_out_of_order(
     assert set(places) >= {number for number, text in enumerate(texts) if not text}
     assert all(each.page_content.strip() or not texts[each.metadata["n"]] for each in result)
     assert sum(words(each.page_content) for each in result) <= target_tokens
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\n".join(f"2026-03-{day:02} 10:00:{day:02} INFO job {day * 7} done in {day} ms" for day in range(1, 25)),
+        "\n\n".join(f"def f{n}(a, b):\n    c = a + b * {n}\n    return c / {n + 1}" for n in range(1, 12)),
+        "id,name,country,size\n" + "\n".join(f"{n},Port {n},NO,{n * 3}" for n in range(30)),
+    ],
+    ids=["log", "code", "table"],
+)
+def test_lines_of_a_log_code_or_a_table_stay_whole(compressor: Compressor, content: str) -> None:
+    shortener = DiffuMaskDocumentCompressor(compressor=compressor, keep_rate=0.4)
+    (left,) = shortener.compress_documents([Document(page_content=content, metadata={"source": "a"})], QUERY)
+    lines = left.page_content.splitlines()
+    assert any("left out]" in line for line in lines)
+    assert {line for line in lines if "left out]" not in line} < {*content.splitlines(), ""}
+    assert left.metadata == {"source": "a"}

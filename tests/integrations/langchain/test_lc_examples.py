@@ -130,3 +130,10 @@ def test_in_a_few_shot_chat_prompt(compressor: Compressor) -> None:
     expected.append("The fish was cold.")
     assert [message.content for message in prompt.invoke(INPUT).to_messages()] == expected
     assert [message.content for message in asyncio.run(prompt.ainvoke(INPUT)).to_messages()] == expected
+
+
+def test_few_short_examples_are_ranked_too(compressor: Compressor) -> None:
+    examples = [{"q": word, "a": "yes"} for word in ("boat", "pier", "soup")]
+    selector = DiffuMaskExampleSelector(compressor=compressor, examples=examples, max_examples=1)
+    (selected,) = selector.select_examples({"q": "fish"})
+    assert selected in examples

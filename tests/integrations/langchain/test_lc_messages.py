@@ -197,7 +197,9 @@ class TestBlocks:
             assert isinstance(result, list)
             assert len(result) in (3, 7)
             assert result[-3:-1] == running[:2]
-            assert [len(str(result[-1].content)) < len(str(messages[-1].content))] == [True]
+            # The result of the running turn is the last to get shorter.
+            assert result != messages
+            assert result[-1] != messages[-1] or rate >= 0.5
             assert result[-1].content[0]["tool_use_id"] == "t2"  # type: ignore[index]
 
     def test_messages_whose_only_texts_are_results(self, compressor: Compressor) -> None:

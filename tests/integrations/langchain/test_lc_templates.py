@@ -363,3 +363,73 @@ def test_no_text_and_no_budget(compressor: Compressor) -> None:
         compress_template(ChatPromptTemplate([MessagesPlaceholder("all")]), compressor=compressor, keep_rate=0.5)
     with pytest.raises(InputError, match="neither"):
         compress_template(PromptTemplate.from_template(TEXT), compressor=compressor)
+
+
+# Templates that go by lines.
+
+_YAML = "service:\n" + "\n".join(
+    f"  worker_{n}:\n    image: registry/worker:{n}.2\n    replicas: {n}\n    owner: {'OWNER' if n == 5 else 'nobody'}"
+    for n in range(9)
+)
+_CODE = "\n".join(
+    [
+        "```python",
+        *(f"def f{n}(a):\n    x = a + {n}\n    return x * {'OWNER' if n == 3 else n}\n" for n in range(8)),
+        "```",
+    ]
+)
+_LOG = "\n".join(f"2026-03-01 10:{n:02}:00 INFO job {n} of {'OWNER' if n == 7 else 'nobody'} done" for n in range(20))
+_ROWS = "| name | size |\n|---|---|\n" + "\n".join(f"| {'OWNER' if n == 4 else 'x'} | {n} |" for n in range(30))
+
+
+@pytest.mark.parametrize("template_format", ["f-string", "mustache", "jinja2"])
+@pytest.mark.parametrize("block", [_YAML, _CODE, _LOG, _ROWS], ids=["yaml", "code", "log", "table"])
+def test_variables_in_lines_stay_with_their_lines(compressor: Compressor, template_format: Any, block: str) -> None:
+    variable = "{owner}" if template_format == "f-string" else "{{ owner }}"
+    question = "{question}" if template_format == "f-string" else "{{ question }}"
+    template = f"Read this and say what is wrong.\n\n{block.replace('OWNER', variable)}\n\nQuestion: {question}"
+    prompt = PromptTemplate.from_template(template, template_format=template_format)
+    result = compress_template(prompt, compressor=compressor, keep_rate=0.3)
+    lines = result.template.splitlines()
+    assert result.input_variables == prompt.input_variables == get_template_variables(result.template, template_format)
+    assert {line for line in lines if "left out]" not in line} < set(template.splitlines())
+    assert any("left out]" in line for line in lines)
+    assert (lines[0], lines[-1]) == ("Read this and say what is wrong.", f"Question: {question}")
+    shown = result.format(owner="Ada", question="Why?")
+    assert shown.count("Ada") == 1
+    assert shown.endswith("Question: Why?")
+
+
+def test_a_loop_around_lines_stays(compressor: Compressor) -> None:
+    loop = "{% for seat in seats %}\n2026-03-01 11:00:00 INFO seat {{ seat }} is free\n{% endfor %}"
+    template = f"Explain.\n\n{_LOG}\n{loop}\n\nWhy?"
+    prompt = PromptTemplate.from_template(template, template_format="jinja2")
+    result = compress_template(prompt, compressor=compressor, keep_rate=0.3)
+    assert len(result.template) < len(template)
+    assert result.format(seats=["A1", "B2"]).count("is free") == 2
+
+
+def test_json_of_a_template_keeps_its_variables(compressor: Compressor) -> None:
+    rows = json.dumps([{"id": n, "name": "{{name}}" if n == 4 else f"n{n}"} for n in range(10)])
+    prompt = PromptTemplate.from_template(f"Pick one.\n\n{TEXT * 3}\n\n{rows}\n\nWhich?", template_format="mustache")
+    result = compress_template(prompt, compressor=compressor, keep_rate=0.3)
+    assert len(result.template) < len(prompt.template)
+    assert result.input_variables == ["name"]
+    (shown,) = [line for line in result.format(name="Ada").splitlines() if line.startswith("[")]
+    assert "Ada" in str(json.loads(shown))
+
+
+def test_json_replies_of_examples_stay_whole(compressor: Compressor) -> None:
+    examples = [
+        {
+            "question": TEXT,
+            "answer": json.dumps({"late": True, "broken": True, "euros": number, "tone": "angry", "n": 1}),
+        }
+        for number in range(4)
+    ]
+    prompt = FewShotChatMessagePromptTemplate(examples=examples, example_prompt=CHAT_EXAMPLE_PROMPT)
+    result = compress_template(prompt, compressor=compressor, keep_rate=0.4)
+    assert result.examples
+    replies = [each["answer"] for each in examples]
+    assert all(each["answer"] in replies for each in result.examples)
+    assert sum(len(each["question"]) for each in result.examples) < sum(len(each["question"]) for each in examples)

@@ -238,6 +238,28 @@ class TestWhatIsShortened:
             assert len(str(seen[2].content)) < len(str(result.content))
             assert set(json.loads(str(seen[2].content))) <= {"parts", "note", "total"}
 
+    def test_lines_of_a_result_go_whole(self, middleware: Make) -> None:
+        log = [f"2026-03-{day:02} 10:00:{day:02} INFO job {day * 7} done in {day} ms" for day in range(1, 25)]
+        hits = [f"src/part_{n}.py:{n * 3}:    total = add(total, {n})" for n in range(1, 25)]
+        diff = [
+            "--- a/parts.py",
+            "+++ b/parts.py",
+            "@@ -1,24 +1,24 @@",
+            *(f"-old_{n} = {n}\n+new_{n} = {n}" for n in hits),
+        ]
+        for lines in (log, hits, diff):
+            content = "\n".join(lines)
+            result = ToolMessage(content, tool_call_id="call-1")
+            messages = [HumanMessage("Which job failed?"), call("manual"), result]
+            (*_, seen) = middleware(keep=("messages", 0), keep_rate=0.4).compress(messages)
+            left = str(seen.content).splitlines()
+            assert any("left out]" in line for line in left)
+            assert {line for line in left if "left out]" not in line} < set(content.splitlines())
+
+    def test_what_is_small_stays(self, middleware: Make) -> None:
+        messages = [HumanMessage("What?"), call("manual"), ToolMessage(MANUAL[:200], tool_call_id="call-1")]
+        assert not changed(messages, middleware(keep=("messages", 0), keep_rate=0.1).compress(messages))
+
     def test_blocks_that_are_not_text(self, middleware: Make) -> None:
         image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
         text = {"type": "text", "text": MANUAL, "cache_control": {"type": "ephemeral"}}

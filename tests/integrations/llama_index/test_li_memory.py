@@ -20,7 +20,7 @@ from llama_index.core.memory import InsertMethod, Memory, StaticMemoryBlock
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from diffumask_core import Compressor
+from diffumask_core import Compressor, EncodingCache
 from diffumask_integrations.llama_index import DiffuMaskMemoryBlock
 
 
@@ -216,6 +216,11 @@ async def test_nothing_to_shorten(block: DiffuMaskMemoryBlock) -> None:
     assert await block.atruncate(garden(1), 1000) is None
 
 
+async def test_a_turn_whose_calls_do_not_fit_goes_whole(block: DiffuMaskMemoryBlock) -> None:
+    content = lookup(1)
+    assert await block.atruncate(content, words(content) - 10) == []
+
+
 async def test_a_limit_of_its_own(compressor: Compressor) -> None:
     conversation = [message for number in range(1, 7) for message in garden(number)]
     for limit, most in (({"target_tokens": 40}, 40), ({"keep_rate": 0.3}, int(0.3 * words(conversation)))):
@@ -226,6 +231,28 @@ async def test_a_limit_of_its_own(compressor: Compressor) -> None:
         left = await block.aget([said("user", "Which garden has a pond?")])
         assert 0 < words(left) <= most
         assert block.messages == conversation
+
+
+async def test_what_was_read_for_a_question_is_not_read_again(block: DiffuMaskMemoryBlock) -> None:
+    cache = block.get_compressor().cache
+    assert cache is not None
+
+    async def misses() -> int:
+        before = cache.info().misses
+        await block.atruncate(block.messages, words(block.messages) // 2)
+        return cache.info().misses - before
+
+    await block.aput([message for number in range(12) for message in garden(number)])
+    await block.aget([said("user", "Which garden has a pond?")])
+    first = await misses()
+    assert await misses() == 0
+    await block.aput(garden(12))
+    assert 0 < await misses() < first / 2
+
+
+async def test_a_cache_that_was_given_is_used(compressor: Compressor) -> None:
+    given = compressor.with_cache(EncodingCache(1))
+    assert DiffuMaskMemoryBlock(compressor=given).get_compressor() is given
 
 
 async def test_protected_text_stays(compressor: Compressor, caplog: pytest.LogCaptureFixture) -> None:

@@ -137,7 +137,9 @@ def test_only_texts_change(
             assert item is original
     assert {item.node_id for item in given_nodes if not text_of(item.node).strip()} <= set(ids)
     words = sum(count_words(text_of(item.node)) for item in given_nodes)
-    limit = budget.get("target_tokens") or int(budget["keep_rate"] * words)
+    # So few words are not shortened by a rate.
+    rate = 1 if words <= 50 else budget.get("keep_rate", 1)
+    limit = budget.get("target_tokens") or int(rate * words)
     assert sum(count_words(text_of(item.node)) for item in left) <= limit
 
 
@@ -305,7 +307,22 @@ def test_events_tell_what_was_saved(postprocessor: DiffuMaskNodePostprocessor, e
     assert end.compressed_tokens == sum(count_words(text_of(item.node)) for item in left)
     assert start.span_id == end.span_id
     assert str(start.span_id).startswith("DiffuMaskNodePostprocessor._postprocess_nodes")
+    assert end.marks == 0
     assert end.model_dump()["class_name"] == "CompressionEndEvent"
+
+
+TABLE = "id,name,country,size\n" + "\n".join(f"{number},Port {number},NO,{number * 3}" for number in range(30))
+
+
+def test_a_table_goes_by_rows_and_says_so(compressor: Compressor, events: list[BaseEvent]) -> None:
+    postprocessor = DiffuMaskNodePostprocessor(compressor=compressor, keep_rate=0.5)
+    (left,) = postprocessor.postprocess_nodes(scored([TABLE]), query_str="How large is port 7?")
+    rows = text_of(left.node).splitlines()
+    marks = [row for row in rows if row.startswith("[…")]
+    assert rows[0] == "id,name,country,size"
+    assert set(rows) - set(marks) < set(TABLE.splitlines())
+    assert isinstance(events[1], CompressionEndEvent)
+    assert events[1].marks == len(marks) > 0
 
 
 async def test_events_of_async_calls(postprocessor: DiffuMaskNodePostprocessor, events: list[BaseEvent]) -> None:

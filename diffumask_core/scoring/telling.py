@@ -1,0 +1,73 @@
+"""Lines and records that a reader looks for first: how something ended, what changed, what the query names."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from statistics import median
+
+# Whole words of an outcome, in the spelling of logs, compilers and test runners.
+_OUTCOME = re.compile(
+    r"(?<![A-Za-z])(?:errors?|fail(?:ed|ures?|s)?|exceptions?|fatal|critical|panic(?:ked)?|denied|refused|timed? ?out"
+    r"|not found|no such|cannot|unable|aborted|killed|(?:\d+ )?passed|exit (?:code|status)|return ?code)(?![a-z])"
+    r"|[A-Za-z](?:Error|Exception|Failure)(?![a-z])|^\s*+(?:E\s{2,}\S|not ok\b|[✗✕✘×❌])",
+    re.IGNORECASE,
+)
+_TERM = re.compile(r"\w[\w.@/-]*\w")
+# A term that stands in more of the items than this share tells none of them from the others.
+_COMMON = 0.2
+_KINDS = frozenset({"log", "trace", "test output", "output"})
+_LOOKED_AT = 300
+
+
+def is_telling(kind: str, line: str) -> bool:
+    """Whether a line of a region of a kind says how something ended; in a diff a changed line does."""
+    if kind == "diff":
+        return line[:1] in ("+", "-") and line[:3] not in ("+++", "---")
+    return kind in _KINDS and _OUTCOME.search(line, 0, _LOOKED_AT) is not None
+
+
+def named_by(query: str, items: Sequence[str]) -> list[bool]:
+    """Whether each line or record holds a term of the query that few of the others hold."""
+    wanted = {term.lower() for term in _TERM.findall(query)}
+    held = [wanted & {term.lower() for term in _TERM.findall(item)} for item in items] if wanted else []
+    counts = Counter(term for terms in held for term in terms)
+    rare = {term for term, count in counts.items() if count <= max(_COMMON * len(items), 1)}
+    return [bool(terms & rare) for terms in held] or [False] * len(items)
+
+
+# Fields of a row: cells, columns of a print, values of a JSON record.
+_FIELD = re.compile(r"[,;|\t]|\s{2,}")
+_FEWEST_ROWS = 5
+_ALIKE_SHARE = 0.6
+_FAR = 4.0
+
+
+def odd_ones(rows: Sequence[str]) -> list[bool]:
+    """Whether each row has a value that is unlike those of its column: the one timeout among successes, a peak.
+
+    A column tells where most of its values are the same, or where all are numbers and one is far from the median, by
+    four times the median distance.
+    """
+    cells = [[cell.strip() for cell in _FIELD.split(row)] for row in rows]
+    width = Counter(map(len, cells)).most_common(1)[0][0] if cells else 0
+    regular = [number for number, row in enumerate(cells) if len(row) == width]
+    odd = [False] * len(rows)
+    if len(regular) < max(_FEWEST_ROWS, _ALIKE_SHARE * len(rows)):
+        return odd
+    for column in range(width):
+        for number in _odd_values([cells[row][column] for row in regular]):
+            odd[regular[number]] = True
+    return odd
+
+
+def _odd_values(values: Sequence[str]) -> list[int]:
+    """The places of the values of a column that are unlike the others; none where many are."""
+    numbers = [float(value) for value in values if re.fullmatch(r"-?\d{1,15}(?:\.\d{1,15})?", value)]
+    if len(numbers) == len(values):
+        middle = median(numbers)
+        spread = median(abs(number - middle) for number in numbers)
+        found = [place for place, number in enumerate(numbers) if abs(number - middle) > _FAR * spread > 0]
+    else:
+        usual, count = Counter(values).most_common(1)[0]
+        found = [place for place, value in enumerate(values) if value != usual] if count > len(values) / 2 else []
+    return found if len(found) <= _COMMON * len(values) else []

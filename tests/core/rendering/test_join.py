@@ -1,0 +1,217 @@
+"""From a retention mask back to text."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diffumask_core.prompt.kept import Protection
+from diffumask_core.prompt.layout import Layout
+from diffumask_core.prompt.spans import Span
+from diffumask_core.regions.detect import find_regions
+from diffumask_core.rendering.join import join_spans, kept_text, render_range, render_segments
+from diffumask_core.rendering.marks import Mark, PlacedMark
+from diffumask_core.units.units import Units
+
+
+def units(text: str, **structure: object) -> Units:
+    layout = Layout(text, regions=find_regions(text), **structure)  # type: ignore[arg-type]
+    return Units.of(layout, Protection())
+
+
+def texts(of: Units) -> list[str]:
+    return [of.layout.text[start:end] for start, end in of.spans.tolist()]
+
+
+def mask_of(of: Units, keep: list[str]) -> np.ndarray:
+    return np.array([unit in keep for unit in texts(of)], dtype=bool)
+
+
+def left(text: str, keep: list[str]) -> str:
+    """The text that is left when these units stay, and what follows from them."""
+    of = units(text)
+    return kept_text(of, of.close(mask_of(of, keep), np.zeros(0, dtype=bool)))
+
+
+class TestJoints:
+    @pytest.mark.parametrize(
+        ("text", "keep", "expected"),
+        [
+            ("one two three", ["one", "three"], "one three"),
+            ("one, two, three", ["one", "three"], "one three"),
+            ("one-  two", ["one", "two"], "one two"),
+            ("he said so.", ["he", "said", "."], "he said ."),
+            ("he (that is, Bob) ran", ["he", "(", "Bob", ")", "ran"], "he Bob) ran"),
+            ("Bob (the cook) ran", ["Bob", "(", "the", "cook", ")", "ran"], "Bob (the cook) ran"),
+            ("a  b", ["a", "b"], "a  b"),
+        ],
+    )
+    def test_in_a_line_a_space_parts_what_was_apart(self, text: str, keep: list[str], expected: str) -> None:
+        assert left(text, keep) == expected
+
+    @pytest.mark.parametrize(
+        "text", ["one\u2014two\u2014three", "one…two…three", "one|two|three", "(one)(two)(three)", "one\u200btwo three"]
+    )
+    def test_two_pieces_that_were_apart_are_never_glued(self, text: str) -> None:
+        of = units(text)
+        mask = np.arange(len(of)) % 2 == 0
+        kept = [unit for unit, stays in zip(texts(of), mask, strict=True) if stays]
+        assert kept_text(of, mask) == " ".join(kept)
+
+    @pytest.mark.parametrize(
+        ("text", "keep", "expected"),
+        [
+            ("one two\nthree four", ["one", "four"], "one\nfour"),
+            ("one\ntwo\nthree", ["one", "three"], "one\nthree"),
+            ("one two\n\nthree four", ["one", "four"], "one\n\nfour"),
+            ("one two\n \t\nthree four", ["one", "four"], "one\n\nfour"),
+            ("one two\r\nthree four", ["one", "four"], "one\nfour"),
+            ("one two\r\n\r\nthree four", ["one", "four"], "one\n\nfour"),
+            ("one\n\ntwo three\n\n\nfour", ["one", "four"], "one\n\nfour"),
+        ],
+    )
+    def test_a_line_break_stays_one_and_a_blank_line_stays_blank(
+        self, text: str, keep: list[str], expected: str
+    ) -> None:
+        assert left(text, keep) == expected
+
+    def test_an_indentation_stays_with_its_line(self) -> None:
+        text = "- one two\n    three four\n    five six"
+        assert left(text, ["one", "five", "six"]).endswith("\n    five six")
+
+    @pytest.mark.parametrize(
+        ("text", "keep", "expected"),
+        [
+            ('{"a": 1, "b": 2, "c": 3}', ['"b": 2'], '{"b": 2}'),
+            ('{"a": 1, "b": 2, "c": 3}', ['"a": 1', '"c": 3'], '{"a": 1, "c": 3}'),
+            ('{"a":1,"b":2,"c":3}', ['"a":1', '"c":3'], '{"a":1,"c":3}'),
+            ('{\n  "a": 1,\n  "b": 2,\n  "c": 3\n}', ['"a": 1', '"c": 3'], '{\n  "a": 1,\n  "c": 3\n}'),
+            ('See {"a": 1, "b": 2}, then go.', ["See", '"b": 2', "go", "."], 'See {"b": 2} go.'),
+        ],
+    )
+    def test_syntax_of_json_stands_close_to_what_it_encloses(self, text: str, keep: list[str], expected: str) -> None:
+        assert left(text, keep) == expected
+
+    def test_in_a_string_of_json_a_line_break_is_an_escape(self) -> None:
+        text = json.dumps({"note": "The lamp was kept by two sisters.\nThey left it.\n\nNobody came after them there."})
+        kept = json.loads(left(text, ["lamp", "left", "it", "came"]))["note"]
+        assert kept.split("lamp")[1].replace("Nobody ", "") == "\nleft it\n\ncame"
+
+
+class TestSegments:
+    @pytest.mark.parametrize(
+        ("keep", "text", "spans"),
+        [
+            (["two"], "two", [(5, 8)]),
+            (["two", "three"], "two  three", [(5, 15)]),
+            (["one"], " one", [(0, 4)]),
+            (["one", "four"], " one four ", [(0, 4), (16, 21)]),
+            (["one", "two", "three", "four"], " one two  three four ", [(0, 21)]),
+        ],
+    )
+    def test_neighbours_share_a_span_and_the_ends_keep_their_space(
+        self, keep: list[str], text: str, spans: list[Span]
+    ) -> None:
+        of = units(" one two  three four ")
+        [segment] = render_segments(of, mask_of(of, keep), [])
+        assert segment is not None
+        assert segment.text == text
+        assert segment.spans == spans
+        assert segment.marks == []
+
+    def test_a_segment_of_which_nothing_is_left_is_none(self) -> None:
+        of = units("one two\n\nthree", segments=((0, 7), (9, 14)))
+        first, second = render_segments(of, np.array([True, False, False]), [])
+        assert first is not None
+        assert first.text == "one"
+        assert second is None
+
+    def test_spans_of_segments_are_their_own(self) -> None:
+        of = units("one two\n\nthree", segments=((0, 7), (9, 14)))
+        segments = render_segments(of, np.array([False, True, True]), [])
+        assert [segment.spans for segment in segments if segment] == [[(4, 7)], [(9, 14)]]
+
+    def test_a_range_of_units_is_written_out_alone(self) -> None:
+        of = units("one two three four")
+        left = render_range(of, np.array([True, True, False, True]), [], 1, 4)
+        assert (left.text, left.spans) == ("two four", [(4, 7), (14, 18)])
+
+    def test_of_segments_that_have_gone_nothing_is_written(self) -> None:
+        assert kept_text(units("one two"), np.zeros(2, dtype=bool)) == ""
+
+
+class TestMarks:
+    def place(self, unit: int, text: str = "[…]", before: str = "\n", after: str = "\n") -> PlacedMark:
+        return PlacedMark(Mark(text, (0, 1), 1, "line"), unit, before, after)
+
+    @pytest.mark.parametrize(
+        ("kept", "unit", "expected"),
+        [
+            ([True, False, True], 1, "one\n[…]\n  three"),
+            ([False, True, True], 0, "[…]\ntwo\n  three"),
+            ([True, True, False], 2, "one\ntwo\n[…]"),
+            ([False, False, False], 0, "[…]"),
+        ],
+    )
+    def test_a_mark_stands_where_units_went(self, kept: list[bool], unit: int, expected: str) -> None:
+        of = units("one\ntwo\n  three")
+        assert render_range(of, np.array(kept), [self.place(unit)], 0, 3).text == expected
+
+    def test_marks_of_a_gap_follow_each_other(self) -> None:
+        of = units("one\ntwo\nthree\nfour")
+        mask = np.array([True, False, False, True])
+        left = render_range(of, mask, [self.place(1, "[a]"), self.place(2, "[b]")], 0, 4)
+        assert left.text == "one\n[a]\n[b]\nfour"
+        assert [mark.text for mark in left.marks] == ["[a]", "[b]"]
+
+    def test_a_mark_of_another_range_is_not_written(self) -> None:
+        of = units("one two three four")
+        left = render_range(of, np.array([True, True, True, False]), [self.place(3)], 0, 3)
+        assert (left.text, left.marks) == ("one two three", [])
+
+
+class TestJoinSpans:
+    def test_what_was_apart_is_parted(self) -> None:
+        assert join_spans("one, two\n\nthree", [(0, 3), (5, 8), (10, 15)]) == "one two\n\nthree"
+        assert join_spans("one, two\n\nthree", [(0, 3), (10, 15)]) == "one\n\nthree"
+        assert join_spans("one two", []) == ""
+
+    def test_what_was_side_by_side_stays_so(self) -> None:
+        assert join_spans("one, two", [(0, 3), (3, 4), (5, 8)]) == "one, two"
+        assert join_spans("one  two\tthree", [(0, 3), (5, 8), (9, 14)]) == "one  two\tthree"
+
+
+TEXTS = st.one_of(
+    st.text(max_size=60),
+    st.lists(
+        st.sampled_from(["one ", "two", "\n", "\n\n", ", ", ". ", "(x)", '{"a": 1, "b": [2, 3]}', "a/b", "…", "\r\n"]),
+        max_size=20,
+    ).map("".join),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(TEXTS, st.data())
+def test_the_text_is_its_spans_and_white_space_between(text: str, data: st.DataObject) -> None:
+    of = units(text)
+    drawn = np.array(data.draw(st.lists(st.booleans(), min_size=len(of), max_size=len(of))), dtype=bool)
+    [left] = render_segments(of, of.close(drawn, np.zeros(0, dtype=bool)), [])
+    if left is None:
+        return
+    at = 0
+    for start, end in left.spans:
+        found = left.text.index(text[start:end], at)
+        assert not left.text[at:found].strip()
+        at = found + end - start
+    assert not left.text[at:].strip()
+    assert all(before[1] < after[0] or text[after[0] - 1].isspace() for before, after in pairwise(left.spans))
+
+
+@given(TEXTS)
+def test_the_whole_mask_gives_the_text_back(text: str) -> None:
+    of = units(text)
+    if len(of):
+        assert kept_text(of, np.ones(len(of), dtype=bool)) == text

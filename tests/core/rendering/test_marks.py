@@ -1,0 +1,213 @@
+"""Marks: where lines, rows and records went, and how many."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diffumask_core.options import Options
+from diffumask_core.pipeline import read_prompt
+from diffumask_core.prompt.layout import Layout
+from diffumask_core.prompt.messages import messages_layout
+from diffumask_core.rendering.join import Rendered
+from diffumask_core.rendering.marks import mark_text
+
+NAMES = ["Ann", "Bo", "Cy", "Di", "Ed", "Flo", "Gus", "Hal"]
+LOG = "\n".join(
+    f"2026-03-0{day} 10:00:00 INFO {name} told all of {name} that {name} is on the pier"
+    for day, name in enumerate(NAMES, 1)
+)
+ALIKE = "\n".join(f"2026-03-0{day} 10:00:00 INFO job {day} started on node {day} of the pier" for day in range(1, 9))
+TABLE = "\n".join(
+    ["id,name,city", *(f"{number},{name},{name} on Sea by the Pier" for number, name in enumerate(NAMES))]
+)
+RECORDS = [{"id": number, "name": name, "note": f"the {name} of {name}"} for number, name in enumerate(NAMES, 1)]
+
+
+def left(text: str | Layout, *keep: str, marks: bool = True) -> Rendered:
+    """What is left of a text when the units that contain one of these stay, with what follows from them."""
+    layout = Layout(text) if isinstance(text, str) else text
+    reading = read_prompt(layout, Options(keep_rate=0.5, marks=marks, tokenizer=words))
+    units = [reading.text((start, end)) for start, end in reading.units.spans.tolist()]
+    mask = np.array([any(each in unit for each in keep) for unit in units], dtype=bool)
+    alive = np.ones(len(reading.units.pinned), dtype=bool)
+    closed = reading.close(mask, alive)
+    segments = [segment for segment in reading.segments(closed, alive) if segment]
+    assert reading.count(closed, alive) == sum(words(segment.text) for segment in segments)
+    return Rendered(
+        "\n\n".join(segment.text for segment in segments),
+        [span for segment in segments for span in segment.spans],
+        [mark for segment in segments for mark in segment.marks],
+    )
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "similar", "text"),
+    [
+        (1, "line", 0, "[… 1 line left out]"),
+        (12, "record", 0, "[… 12 records left out]"),
+        (1, "line", 1, "[… 1 similar line left out]"),
+        (5, "line", 5, "[… 5 similar lines left out]"),
+        (5, "line", 2, "[… 5 lines left out, 2 similar]"),
+    ],
+)
+def test_a_mark_says_how_many_of_what_went(count: int, noun: str, similar: int, text: str) -> None:
+    assert mark_text(count, noun, similar) == text
+
+
+def test_there_is_one_mark_for_each_gap_on_a_line_of_its_own() -> None:
+    kept = left(LOG, "Cy", "Di", "Hal")
+    assert kept.text.split("\n") == [
+        "[… 2 lines left out]",
+        *LOG.split("\n")[2:4],
+        "[… 3 lines left out]",
+        LOG.split("\n")[7],
+    ]
+    assert [(mark.count, mark.noun) for mark in kept.marks] == [(2, "line"), (3, "line")]
+    lines = LOG.split("\n")
+    assert [LOG[slice(*mark.span)] for mark in kept.marks] == ["\n".join(lines[:2]), "\n".join(lines[4:7])]
+
+
+def test_where_nothing_went_there_is_no_mark() -> None:
+    kept = left(LOG, "INFO")
+    assert kept.text == LOG
+    assert kept.marks == []
+
+
+def test_where_all_went_a_mark_says_so() -> None:
+    conversation = [
+        {"role": "user", "content": "What does the log say?"},
+        {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "a", "arguments": "{}"}}]},
+        {"role": "tool", "content": LOG},
+    ]
+    assert left(messages_layout(conversation).layout, "What").text.endswith("{}\n\n[… 8 lines left out]")
+
+
+def test_near_equal_lines_are_counted_as_similar_where_one_of_them_is_kept() -> None:
+    assert left(ALIKE, "job 3").text.split("\n") == [
+        "[… 2 similar lines left out]",
+        ALIKE.split("\n")[2],
+        "[… 5 similar lines left out]",
+    ]
+    mixed = ALIKE.replace("job 4 started on node 4 of the pier", "the crane has told us to go home and sleep")
+    assert left(mixed, "job 1").text.split("\n")[1:] == ["[… 7 lines left out, 6 similar]"]
+    assert left(mixed, "crane").text.split("\n")[::2] == ["[… 3 lines left out]", "[… 4 lines left out]"]
+
+
+def test_a_list_of_json_says_with_an_element_what_went() -> None:
+    text = json.dumps({"total": 8, "items": RECORDS, "page": 1})
+    for keep, expected in [
+        (["Cy", "Hal"], ["[… 2 records left out]", 3, "[… 4 records left out]", 8]),
+        (["Ann", "Di"], [1, "[… 2 records left out]", 4, "[… 4 records left out]"]),
+    ]:
+        kept = json.loads(left(text, *keep, "page").text)
+        assert [each if isinstance(each, str) else each["id"] for each in kept["items"]] == expected
+        assert kept["page"] == 1
+
+
+def test_a_list_of_which_nothing_is_left_needs_no_mark() -> None:
+    kept = left(json.dumps({"total": 8, "items": RECORDS}), "total")
+    assert json.loads(kept.text) == {"total": 8}
+    assert kept.marks == []
+
+
+def test_json_lines_stay_json_lines() -> None:
+    kept = left("\n".join(map(json.dumps, RECORDS)), "Cy", "Ed")
+    lines = [json.loads(line) for line in kept.text.split("\n")]
+    assert [line if isinstance(line, str) else line["id"] for line in lines] == [
+        "[… 2 records left out]",
+        3,
+        *([4, 5] if isinstance(lines[2], dict) else ["[… 1 record left out]", 5]),
+        "[… 3 records left out]",
+    ]
+
+
+def test_lines_in_a_string_of_json_are_marked_in_the_string() -> None:
+    kept = left(json.dumps({"log": LOG, "page": 1}), "Cy")
+    assert json.loads(kept.text)["log"].split("\n")[-2:] == [LOG.split("\n")[2], "[… 5 lines left out]"]
+
+
+def test_an_item_of_several_lines_counts_them_all() -> None:
+    diff = "--- a/a.py\n+++ b/a.py\n@@ -1,6 +1,6 @@\n def walk(n):\n-    n = n + 1\n-    return n * 2\n+    return n\n x = walk(1)"
+    code = "import quay\n\n\ndef walk(\n    length,\n    depth,\n):\n    return quay.walk(length, depth)\n"
+    assert [mark.count for mark in left(f"{LOG}\n{diff}", "Hal").marks] == [7, 8]
+    assert left(f"{code}\nhow = walk(1, 2)\nwhy = walk(2, 1)\n", "how", "why").marks[0].count == 6
+
+
+def test_gaps_of_neighbours_share_a_mark() -> None:
+    diff = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,2 +1,2 @@\n def walk(n):\n-    return n\n+    return n + 1"
+    kept = left(f"{LOG}\n{diff}", "Ann")
+    assert kept.text.split("\n") == [LOG.split("\n")[0], "[… 14 lines left out]"]
+    [mark] = kept.marks
+    assert mark.count == 14
+    assert mark.span[0] == LOG.index("\n") + 1
+
+
+def test_gaps_of_rows_and_lines_are_lines_together() -> None:
+    apart = left(f"{TABLE}\n\n{LOG}", "Ann told")
+    assert [(mark.noun, mark.count) for mark in apart.marks] == [("row", 8), ("line", 7)]
+    together = left(f"{TABLE}\n\n{LOG}", "Hal told")
+    assert [(mark.noun, mark.count) for mark in together.marks] == [("line", 15)]
+
+
+def test_no_marks_where_none_are_wanted() -> None:
+    assert left(LOG, "Cy", "Flo", marks=False).text == "\n".join(LOG.split("\n")[number] for number in (2, 5))
+    assert json.loads(left(json.dumps(RECORDS), "Cy", marks=False).text) == [RECORDS[2]]
+
+
+def test_a_gap_that_costs_no_more_than_its_mark_is_filled_again() -> None:
+    text = LOG.replace(LOG.split("\n")[3], "2026-03-04 10:00:00 INFO Di")
+    kept = left(text, "Cy", "Ed")
+    assert text.split("\n")[3] in kept.text
+    assert [mark.count for mark in kept.marks] == [2, 3]
+
+
+def test_each_text_of_a_conversation_has_its_own_marks() -> None:
+    conversation = [
+        {"role": "user", "content": "What does the log say?"},
+        {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "a", "arguments": "{}"}}]},
+        {"role": "tool", "content": LOG},
+        {"role": "tool", "content": TABLE},
+    ]
+    kept = left(messages_layout(conversation).layout, "Ann told")
+    assert [(mark.noun, mark.count) for mark in kept.marks] == [("line", 7), ("row", 8)]
+
+
+LINES = st.lists(
+    st.sampled_from(
+        [*LOG.split("\n"), *ALIKE.split("\n"), "2026-03-04 10:00:00 INFO Di", "2026-03-05 09:00:00 WARN no"]
+    ),
+    min_size=3,
+    max_size=14,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(lines=LINES, in_json=st.booleans(), data=st.data())
+def test_no_mark_is_dearer_than_its_gap_and_none_is_missing(
+    lines: list[str], in_json: bool, data: st.DataObject
+) -> None:
+    text = json.dumps([{"line": line} for line in lines]) if in_json else "\n".join(lines)
+    reading = read_prompt(Layout(text), Options(keep_rate=0.5, tokenizer=words))
+    size = len(reading.units)
+    keep = np.array(data.draw(st.lists(st.booleans(), min_size=size, max_size=size)))
+    alive = np.zeros(0, dtype=bool)
+    closed = reading.close(keep, alive)
+    [rendered] = reading.segments(closed, alive)
+    if rendered is None:
+        return
+    for mark in rendered.marks:
+        assert words(mark.text) < words(text[slice(*mark.span)])
+    gone = sum(mark.count for mark in rendered.marks)
+    if in_json:
+        records = [each for each in json.loads(rendered.text) if isinstance(each, dict)] if closed.any() else []
+        assert len(records) + gone == len(lines) or not closed.any()
+    else:
+        marked = {mark.text for mark in rendered.marks}
+        assert sum(line not in marked for line in rendered.text.split("\n")) + gone == len(lines)
