@@ -89,10 +89,13 @@ class Reading:
         return float(self.costs[self.units.in_shots(alive)].sum())
 
     def shortest(self, alive: BoolArray) -> tuple[BoolArray, BoolArray]:
-        """The mask ``[N]`` that keeps the shortest unit that may be kept alone, and the shots ``[S]`` that stay then.
+        """The mask that keeps the shortest unit that may be kept alone, and the shots that stay with that unit.
 
-        Where the shots that stay leave no unit, the unit is in a shot that comes back with all that stays with it.
         Punctuation is the last resort.
+
+        Args:
+            alive: ``[S]``, the shots that the unit is to be from. Where they leave none, the shot of the unit comes back
+                with all that stays with it.
         """
         units = self.units
         telling, stays = units.free & ~units.punctuation.marks, units.in_shots(alive)

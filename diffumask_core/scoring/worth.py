@@ -107,7 +107,8 @@ def with_neighbours(logits: FloatArray, lines: BoolArray) -> FloatArray:
     """
     if not lines.any():
         return logits
-    total, weight = (np.convolve(values, (1.0, 2.0, 1.0), "same") for values in (logits * lines, lines.astype(float)))
+    # The mode "same" gives no fewer values than the kernel has, so the ends of the full result are cut off.
+    total, weight = (np.convolve(values, (1.0, 2.0, 1.0))[1:-1] for values in (logits * lines, lines.astype(float)))
     smoothed: FloatArray = np.where(lines, total / np.maximum(weight, 1.0), logits)
     return smoothed
 
