@@ -94,8 +94,8 @@ class Reading:
         Punctuation is the last resort.
 
         Args:
-            alive: ``[S]``, the shots that the unit is to be from. Where they leave none, the shot of the unit comes back
-                with all that stays with it.
+            alive: ``[S]``, the shots that the unit is to be from. Where these leave none, the shot of the unit comes
+                back with all that stays with it.
         """
         units = self.units
         telling, stays = units.free & ~units.punctuation.marks, units.in_shots(alive)
