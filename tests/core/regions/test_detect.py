@@ -22,7 +22,8 @@ DIFF = (
     "     def total(self):\n-        return 0\n+        return sum(self.prices)\n     def clear(self):"
 )
 TRACE = (
-    'Traceback (most recent call last):\n  File "app.py", line 12, in main\n    run()\n  File "app.py", line 40, in run\n'
+    'Traceback (most recent call last):\n  File "app.py", line 12, in main\n    run()\n'
+    '  File "app.py", line 40, in run\n'
     "    return total(order)\nValueError: no order"
 )
 TABLE = "id,name,city\n1,Ann,Vik\n2,Bo,Moss\n3,Cy,Hamar"
