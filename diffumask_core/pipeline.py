@@ -145,12 +145,12 @@ def _everything(reading: Reading, budget: Budget) -> Choice:
 def _protected_alone(reading: Reading, budget: Budget, pinned: BoolArray, options: Options) -> Choice:
     choice = Choice(budget, reading.close(reading.nothing, pinned), pinned, np.zeros(len(pinned)))
     _check(budget, options)
-    return choice
+    return _never_empty(reading, choice, options)
 
 
 def _never_empty(reading: Reading, choice: Choice, options: Options) -> Choice:
     """An output is never empty: where no unit fits and no mark stands, the shortest unit is what may not go."""
-    if reading.count(choice.mask, choice.alive):
+    if not len(choice.mask) or reading.count(choice.mask, choice.alive):
         return choice
     mask, alive = reading.shortest(choice.alive)
     least = reading.count(mask, alive)

@@ -1,9 +1,9 @@
-"""What stays, is it exact? Counts what an output holds and its source does not, over texts of all kinds.
+r"""What stays, is it exact? Counts what an output holds and its source does not, over texts of all kinds.
 
     python scripts/exactness.py DATA
 
-DATA is the folder of the data files. Of every text: chunks (runs without white space, but for punctuation around them)
-that hold a digit or one of `/ @ _ \\ ::`. Of the tool results of coding agents: lines. Of those of the airline runs: JSON.
+DATA is the folder of the data files. Of every text: chunks (runs without white space, but for punctuation around
+them) that hold a digit or one of `/ @ _ \ ::`. Of the tool results of coding agents: lines. Of the airline runs: JSON.
 """
 
 import argparse

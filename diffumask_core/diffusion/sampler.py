@@ -62,8 +62,8 @@ def sample_mask(
     """Denoises the undecided units under a budget.
 
     At each step the threshold is the logit that would meet the rest of the budget exactly, and the confidence of a unit
-    is its distance from the threshold. As many units are decided as the schedule asks for, the most confident first, and
-    with them all whose confidence is above ``confidence``.
+    is its distance from the threshold. As many units are decided as the schedule asks for, the most confident first,
+    and with them all whose confidence is above ``confidence``.
 
     Args:
         predict: The denoiser.

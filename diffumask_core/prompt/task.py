@@ -52,8 +52,8 @@ _CLOSING = re.compile(
 _OPTION = re.compile(r"[ \t]*+(?:[-*][ \t])?\(?[A-Ha-h1-9][.):][ \t]")
 # A task that speaks of a text beside it.
 _POINTS = re.compile(
-    r"\b(?:above|below|following|this (?:text|article|passage|document|e-?mail|message|letter|transcript|conversation|chat"
-    r"|review|story|report|paragraph|page|abstract|excerpt))\b",
+    r"\b(?:above|below|following|this (?:text|article|passage|document|e-?mail|message|letter|transcript|conversation"
+    r"|chat|review|story|report|paragraph|page|abstract|excerpt))\b",
     re.IGNORECASE,
 )
 _LONG_PROSE = 30

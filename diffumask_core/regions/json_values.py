@@ -247,7 +247,7 @@ class _Parts:
         self.scaffold.append(Scaffold(closer, before=(series.span[0], series.content[1]), marked=True))
 
     def _are_records(self, node: JsonNode) -> bool:
-        """Whether the members of an object are objects alike, each under a name of its own: such an object goes whole."""
+        """Whether the members of an object are objects alike, each under a name of its own: each goes whole."""
         if len(node.children) < 2 or not all(child.bracket == "{" and child.children for child in node.children):
             return False
         keys = [{self.text[each.span[0] : each.value[0]] for each in child.children} for child in node.children]

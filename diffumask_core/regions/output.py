@@ -13,8 +13,8 @@ _LONGEST_PRINTED = 1000
 _SIGN = re.compile(r"[/\\_={}\[\]<>|@+~^]|\w\(|::|[,;{(]\s*$")
 # A first word that names a place, a call or an assignment says that a program printed the line, whatever follows.
 _PRINTED = re.compile(r"\s*+(?:\S*[/\\]\S*:\d|[\w.]*_\w*|[a-z][\w.]*[(=\[]\S|[\"'(\[{<]\S*[_(=:/])")
-# What a person writes: list items, headings, labels such as "Question:", and sentences, which have four plain words in a
-# row or more.
+# What a person writes: list items, headings, labels such as "Question:", and sentences, which have four plain words in
+# a row or more.
 _WRITTEN = re.compile(r"\s*+(?:[-*+•]\s|\d{1,3}[.)]\s|#{1,6}\s|-- |[A-Z][\w ]{0,30}:\s)")
 # As many words as go into 200 characters, or one longer word.
 _PIECE = re.compile(r"\S(?:.{0,198}\S)?(?!\S)|\S++")

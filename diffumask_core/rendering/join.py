@@ -145,7 +145,7 @@ def _plain_joint(units: Units, before: int, after: int) -> str:
         return _string_joint(dropped)
     if "\n" in dropped:
         return prose_joint(dropped) + _indent(units, after)
-    # Within a JSON value brackets, commas and quotes part what they stand between; a comma may have had a space behind it.
+    # Within a JSON value brackets, commas and quotes part what they stand between. A comma may have a space behind it.
     if joins.value[before] == joins.value[after] >= 0 and (joins.syntax[before] or joins.syntax[after]):
         comma = units.layout.text[units.spans[before, 1] - 1] == ","
         return " " if comma and dropped[-1:].isspace() else ""

@@ -112,15 +112,18 @@ class MarkPlan:
         kept_before = np.concatenate([[0], np.cumsum(mask)])
         known = self._known(kept_before)
         placed: list[PlacedMark] = []
+        # The segments of a conversation are sent apart, so that each has a mark of its own.
+        segment = self._units.segment
         last_unit = 0
         gaps = sorted(self._gaps(mask, stays), key=lambda gap: int(self._first[gap[0]]))
         for first, last in gaps:
             unit = int(self._first[first])
             new = self._placed(first, last, known)
-            if placed and kept_before[unit] == kept_before[last_unit] and _joins(placed[-1], new):
+            apart = kept_before[unit] > kept_before[last_unit] or segment[unit] != segment[last_unit]
+            if placed and not apart and _joins(placed[-1], new):
                 new = _merged(placed.pop(), new)
             placed.append(new)
-            last_unit = int(self._end[last - 1])
+            last_unit = int(self._end[last - 1]) - 1
         return placed
 
     def _gaps(self, mask: BoolArray, stays: BoolArray) -> list[tuple[int, int]]:

@@ -49,7 +49,8 @@ def budget_of(reading: Reading, pinned: BoolArray, options: Options) -> Budget:
     least = reading.count(reading.close(reading.nothing, pinned), pinned)
     if options.target_tokens is not None:
         return Budget(options.target_tokens, least)
-    if reading.total <= SMALL_PROMPT or options.keep_rate is None:
+    # White space alone has no units of which a share could go.
+    if reading.total <= SMALL_PROMPT or options.keep_rate is None or not len(reading.units):
         return Budget(reading.total, least)
     may_go = max(reading.total - least, 0)
     return Budget(min(least + int(options.keep_rate * may_go), reading.total), least)

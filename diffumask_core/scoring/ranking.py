@@ -90,7 +90,7 @@ def rank_shots(
 
 
 def labels_first(order: Sequence[int], answers: Sequence[str | None]) -> IntArray:
-    """The same order, but with the best shot of each label before all others: an LLM cannot give a label it never saw."""
+    """The same order, but with the best shot of each label first: an LLM cannot give a label that it never saw."""
     second = repeats(answers[shot] for shot in order)
     first_of_label = [answers[shot] is not None and not again for shot, again in zip(order, second, strict=True)]
     ranked: IntArray = np.array(order, dtype=np.int64)[np.argsort(~np.array(first_of_label), kind="stable")]

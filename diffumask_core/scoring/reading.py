@@ -91,16 +91,22 @@ class Reading:
     def shortest(self, alive: BoolArray) -> tuple[BoolArray, BoolArray]:
         """The mask that keeps the shortest unit that may be kept alone, and the shots that stay with that unit.
 
+        Punctuation is the last resort.
+
         Args:
-            alive: ``[S]``, the shots that the unit is to be from, unless none of them has a unit.
+            alive: ``[S]``, the shots that the unit is to be from. Where they leave none, the shot of the unit comes back
+                with all that stays with it.
         """
-        free = self.units.free if self.units.free.any() else self.units.kept_with_shot
-        near = free & self.units.in_shots(alive)
-        choice = np.flatnonzero(near if near.any() else free)
+        units = self.units
+        telling, stays = units.free & ~units.punctuation.marks, units.in_shots(alive)
+        among = next((each for each in (telling & stays, telling, stays) if each.any()), np.ones_like(stays))
+        places = np.flatnonzero(among)
         keep = self.nothing
-        keep[choice[np.argmin(self.costs[choice])]] = True
-        alive = alive | self.units.shots_of(keep)
-        return self.close(keep, alive), alive
+        fixed = np.append(np.bincount(units.shot + 1, self.costs * units.kept_with_shot, len(alive) + 1)[1:], 0.0)
+        prices = self.costs + np.where(stays, 0.0, fixed[units.shot])
+        keep[places[np.argmin(prices[places])]] = True
+        alive = alive | units.shots_of(keep)
+        return self.close(keep, alive) | keep, alive
 
     def text(self, span: Span) -> str:
         """The source text of a span."""

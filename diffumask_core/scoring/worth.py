@@ -107,7 +107,8 @@ def with_neighbours(logits: FloatArray, lines: BoolArray) -> FloatArray:
     """
     if not lines.any():
         return logits
-    total, weight = (np.convolve(values, (1.0, 2.0, 1.0), "same") for values in (logits * lines, lines.astype(float)))
+    # The mode "same" gives no fewer values than the kernel has, so the ends of the full result are cut off.
+    total, weight = (np.convolve(values, (1.0, 2.0, 1.0))[1:-1] for values in (logits * lines, lines.astype(float)))
     smoothed: FloatArray = np.where(lines, total / np.maximum(weight, 1.0), logits)
     return smoothed
 
@@ -122,9 +123,9 @@ def _lines_of(units: Units) -> BoolArray:
 def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
     """What is added to the logit of each unit ``[N]``, whatever is decided.
 
-    A unit shares the utility of its shot: 0 in the best shot and outside shots, less elsewhere. Utilities are on the scale
-    of logits. Results of a running turn gain by how new they are. Near-equal lines lose but for the first. Lines and records
-    gain that say how something ended, or that the query names.
+    A unit shares the utility of its shot: 0 in the best shot and outside shots, less elsewhere. Utilities are on the
+    scale of logits. Results of a running turn gain by how new they are. Near-equal lines lose but for the first. Lines
+    and records gain that say how something ended, or that the query names.
 
     Args:
         reading: The prompt.

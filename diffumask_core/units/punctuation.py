@@ -24,6 +24,7 @@ class Punctuation:
         ends: ``[E]``, marks that end a clause, which stay only if something of the clause stays.
         begins: ``[E]``, the first unit of each of these clauses. Marks in a row, such as ``?!``, end the same clause.
         operators: ``[O]``, signs of a calculation, which stay only beside a unit that stays.
+        marks: ``[N]``, whether a unit is one of all these marks.
     """
 
     clings: IntArray
@@ -31,6 +32,7 @@ class Punctuation:
     ends: IntArray
     begins: IntArray
     operators: IntArray
+    marks: BoolArray
 
     @classmethod
     def of(cls, text: str, spans: IntArray, prose: BoolArray) -> "Punctuation":
@@ -56,7 +58,9 @@ class Punctuation:
         clings = np.array([*closing, *opening], dtype=np.int64)
         clung_to = np.array([*(unit - 1 for unit in closing), *(unit + 1 for unit in opening)], dtype=np.int64)
         clauses = _clauses(text, spans, np.array(ends, dtype=np.int64))
-        return cls(clings, clung_to, *clauses, np.array(operators, dtype=np.int64))
+        marks = np.zeros(len(spans), dtype=bool)
+        marks[np.array([*closing, *opening, *ends, *operators], dtype=np.int64)] = True
+        return cls(clings, clung_to, *clauses, np.array(operators, dtype=np.int64), marks)
 
     def thin(self, mask: BoolArray) -> BoolArray:
         """A mask ``[N]`` without the marks that would stand alone."""

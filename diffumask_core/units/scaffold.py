@@ -42,7 +42,7 @@ class ScaffoldIndex:
         """What is kept when certain units are: those, and the scaffold that follows from them.
 
         Args:
-            decided: ``[N]``, the units that are kept for their own sake. Units that are never decided count for nothing.
+            decided: ``[N]``, the units that are kept for their own sake; syntax among them counts for nothing.
         """
         closed = decided & ~self.syntax
         gone_before = np.concatenate([[0], np.cumsum(~(decided | self.syntax))])

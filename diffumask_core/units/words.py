@@ -111,13 +111,13 @@ _PIECE_OR_JOINT = regex.compile(rf"{_PIECE}|{_JOINT}")
 _DIGITS = r"\d(?:[\d.,\u2013-]*\d)?"
 _HUNDREDS = (
     "dozen|hundred|thousand|million|billion|trillion|bn|mn|mio|mrd|millionen?|milliarden?|tausend|millions|milliards?|"
-    "mille|millón|millones|mil|milhão|milhões|bilhões|milione|milioni|miliardi|тысяч[аи]?|тыс|миллион(?:а|ов)?|млн|"
-    "миллиард(?:а|ов)?|млрд"
+    "mille|millón|millones|mil|milhão|milhões|bilhões|milione|milioni|miliardi|тысяч[аи]?|тыс|миллион[^\\W\\d_]{0,2}|млн|"
+    "миллиард[^\\W\\d_]{0,2}|млрд"
 )
 _MEASURES = (
     "percent|per cent|percentage points|prozent|pour cent|por ciento|[ap]m|[ap]\\.m\\.|uhr|°[CF]|[kKMGTP]i?[Bb](?:/s)?|"
     "[kKMG]?Hz|[kmcµμ]?m[²³23]?|[kmµμ]?g(?:/[a-zA-Z]{1,3})?|[mckµμ]?[lL](?:/[a-zA-Z]{1,3})?|ms|[µμn]s|h|min|kWh?|MWh?|"
-    "GWh?|k?W|k?V|m?A|k?Pa|bar|kcal|k?J|km/h|mph|m/s|ft|lbs?|oz|mi|ha|ppm|dB|px|K|кг|мг|км|см|мм|мл|руб"
+    "GWh?|k?W|k?V|m?A|k?Pa|bar|kcal|k?J|km/h|mph|m/s|ft|lbs?|oz|mi|ha|ppm|dB|px|K|кг|мг|км|см|мм|мл"
 )
 _COUNT_WORDS = (
     "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
@@ -134,8 +134,9 @@ _AMOUNT = re.compile(
       (?:(?:[$€£¥]|USD|EUR|GBP|CHF|JPY)[ ]?)?{_DIGITS}
           (?:[ ]\d/\d{{1,2}}(?!\d)|(?<=\d)(?<!\d{{4}})(?<![.,]\d)(?:[ ]\d{{3}}(?![\w]))++(?![ ]\d))?
           (?:[ ]?(?i:{_HUNDREDS.replace(" ", "[ ]")})\b\.?)?
-          (?:[ ]?(?:[%‰€£¥$]|(?:{_MEASURES.replace(" ", "[ ]")}|USD|EUR|GBP|CHF|JPY)(?![\w-])))?
-    | (?i:(?:an?|half[ ]an?|several|few|{_COUNT_WORDS})(?:[ -](?:and[ ])?(?:hundred|thousand|million|billion|{_COUNT_WORDS}))++)\b
+          (?:[ ]?(?:[%‰€£¥$₽]|(?:{_MEASURES.replace(" ", "[ ]")}|USD|EUR|GBP|CHF|JPY)(?![\w-])))?
+    | (?i:(?:an?|half[ ]an?|several|few|{_COUNT_WORDS})
+          (?:[ -](?:and[ ])?(?:hundred|thousand|million|billion|{_COUNT_WORDS}))++)\b
     )""",
     re.VERBOSE,
 )
@@ -169,6 +170,7 @@ _SIDE_AFTER = re.compile(
 _INLINE = re.compile(
     r"""
       (?<![\w`])(?P<ticks>`{1,2}+)(?=[^\s`])[^`\n]{1,200}+(?P=ticks)(?![\w`])
+    | (?<![\w`])``(?=[^`])(?:[^`\n]|`(?!`)){1,200}+``(?![\w`])   # ``x = `y` ``
     | (?<![\w$\\])(?P<dollars>\${1,2}+)(?=[^\s$])(?=[^$\n]{0,200}[\\^_={}+\-*/<>|'])
       [^$\n]{1,200}+(?<!\s)(?P=dollars)(?![\w$])
     | \\\((?:[^\n\\]|\\(?![()])){1,200}+\\\)

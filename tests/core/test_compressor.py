@@ -431,6 +431,19 @@ class TestMessages:
         texts = [result.messages[0]["content"], result.messages[1]["content"], "Will it hold?"]
         assert result.compressed_tokens == sum(map(len, texts)) <= result.budget
 
+    def test_each_message_has_a_mark_of_its_own(self, compressor: Compressor) -> None:
+        messages = [
+            {"role": "user", "content": "Look at the log."},
+            {"role": "assistant", "content": LOG},
+            {"role": "assistant", "content": LOG},
+            {"role": "user", "content": "So?"},
+        ]
+        options: dict[str, Any] = {"shot_level": False, "on_overflow": "best_effort", "tokenizer": words}
+        result = compressor.compress_messages(messages, target_tokens=1, **options)
+        assert result.messages is not None
+        assert [mark.count for mark in result.marks] == [30, 30]
+        assert [message["content"] for message in result.messages[1:3]] == ["[… 30 lines left out]"] * 2
+
     def test_a_blank_message_is_counted_too(self, compressor: Compressor) -> None:
         talk = [PROSE, PROSE, " \n\n ", PROSE, "So?"]
         messages = [

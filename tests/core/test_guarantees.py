@@ -419,10 +419,11 @@ def is_within(part: Any, whole: Any, marks: set[str]) -> bool:
     if isinstance(whole, dict) and isinstance(part, dict):
         return all(key in whole and is_within(inner, whole[key], marks) for key, inner in part.items())
     if isinstance(whole, list) and isinstance(part, list):
-        if part and not any(isinstance(inner, dict | list) for inner in whole):
-            return len(part) == len(whole) and all(map(is_within, part, whole, [marks] * len(whole)))
         rest = iter(whole)
         left = [inner for inner in part if not (isinstance(inner, str) and inner in marks)]
+        # A list of scalars stays or goes whole.
+        if left and not any(isinstance(inner, dict | list) for inner in whole):
+            return len(part) == len(whole) and all(map(is_within, part, whole, [marks] * len(whole)))
         return all(any(is_within(inner, other, marks) for other in rest) for inner in left)
     if isinstance(whole, str) and isinstance(part, str):
         for mark in marks:

@@ -1,6 +1,6 @@
 """What the bundled model leaves of some forty prompts, text for text: a rebuilding changes nothing that it should not.
 
-After a change that is meant, `python tests/core/golden/test_golden.py` writes what comes out now. Its diff is to be read.
+After a change that is meant, `python tests/core/golden/test_golden.py` writes what comes out now; read its diff.
 """
 
 import json

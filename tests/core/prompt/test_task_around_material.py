@@ -16,10 +16,11 @@ STORY = "The ferry leaves the old harbour in the morning, and comes back when th
 @pytest.mark.parametrize("before", ["Review the text below and say what is wrong.", "Explain."])
 @pytest.mark.parametrize("after", ["Answer in one line for Bob.", "Which worker has no owner?", "Why?"])
 def test_the_task_around_pasted_lines_stays(compressor: Compressor, pasted: str, before: str, after: str) -> None:
-    result = compressor.compress(f"{before}\n\n{pasted}\n\n{after}", keep_rate=0.3)
-    assert result.text.startswith(f"{before}\n")
-    assert result.text.endswith(f"\n{after}")
-    assert result.marks
+    for marks in (True, False):
+        result = compressor.compress(f"{before}\n\n{pasted}\n\n{after}", keep_rate=0.3, marks=marks)
+        assert result.text.startswith(f"{before}\n")
+        assert result.text.endswith(f"\n{after}")
+        assert bool(result.marks) == marks
 
 
 @pytest.mark.parametrize("closing", ["Answer:", "Helpful Answer:"])
