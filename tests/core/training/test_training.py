@@ -33,7 +33,7 @@ THINGS = ["apples", "rolls", "coins", "books"]
 def label_row(number: int, split: str = "train") -> LabelRow:
     """Of each text the name, the number and the thing are kept; tightly only the number."""
     name, thing = NAMES[number % 6], THINGS[number % 4]
-    text = f"As it happens, {name} had by then already sold no fewer than {number + 10} {thing} in the town by the sea."
+    text = f"As it happens, {name} had by then already sold his or her {number + 10} {thing} in the town by the sea."
 
     def span(part: str) -> tuple[int, int]:
         return text.index(part), text.index(part) + len(part)
