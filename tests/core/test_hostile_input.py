@@ -99,7 +99,7 @@ def test_many_messages_with_lines_are_read_in_linear_time() -> None:
         layout = messages_layout(messages).layout
         return lambda: read_prompt(layout, Options(keep_rate=0.5, tokenizer=quarters))
 
-    assert grows_linearly(conversation, 150)
+    assert grows_linearly(conversation, 60)
 
 
 def test_texts_that_begin_alike_are_compared_in_linear_time() -> None:
@@ -109,7 +109,7 @@ def test_texts_that_begin_alike_are_compared_in_linear_time() -> None:
         given = [f"{preamble} " + " ".join(f"own{number}of{each}" for each in range(40)) for number in range(count)]
         return lambda: copies(given, [None] * count)
 
-    assert grows_linearly(texts, 150)
+    assert grows_linearly(texts, 60)
 
 
 def test_shots_go_after_few_counts_of_the_whole_text(compressor: Compressor) -> None:
