@@ -319,9 +319,15 @@ def _is_long(text: str, span: Span) -> bool:
 
 
 def _protected(conversation: _Conversation, in_turns: set[int], compress_instructions: bool) -> Iterator[Span]:
-    """Texts that stay: of messages that do, of tools that failed, and of calls that are not in a past turn."""
+    """Texts that stay: of messages that do, of tools that failed, and of the running turn its calls and tasks."""
+    steps = [index for index, message in enumerate(conversation.messages) if message.role == "assistant"]
+    asking = [index for index, message in enumerate(conversation.messages) if message.asks]
+    earlier = range(min(steps[-1], asking[-1]) if steps and asking else 0)
     for piece in conversation.pieces():
-        in_progress = piece.text.kind == "fixed" and piece.message not in in_turns
+        message = conversation.messages[piece.message]
+        # What the user said before an agent went to work is the task, also where they have added to it since.
+        is_task = piece.message in earlier and message.asks and piece.text in message.own
+        in_progress = piece.message not in in_turns and (is_task or piece.text.kind == "fixed")
         if _stays(conversation, piece, compress_instructions) or in_progress:
             yield piece.span
 

@@ -15,6 +15,8 @@ _OUTCOME = re.compile(
 _TERM = re.compile(r"\w[\w.@/-]*\w")
 # A term that stands in more of the items than this share tells none of them from the others.
 _COMMON = 0.2
+# Words of a query with so many small letters, such as "is" and "the", name nothing.
+_SHORT_WORD = 3
 _KINDS = frozenset({"log", "trace", "test output", "output"})
 _LOOKED_AT = 300
 
@@ -28,10 +30,10 @@ def is_telling(kind: str, line: str) -> bool:
 
 def named_by(query: str, items: Sequence[str]) -> list[bool]:
     """Whether each line or record holds a term of the query that few of the others hold."""
-    wanted = {term.lower() for term in _TERM.findall(query)}
+    wanted = {term.lower() for term in _TERM.findall(query) if len(term) > _SHORT_WORD or not term.islower()}
     held = [wanted & {term.lower() for term in _TERM.findall(item)} for item in items] if wanted else []
     counts = Counter(term for terms in held for term in terms)
-    rare = {term for term, count in counts.items() if count <= max(_COMMON * len(items), 1)}
+    rare = {term for term, count in counts.items() if count <= max(_COMMON * len(items), 1) and count < len(items)}
     return [bool(terms & rare) for terms in held] or [False] * len(items)
 
 

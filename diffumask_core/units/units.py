@@ -120,7 +120,7 @@ class Units:
         stays = self.in_shots(alive)
         required = (self.protected | self.kept_with_shot) & stays
         # Punctuation first: a mark that goes is no reason for a speaker, a heading or the number of an item to stay.
-        closed = self.scaffold.close(self.punctuation.thin(keep & stays) | required)
+        closed = self.scaffold.close(self.punctuation.thin((keep & stays) | required) | required)
         kept: BoolArray = (self.punctuation.thin(closed) & stays) | required
         return kept
 
