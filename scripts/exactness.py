@@ -31,7 +31,7 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def texts(path: Path) -> Iterator[str | Prompt]:
-    """The prompts that are made of a file's rows."""
+    """The prompts that are made of a file's rows; of runs of agents the results of tools."""
     for row in rows(path):
         if "messages" in row:
             yield from (message["content"] for message in row["messages"] if message["role"] == "tool")
@@ -56,6 +56,14 @@ def without_marks(result: CompressionResult) -> str:
     for mark in result.marks:
         text = text.replace(mark.text, " ", 1)
     return text
+
+
+def shorten(compressor: Compressor, path: Path, prompt: str | Prompt) -> CompressionResult:
+    """Shortens a prompt at the first rate; a result of a tool as the message that it is."""
+    options: dict[str, Any] = {"keep_rate": RATES[0], "on_overflow": "best_effort"}
+    if path.name.startswith("agent_"):
+        return compressor.compress_messages([{"role": "tool", "tool_call_id": "1", "content": prompt}], **options)
+    return compressor.compress(prompt, **options)
 
 
 def untrue(left: Any, source: Any) -> Iterator[str]:
@@ -100,7 +108,7 @@ def look(path: Path, compressor: Compressor, limit: int | None) -> Counter[tuple
         source = prompt.text if isinstance(prompt, Prompt) else prompt
         if not source.strip():
             continue
-        first = compressor.compress(prompt, keep_rate=RATES[0], on_overflow="best_effort")
+        first = shorten(compressor, path, prompt)
         known, lines = set(chunks(source)), set(source.split("\n"))
         value = is_json(source)
         for rate in RATES:
