@@ -1,6 +1,6 @@
 """The corridor: a prompt's structure goes in at the top, and what is left of the prompt comes out at the bottom.
 
-    layout -> regions -> units -> budget -> scores -> shots -> worth -> sample -> fit -> text
+    layout -> regions -> units -> reading -> budget -> scores -> shots -> worth -> sample -> fit -> text
 
 Each function stands above those that it calls. A prompt is encoded once, and only if something has to go: its scores
 serve every budget.
@@ -115,6 +115,7 @@ class Choice:
 def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice:
     """Decides which shots and which units stay."""
     units = reading.units
+    # A pinned shot may not go whole: one with protected text, one of the `min_shots` best, all without the shot level.
     pinned = np.ones_like(units.pinned) if not options.shot_level else units.pinned
     budget = budget_of(reading, pinned, options)
     if reading.total > budget.limit and options.shot_level and options.min_shots:
@@ -128,7 +129,7 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     scores = scored()
     alive = choose_shots(reading, scores, pinned, budget, options) if options.shot_level else pinned
     if options.token_level:
-        worth, alive = _worth(reading, scores, budget, options, alive, pinned)
+        worth, alive = _worth_and_shots(reading, scores, budget, options, alive, pinned)
         ranked, guess = worth.ranked(options.steps)
         ranked = footing_first(reading, ranked)
     else:
@@ -171,7 +172,7 @@ def _check(budget: Budget, options: Options) -> None:
     )
 
 
-def _worth(
+def _worth_and_shots(
     reading: Reading, scores: Scores, budget: Budget, options: Options, alive: BoolArray, pinned: BoolArray
 ) -> tuple[Worth, BoolArray]:
     """What units are worth, and the shots that stay: a shot of which too little would be left goes whole after all."""
@@ -229,8 +230,8 @@ def _shot_results(reading: Reading, choice: Choice) -> list[ShotResult]:
             fate = "dropped"
         elif left.text == reading.text(span):
             fate = "kept"
-        score, tokens = round(float(choice.utilities[number]), 4), count(left.text) if left.text else 0
-        results.append(ShotResult(span, score, fate, count(reading.text(span)), tokens, left.text))
+        utility, tokens = round(float(choice.utilities[number]), 4), count(left.text) if left.text else 0
+        results.append(ShotResult(span, utility, fate, count(reading.text(span)), tokens, left.text))
     return results
 
 

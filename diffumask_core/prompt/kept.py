@@ -35,15 +35,15 @@ def protect(layout: Layout, options: Options) -> Protection:
     if options.query and not options.compress_query and (at := layout.text.rfind(options.query)) >= 0:
         always.append((at, at + len(options.query)))
     with_shot = [span for shot in layout.shots for span in shot.kept]
-    marked_always, marked_with_shot = _marked(layout)
+    verbatim_always, verbatim_with_shot = _verbatim(layout)
     if layout.every_segment:
         with_shot += _footholds(layout, options)
     return Protection(
-        tuple(merge_spans([*always, *marked_always])), tuple(merge_spans([*with_shot, *marked_with_shot]))
+        tuple(merge_spans([*always, *verbatim_always])), tuple(merge_spans([*with_shot, *verbatim_with_shot]))
     )
 
 
-def _marked(layout: Layout) -> tuple[list[Span], list[Span]]:
+def _verbatim(layout: Layout) -> tuple[list[Span], list[Span]]:
     """Template variables and URLs.
 
     In a shot whose borders are given they may go with the whole shot. Where the borders are a guess nothing is risked.
@@ -65,10 +65,10 @@ def _footholds(layout: Layout, options: Options) -> list[Span]:
     """The first character of each segment, unless a mark can stand for all of the segment."""
     found: list[Span] = []
     lines = [series.items for region in layout.regions for series in region.series if series.form == "line"]
-    marked = merge_spans([(items[0][0], items[-1][1]) for items in lines if items]) if options.marks else []
+    may_hold_mark = merge_spans([(items[0][0], items[-1][1]) for items in lines if items]) if options.marks else []
     for start, end in layout.segments:
         text = layout.text[start:end]
         first = start + len(text) - len(text.lstrip())
-        if first < end and not clip_spans(marked, (first, first + 1)):
+        if first < end and not clip_spans(may_hold_mark, (first, first + 1)):
             found.append((first, first + 1))
     return found

@@ -82,8 +82,9 @@ def find_regions(text: str, start: int = 0, end: int | None = None, is_output: b
         text: The text.
         start: Where to begin.
         end: Where to stop.
-        is_output: Whether the text is known to be the output of a program. Then all lines are units but paragraphs, as
-            all other lines that are no sentences are in a text of which detectors claim the most.
+        is_output: Whether the text is known to be the output of a program. Then each line that no detector claims is a
+            unit too, unless it is part of a paragraph. Elsewhere lines that are no sentences are units only where
+            detectors claim at least half of the text.
     """
     lines = Lines.of(text, start, end)
     found = [

@@ -85,6 +85,7 @@ def fit_budget(reading: Reading, alive: BoolArray, ranked: IntArray, guess: int,
     chosen, mask = ranked[:most], closed(ranked[:most])
     used = reading.count(mask, alive)
     tries = 0
+    # `ranked[most]` is the first that did not fit.
     for unit in ranked[most + 1 :]:
         spare = limit - used
         # Where lines and records are large, much can be spare: then it is worth more tries.

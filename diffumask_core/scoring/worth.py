@@ -1,4 +1,4 @@
-"""What a unit is worth: the denoiser's logit, its shot's share, and less where a kept unit says the same already."""
+"""What a unit is worth: the denoiser's logit, its shot's share, what it tells, and less for a copy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
