@@ -17,7 +17,7 @@ _OTHER = frozenset(
     """
     json jsonl json5 ndjson diff patch udiff log logs csv tsv yaml yml toml ini env dotenv properties xml html
     svg dockerfile docker markdown md text txt plain plaintext output table traceback mermaid http
-    """.split()  # noqa: SIM905
+    """.split()  # noqa: SIM905  # a word a line would fill a page
 )
 
 

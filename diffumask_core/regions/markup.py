@@ -22,19 +22,19 @@ _HTML = frozenset(
     main section article aside form input button label select option textarea img link meta script style title
     br hr svg g path rect circle line polygon polyline text defs strong em b i code pre blockquote dl dt dd
     figure iframe video
-    """.split()  # noqa: SIM905
+    """.split()  # noqa: SIM905  # a word a line would fill a page
 )
 _VOID = frozenset(
     """
     area base br col embed hr img input link meta param source track wbr
-    """.split()  # noqa: SIM905
+    """.split()  # noqa: SIM905  # a word a line would fill a page
 )
 _SECTIONS = frozenset(
     """
     context instructions instruction output outputs input inputs question answer example examples document
     documents document_content thinking query task user system assistant source result results warning
     returncode response scratchpad rules role conversation history tools tool data content background format
-    """.split()  # noqa: SIM905
+    """.split()  # noqa: SIM905  # a word a line would fill a page
 )
 """Names of tags that prompts have around their parts, whatever stands between."""
 

@@ -460,9 +460,10 @@ def test_a_lone_surrogate_is_a_character() -> None:
 
 def test_other_sequences() -> None:
     assert messages_layout(tuple(AGENT)) == messages_layout(AGENT)
-    for other in (np.array(["a"]), {1}, iter(AGENT), 5):
+    others: tuple[Any, ...] = (np.array(["a"]), {1}, iter(AGENT), 5)
+    for other in others:
         with pytest.raises(InputError, match="pass a list of dicts"):
-            messages_layout(other)  # type: ignore[arg-type]
+            messages_layout(other)
 
 
 def test_many_messages_take_linear_time() -> None:

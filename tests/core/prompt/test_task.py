@@ -1,6 +1,7 @@
 """What of a plain text is instruction and query, and what is material."""
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,8 +28,8 @@ BANK = (
 )
 
 
-def parts(text: str, **options: object) -> tuple[list[str], str | None]:
-    task = find_task(text, **options)  # type: ignore[arg-type]
+def parts(text: str, **options: Any) -> tuple[list[str], str | None]:
+    task = find_task(text, **options)
     return [text[slice(*span)] for span in task.instructions], task.query and text[slice(*task.query)]
 
 

@@ -3,6 +3,7 @@
 import json
 import time
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -185,8 +186,8 @@ class TestBorders:
             {"query": (HALF + 1, len(LOG))},
         ],
     )
-    def test_no_region_crosses_the_border_of_a_part_of_the_prompt(self, structure: dict[str, object]) -> None:
-        regions = regions_of(Layout(LOG, **structure))  # type: ignore[arg-type]
+    def test_no_region_crosses_the_border_of_a_part_of_the_prompt(self, structure: dict[str, Any]) -> None:
+        regions = regions_of(Layout(LOG, **structure))
         assert len(regions) == 2
         assert all(region.span[1] <= self.HALF or region.span[0] >= self.HALF for region in regions)
 

@@ -51,6 +51,10 @@ def units_of(text: str, region: Region) -> list[Span]:
     return sorted(units)
 
 
+def at_random(rng: Any, share: float) -> Keep:
+    return lambda unit: rng.random() < share
+
+
 def close(text: str, region: Region, keep: Keep) -> str:
     """What is left of a region: the free decisions of `keep`, and what follows from them.
 
@@ -488,7 +492,7 @@ class TestProperties:
         text = json.dumps(value, indent=indent, ensure_ascii=ascii)
         [region] = regions_of(text)
         for share in (0, 0.2, 0.7):
-            short = json.loads(close(text, region, lambda unit, share=share: rng.random() < share))  # type: ignore[misc]
+            short = json.loads(close(text, region, at_random(rng, share)))
             assert are_true(short, value)
         assert close(text, region, lambda unit: True) == text
 
@@ -501,7 +505,7 @@ class TestProperties:
         text = repr(value)
         [region] = regions_of(text)
         for share in (0, 0.2, 0.7):
-            short = ast.literal_eval(close(text, region, lambda unit, share=share: rng.random() < share))  # type: ignore[misc]
+            short = ast.literal_eval(close(text, region, at_random(rng, share)))
             assert are_true(short, value)
 
     @settings(max_examples=100, deadline=None)

@@ -1,6 +1,7 @@
 """Which lines are headings, bullets and checked items, and what a heading stands above."""
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,8 @@ from diffumask_core.regions.markdown import find_bullets, find_checklists, find_
 from diffumask_core.regions.region import Lines
 
 
-def headings(text: str, **options: object) -> list[tuple[str, str]]:
-    found = find_headings(Lines.of(text), **options)  # type: ignore[arg-type]
+def headings(text: str, **options: Any) -> list[tuple[str, str]]:
+    found = find_headings(Lines.of(text), **options)
     return [(text[slice(*each.span)], text[slice(*each.after)].strip()) for each in found if each.after]
 
 

@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,8 @@ from diffumask_core.rendering.marks import Mark, PlacedMark
 from diffumask_core.units.units import Units
 
 
-def units(text: str, **structure: object) -> Units:
-    layout = Layout(text, regions=find_regions(text), **structure)  # type: ignore[arg-type]
+def units(text: str, **structure: Any) -> Units:
+    layout = Layout(text, regions=find_regions(text), **structure)
     return Units.of(layout, Protection())
 
 

@@ -1,6 +1,7 @@
 """From words to units: what is kept or dropped whole, what never goes, and what follows from what is kept."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +17,9 @@ from diffumask_core.units.units import Units, read_words
 
 
 def units(
-    text: str, always: tuple[Span, ...] = (), with_shot: tuple[Span, ...] = (), marks: bool = True, **structure: object
+    text: str, always: tuple[Span, ...] = (), with_shot: tuple[Span, ...] = (), marks: bool = True, **structure: Any
 ) -> Units:
-    layout = Layout(text, regions=find_regions(text), **structure)  # type: ignore[arg-type]
+    layout = Layout(text, regions=find_regions(text), **structure)
     return Units.of(layout, Protection(always, with_shot), marks)
 
 
