@@ -23,8 +23,8 @@ from diffumask_core.scoring.scores import score
 class Compressor:
     """Shortens prompts within a token budget.
 
-    A compressor has no state of its own besides its model: the same input gives the same output, alone or in a
-    batch, and many threads may use one.
+    A compressor has no state of its own besides its model and calibration: the same input gives the same output, alone
+    or in a batch, and many threads may use one.
     """
 
     def __init__(self, pruner: Pruner, calibration: Calibration | None = None) -> None:
@@ -32,7 +32,7 @@ class Compressor:
 
         Args:
             pruner: Its model.
-            calibration: What says how much to keep where a call does not; see `calibrate`.
+            calibration: The evidence of how much to keep, for calls that name no budget; see `calibrate`.
         """
         self._pruner = pruner
         self.calibration = calibration
@@ -61,7 +61,7 @@ class Compressor:
             runtime: ``"onnx"`` for ONNX Runtime in 8-bit integers on the CPU, the default where the model has been
                 exported for it and no device is named; else ``"torch"``, which needs the extra of that name.
             threads: How many threads compute at once on the CPU; by default one for each core.
-            cache: Where what has been read is kept, so that the same exemplar, passage or message is encoded once.
+            cache: The store of what has been read, so that the same exemplar, passage or message is encoded once.
 
         Raises:
             InputError: A runtime that cannot run on the device.

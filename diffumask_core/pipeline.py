@@ -24,6 +24,7 @@ from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.protect import query_words
 from diffumask_core.prompt.task import with_task
 from diffumask_core.regions.detect import regions_of
+from diffumask_core.rendering.join import BETWEEN_SEGMENTS
 from diffumask_core.rendering.shot_result import ShotResult
 from diffumask_core.result import CompressionResult
 from diffumask_core.scoring.budget import Budget, budget_of, fit_budget
@@ -206,7 +207,7 @@ def render(reading: Reading, choice: Choice, rebuild: Rebuild | None) -> Compres
     whole = bool(choice.mask.all()) and (len(choice.mask) > 0 or reading.total <= budget.limit)
     return CompressionResult(
         source=layout.text,
-        text=layout.text if whole else "\n\n".join(segment.text for segment in left),
+        text=layout.text if whole else BETWEEN_SEGMENTS.join(segment.text for segment in left),
         spans=[(0, len(layout.text))] if whole else [span for segment in left for span in segment.spans],
         budget=budget.limit,
         original_tokens=reading.total,
@@ -225,13 +226,16 @@ def _shot_results(reading: Reading, choice: Choice) -> list[ShotResult]:
     results = []
     for number, left in enumerate(reading.shots(choice.mask, choice.alive)):
         span = reading.units.layout.shots[number].span
+        source = reading.text(span)
         fate: Literal["kept", "shortened", "dropped"] = "shortened"
         if not choice.alive[number]:
             fate = "dropped"
-        elif left.text == reading.text(span):
+        elif left.text == source:
             fate = "kept"
-        utility, tokens = round(float(choice.utilities[number]), 4), count(left.text) if left.text else 0
-        results.append(ShotResult(span, utility, fate, count(reading.text(span)), tokens, left.text))
+        original = count(source)
+        tokens = original if fate == "kept" else count(left.text) if left.text else 0
+        utility = round(float(choice.utilities[number]), 4)
+        results.append(ShotResult(span, utility, fate, original, tokens, left.text))
     return results
 
 

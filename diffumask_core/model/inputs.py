@@ -12,7 +12,6 @@ from tokenizers import Tokenizer
 
 from diffumask_core.model.settings import Settings
 from diffumask_core.prompt.spans import Span
-from diffumask_core.tokens.counters import encodable
 from diffumask_core.units.words import split_words
 
 IntArray = npt.NDArray[np.int64]
@@ -100,7 +99,7 @@ def describe_units(
         np.maximum.at(last, twins, np.arange(count))
         shapes[:, _SHAPE_OF_WORD + 2] = first[twins] < np.arange(count)
         shapes[:, _SHAPE_OF_WORD + 3] = last[twins] > np.arange(count)
-    tokens, first_token = _tokenise([encodable(unit) for unit in units], tokenizer)
+    tokens, first_token = _tokenise(units, tokenizer)
     starts = np.array([start for start, end in blocks if start < end], dtype=np.int64)
     return UnitInputs(tokens, first_token, shapes, twins, shapes[:, _SHAPE_OF_WORD - 1] > 0, starts)
 

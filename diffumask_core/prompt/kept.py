@@ -6,6 +6,7 @@ from diffumask_core.options import Options
 from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.protect import protected_spans, user_spans
 from diffumask_core.prompt.spans import Span, clip_spans, merge_spans
+from diffumask_core.regions.region import walk_all
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def _verbatim(layout: Layout) -> tuple[list[Span], list[Span]]:
     In lines, rows and records they are exact anyway, and go with their line.
     """
     given = [shot.span for shot in layout.shots if not shot.guessed]
-    whole = merge_spans([span for region in layout.regions for inner in region.walk() for span in inner.units])
+    whole = merge_spans([span for region in walk_all(layout.regions) for span in region.units])
     always: list[Span] = []
     with_shot: list[Span] = []
     for start, end in layout.segments:

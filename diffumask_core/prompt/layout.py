@@ -4,7 +4,7 @@ Everything that reads a prompt (the parser, a `Prompt`, a list of messages) ends
 decides and assembles starts from one.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from diffumask_core.prompt.spans import Span, shift_span
 from diffumask_core.regions.region import Region
@@ -60,7 +60,7 @@ class Layout:
     protected: tuple[Span, ...] = ()
     regions: tuple[Region, ...] = ()
     task_within: Span | None = None
-    segments: tuple[Span, ...] = field(default=())
+    segments: tuple[Span, ...] = ()
     results: tuple[Span, ...] = ()
     recency: tuple[tuple[Span, int], ...] = ()
     every_segment: bool = False

@@ -12,7 +12,7 @@ from diffumask_core.prompt.layout import Layout, ShotSpan, shift_layout, shift_s
 from diffumask_core.prompt.outputs import is_formal
 from diffumask_core.prompt.parse import describe_shot, parse_layout
 from diffumask_core.prompt.spans import Span, merge_spans
-from diffumask_core.prompt.task import holds_material
+from diffumask_core.prompt.task import claimed_spans, holds_material
 from diffumask_core.prompt.wording import LONG_WORDS, count_words
 from diffumask_core.regions.detect import find_regions
 from diffumask_core.units.words import split_words
@@ -70,13 +70,14 @@ def messages_layout(
     Args:
         messages: Dicts with a role, and a content that is a string, a list of parts, or None; or items with a type.
         keep: Indices of messages that are protected too.
-        compress_instructions: Whether system messages, and the instructions in the last user message, are not.
-        compress_query: Whether the last user message is not, apart from a question that it ends in.
+        compress_instructions: Whether system messages, and the instructions in the last user message, may be shortened.
+        compress_query: Whether the last user message may be shortened, apart from a question that it ends in.
 
     Raises:
         InputError: Something in the messages is not of that form, or there is no message of an index.
     """
     conversation = _Conversation.of(messages, keep)
+    pieces = list(conversation.pieces())
     starts = _turn_starts(conversation.messages)
     past = ((_past_turn(conversation, turn), tuple(turn)) for turn in _past_turns(conversation.messages, starts))
     turns = [(shot, turn) for shot, turn in past if shot is not None]
@@ -89,12 +90,12 @@ def messages_layout(
         query_stays=last.query_stays,
         protected=(*last.protected, *_protected(conversation, in_turns, compress_instructions)),
         task_within=last.task_within,
-        segments=tuple(piece.span for piece in conversation.pieces()),
-        results=tuple(piece.span for piece in conversation.pieces() if piece.text.is_result),
+        segments=tuple(piece.span for piece in pieces),
+        results=tuple(piece.span for piece in pieces if piece.text.is_result),
         recency=_recency(conversation, starts[-1] if starts else 0),
         every_segment=True,
     )
-    places = tuple(TextPlace(piece.message, piece.text.keys) for piece in conversation.pieces())
+    places = tuple(TextPlace(piece.message, piece.text.keys) for piece in pieces)
     return MessagesLayout(layout, places, tuple(turn for _, turn in turns) + ((),) * len(last.shots))
 
 
@@ -305,8 +306,7 @@ def _last_message(conversation: _Conversation, compress_instructions: bool, comp
     if len(asked) > 1:
         # What stands in parts of its own before the last one is context where it is long.
         return _LastMessage(asked[-1], True, protected=tuple(part for part in asked[:-1] if not _is_long(text, part)))
-    claimed = [region.span for outer in find_regions(text, start, end) for region in outer.walk() if region.units]
-    if holds_material(text, start, end, claimed):
+    if holds_material(text, start, end, claimed_spans(find_regions(text, start, end))):
         return _LastMessage(inner.query, True, task_within=(start, end))
     return whole
 

@@ -76,8 +76,8 @@ def turning_words(text: str, start: int = 0, end: int | None = None) -> list[tup
 
 def _governing(text: str, start: int, end: int) -> Iterator[tuple[Span, Span]]:
     for match in _TURN.finditer(text, start, end):
-        right = None if match[0] in _LEFTWARD else _after(text, match.end(), end)
-        governed = right or _ahead(text, start, match.start()) or _after(text, match.end(), end)
+        after, ahead = _after(text, match.end(), end), _ahead(text, start, match.start())
+        governed = ahead or after if match[0] in _LEFTWARD else after or ahead
         if governed:
             yield match.span(), governed
 

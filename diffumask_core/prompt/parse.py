@@ -17,7 +17,7 @@ from diffumask_core.prompt.layout import Layout, ShotSpan
 from diffumask_core.prompt.material import find_material
 from diffumask_core.prompt.outputs import is_formal
 from diffumask_core.prompt.protect import fenced_spans
-from diffumask_core.prompt.spans import Span, merge_spans, shift_span, trim_span
+from diffumask_core.prompt.spans import BLANK_LINE, Span, merge_spans, shift_span, trim_span
 from diffumask_core.prompt.wording import SHORT_WORDS, count_words, reads_as_task
 
 
@@ -70,7 +70,6 @@ _FINAL = re.compile(
 _VALUE_END = re.compile(r"(?<!\bMr)(?<!\bDr)(?<!\bSt)(?<!\bMrs)[.!?]+(?=\s|\Z)|\n|\Z")
 _SENTENCE_START = re.compile(r"[.!?]\s+")
 _SENTENCE_END = re.compile(r"[.!?]+(?=\s)|(?=\n)|\Z")
-_BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
 _FORMAT = re.compile(r"\bformat\b[^\n]*:$", re.IGNORECASE)
 
 _BLANK = " \t\r\n-=*#"  # white space and rules
@@ -365,12 +364,12 @@ def _end_of_last(text: str, last: _Block, others: Sequence[_Block], shape: _Shap
     if span is None or is_formal(text[slice(*span)]):
         return last.end
     bodies = [text[slice(*body)].rstrip(_BLANK) for block in others if (body := tail(block))]
-    code = next((code for code in fenced_spans(text[slice(*span)])), (0, 0))
-    blank = _BLANK_LINE.search(text, span[0] + code[1], span[1])
+    code = next(iter(fenced_spans(text[slice(*span)])), (0, 0))
+    blank = BLANK_LINE.search(text, span[0] + code[1], span[1])
     paragraph = blank.start() if blank else last.end
     if not any("\n" in body for body in bodies) and not (code[1] or is_formal(text[span[0] : paragraph])):
         return min(_line_end(text, span[0]), last.end)
-    return last.end if any(_BLANK_LINE.search(body) for body in bodies) else paragraph
+    return last.end if any(BLANK_LINE.search(body) for body in bodies) else paragraph
 
 
 def _cut_after_outputs(text: str, marks: Sequence[_Mark]) -> _Cut | None:
@@ -380,7 +379,7 @@ def _cut_after_outputs(text: str, marks: Sequence[_Mark]) -> _Cut | None:
     if counts[name] < 2 or any(counts[opener] > 1 for opener in counts.keys() & _OPENERS):
         return None
     ends = [mark for mark in marks if mark.name == name]
-    paragraph = [match.end() for match in _BLANK_LINE.finditer(text, 0, ends[0].start - ends[0].fresh)]
+    paragraph = [match.end() for match in BLANK_LINE.finditer(text, 0, ends[0].start - ends[0].fresh)]
     start = paragraph[-1 - ends[0].fresh] if len(paragraph) > ends[0].fresh else 0
     shape = _Shape(frozenset([name, _RULE]), name, passages=False)
     text_end = len(text.rstrip())
@@ -389,7 +388,7 @@ def _cut_after_outputs(text: str, marks: Sequence[_Mark]) -> _Cut | None:
         line_end = min(_line_end(text, mark.end), text_end)
         words = len(text[mark.end : line_end].split())
         open_ended = not words and mark is ends[-1] and line_end == text_end
-        parted = line_end == text_end or _BLANK_LINE.match(text, line_end)
+        parted = line_end == text_end or BLANK_LINE.match(text, line_end)
         if not text[start : mark.start].strip() or not parted or words > _LABEL_WORDS or not (words or open_ended):
             return None
         if words:
@@ -412,7 +411,7 @@ def _last_question(text: str, marks: Sequence[_Mark]) -> Span | None:
         asked = len(outputs) == 1 and not text[outputs[0].end :].strip()
     else:
         span = trim_span(text, start, len(text)) or (start, start)
-        alone = not _BLANK_LINE.search(text, *span) and not _find_final(text, *span)
+        alone = not BLANK_LINE.search(text, *span) and not _find_final(text, *span)
         asked = alone and bool(text[:start].strip())
     material = find_material(text, marks[at].end, len(text))
     end = material[0] if material else len(text)
@@ -421,7 +420,7 @@ def _last_question(text: str, marks: Sequence[_Mark]) -> Span | None:
 
 def _start_of_question(text: str, start: int) -> int:
     """Where the paragraph of a question starts if what stands in it above the question is short, or a task."""
-    paragraph = max((match.end() for match in _BLANK_LINE.finditer(text, 0, start)), default=0)
+    paragraph = max((match.end() for match in BLANK_LINE.finditer(text, 0, start)), default=0)
     above = text[paragraph:start]
     belongs = count_words(above) <= SHORT_WORDS or reads_as_task(above)
     return paragraph if paragraph and belongs and not find_material(text, paragraph, len(text)) else start

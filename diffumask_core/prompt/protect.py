@@ -10,7 +10,7 @@ from numbers import Integral
 
 from diffumask_core.errors import InputError
 from diffumask_core.prompt.material import material_marks
-from diffumask_core.prompt.spans import Span, merge_spans
+from diffumask_core.prompt.spans import BLANK_LINE, Span, merge_spans
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +32,6 @@ _FENCE = re.compile(
     r"^[ \t]*+(?P<lead>[^\n`~]{0,40}?[:\uff1a>*.-][ \t]{1,4})?(?P<fence>`{3,}+|~{3,}+)(?P<info>[^\n]*)", re.MULTILINE
 )
 _LANGUAGE = re.compile(r"[A-Za-z][\w+#.-]{0,20}")
-_BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
 _LETTER = re.compile(r"\w")
 # A name with a colon, a heading or a tag, and nothing after it.
 _BARE_MARKER = re.compile(
@@ -79,7 +78,7 @@ def fenced_spans(text: str) -> list[Span]:
 
 
 def _end_of_unclosed(text: str, start: int, end: int) -> int:
-    blank = _BLANK_LINE.search(text, start, end)
+    blank = BLANK_LINE.search(text, start, end)
     end = blank.start() if blank else end
     mark = next(material_marks(text, start, end), None)
     end = mark[0][0] if mark else end

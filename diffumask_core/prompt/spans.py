@@ -1,11 +1,14 @@
 """Spans of a text, and what is done with them everywhere."""
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
 Span = tuple[int, int]
 """Half-open character offsets ``[start, end)`` into a text."""
+
+BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
 
 
 def shift_span(span: Span, by: int) -> Span:

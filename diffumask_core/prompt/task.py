@@ -4,16 +4,16 @@ The first and the last short paragraph are the task; prose, code and tables betw
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.material import material_marks
-from diffumask_core.prompt.spans import Span, clip_spans, merge_spans, shift_span, trim_span
+from diffumask_core.prompt.spans import BLANK_LINE, Span, clip_spans, merge_spans, shift_span, trim_span
 from diffumask_core.prompt.wording import LONG_WORDS, SHORT_WORDS, asks, count_words, is_order, reads_as_task, sentences
+from diffumask_core.regions.region import Region, walk_all
 
-_BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
 _RULE = re.compile(
     r"^[ \t]*+(?P<mark>(?:-{3,}+|={3,}+|\*{3,}+|_{3,}+|#{3,}+|~{3,}+)[ \t]*+\r?$|\"{3}|'{3})", re.MULTILINE
 )
@@ -104,12 +104,16 @@ def find_task(text: str, start: int = 0, end: int | None = None, claimed: Sequen
     return Task(tuple(shift_span(span, start) for span in instructions), query and shift_span(query, start))
 
 
+def claimed_spans(regions: Iterable[Region]) -> list[Span]:
+    """The regions, inner ones included, that are made of units: neither instruction nor query."""
+    return [region.span for region in walk_all(regions) if region.units]
+
+
 def with_task(layout: Layout) -> Layout:
     """The layout with the instructions and the query of a stretch in which these are not known yet."""
     if layout.task_within is None:
         return layout
-    claimed = [region.span for outer in layout.regions for region in outer.walk() if region.units]
-    task = find_task(layout.text, *layout.task_within, claimed)
+    task = find_task(layout.text, *layout.task_within, claimed_spans(layout.regions))
     query, asked = task.query, layout.query
     instructions = [*layout.instructions, *task.instructions]
     if query and asked and query[0] < asked[1] and asked[0] < query[1]:
@@ -165,7 +169,7 @@ def _split_parts(text: str, claimed: Sequence[Span]) -> list[_Part]:
     found = list(_marks(text))
     marks = {start: marked for start, _, marked in found}
     cuts = [(start, end, True) for start, end in claimed]
-    cuts += [(*match.span(), False) for match in _BLANK_LINE.finditer(text)]
+    cuts += [(*match.span(), False) for match in BLANK_LINE.finditer(text)]
     for start, end, _ in found:
         cuts.append((start, start, False))
         cuts.append((end, end, False))

@@ -3,7 +3,7 @@
 A signature over four lines, a quoted CSV field with a line break and an empty element go whole.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from diffumask_core.prompt.spans import Span
@@ -106,3 +106,15 @@ def table_region(lines: Lines, reach: Block, body: int, rules: Sequence[int]) ->
             tails.append(Tail(rule, body, rule))
     frame = frozenset([*range(first, body), *rules])
     return region_of_blocks("table", lines, reach, heads=heads, tails=tails, noun="row", frame=frame)
+
+
+def first_claims(lines: Lines, found: Iterable[Region]) -> list[Region]:
+    """The regions that share no line with one found before them, in the order of the text."""
+    taken = bytearray(len(lines))
+    regions = []
+    for region in found:
+        first, last = lines.at(region.span[0]), lines.at(max(region.span[1] - 1, region.span[0])) + 1
+        if not any(taken[first:last]):
+            taken[first:last] = b"\1" * (last - first)
+            regions.append(region)
+    return sorted(regions, key=lambda region: region.span)

@@ -173,8 +173,7 @@ def _insides(texts: Sequence[str], looks: list[Look]) -> list[bool]:
         stop = _string_end(texts, number, closing)
         for line in range(number + 1, stop):
             inside[line] = True
-            looks[line] = max(looks[line], Look.WEAK) if texts[line].strip() else Look.BLANK
-            looks[line] = min(looks[line], Look.WEAK)
+            looks[line] = Look.WEAK if texts[line].strip() else Look.BLANK
         number = stop
     return inside
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from diffumask_core.regions.blocks import Block, Tail, follow, indent_of, region_of_blocks
+from diffumask_core.regions.blocks import Block, Tail, first_claims, follow, indent_of, region_of_blocks
 from diffumask_core.regions.region import Head, Lines, Region
 from diffumask_core.regions.yaml_lines import find_yaml
 
@@ -28,14 +28,8 @@ _LONGEST_UNIT = 12
 
 def find_config(lines: Lines) -> Iterator[Region]:
     """Finds stretches of configuration files."""
-    taken = bytearray(len(lines))
-    found = []
-    for region in chain(_find_sections(lines), _find_dockerfiles(lines), find_yaml(lines), _find_variables(lines)):
-        first, last = lines.at(region.span[0]), lines.at(max(region.span[1] - 1, region.span[0])) + 1
-        if not any(taken[first:last]):
-            taken[first:last] = b"\1" * (last - first)
-            found.append(region)
-    yield from sorted(found, key=lambda region: region.span)
+    found = chain(_find_sections(lines), _find_dockerfiles(lines), find_yaml(lines), _find_variables(lines))
+    yield from first_claims(lines, found)
 
 
 def _find_sections(lines: Lines) -> Iterator[Region]:

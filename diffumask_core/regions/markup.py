@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from diffumask_core.prompt.spans import Span
+from diffumask_core.prompt.spans import Span, disjoint_spans
 from diffumask_core.regions.blocks import Block, Tail, region_of_blocks
 from diffumask_core.regions.region import Head, Lines, Region, Scaffold
 
@@ -145,7 +145,7 @@ def _by_lines(lines: Lines, reach: Block, elements: Sequence[_Element]) -> Regio
         closing = lines.at(element.closing[0])
         if closing < body:
             blocks.append((first, body))
-        elif not any(lines[line].strip() for line in range(body, min(closing, body + 3))) and closing < body + 3:
+        elif closing < body + 3 and not any(lines[line].strip() for line in range(body, closing)):
             # Nothing is between the tags that they could follow from: an empty element goes whole.
             blocks.append((first, closing + 1))
         else:
@@ -153,18 +153,8 @@ def _by_lines(lines: Lines, reach: Block, elements: Sequence[_Element]) -> Regio
             pairs.append((first, body, closing))
     heads = [Head(first, body, closing, alone=False) for first, body, closing in pairs]
     tails = [Tail(closing, body, closing) for _, body, closing in pairs]
-    return region_of_blocks("markup", lines, reach, blocks=_joined(blocks), heads=heads, tails=tails)
-
-
-def _joined(blocks: Sequence[Block]) -> list[Block]:
-    """Blocks of several lines, those that overlap joined."""
-    joined: list[Block] = []
-    for first, last in sorted(block for block in blocks if block[1] - block[0] > 1):
-        if joined and first < joined[-1][1]:
-            joined[-1] = joined[-1][0], max(last, joined[-1][1])
-        else:
-            joined.append((first, last))
-    return joined
+    whole = disjoint_spans([block for block in blocks if block[1] - block[0] > 1])
+    return region_of_blocks("markup", lines, reach, blocks=whole, heads=heads, tails=tails)
 
 
 def _in_pieces(source: str, span: Span, tags: Sequence[re.Match[str]], elements: Sequence[_Element]) -> Region:

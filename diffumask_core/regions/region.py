@@ -5,8 +5,9 @@ passage of it or in a string inside JSON, and be moved to where that stands.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal
 
 from diffumask_core.prompt.spans import Span
@@ -111,6 +112,11 @@ class Region:
         )
 
 
+def walk_all(regions: Iterable[Region]) -> Iterator[Region]:
+    """These regions and all inside them, outer ones first."""
+    return chain.from_iterable(region.walk() for region in regions)
+
+
 @dataclass(frozen=True)
 class Lines:
     """Consecutive lines of a text.
@@ -188,7 +194,6 @@ def region_of_lines(
     first: int,
     last: int,
     heads: Sequence[Head] = (),
-    noun: str = "line",
     alike: Callable[[str], str | None] | None = None,
 ) -> Region:
     """A region whose units are whole lines; blank lines are in no unit.
@@ -199,7 +204,6 @@ def region_of_lines(
         first: Its first line.
         last: The line after its last one.
         heads: Lines of it that stay as long as others stay. Their indices count from the beginning of `lines`.
-        noun: What a mark calls a line.
         alike: From a line to a value that near-equal lines share, or None; see `Series`.
     """
     filled = [number for number in range(first, last) if lines[number].strip()]
@@ -211,4 +215,4 @@ def region_of_lines(
         if head.first < head.last
     )
     span = lines.cover(first, last)
-    return Region(kind, span, items, scaffold, (Series(items, noun, alike=values),))
+    return Region(kind, span, items, scaffold, (Series(items, alike=values),))

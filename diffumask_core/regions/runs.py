@@ -69,11 +69,6 @@ def blocks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
             first = -1
 
 
-def indent_of(text: str) -> int:
-    """How many blanks and tabs a line begins with."""
-    return len(text) - len(text.lstrip(" \t"))
-
-
 # A request keeps its path: requests of one path are alike, others are not.
 _QUOTED = re.compile(r"\"(?!(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) )[^\"]*+\"|(?<!\w)'[^']*+'(?!\w)")
 # A word with a digit in it is a number, a time, a hash or an identifier; neighbours of this kind are one.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from diffumask_core.regions.blocks import Block, region_of_blocks, table_region
+from diffumask_core.regions.blocks import Block, first_claims, region_of_blocks, table_region
 from diffumask_core.regions.columns import find_columns
 from diffumask_core.regions.region import Lines, Region
 from diffumask_core.regions.separated import find_separated
@@ -23,14 +23,7 @@ _STROKES = re.compile(r"[-=─━═]+")
 def find_tables(lines: Lines) -> Iterator[Region]:
     """Finds CSV, TSV, Markdown tables, printed results of databases and aligned columns."""
     found = chain(find_ruled(lines), find_separated(lines), find_columns(lines))
-    taken = bytearray(len(lines))
-    regions = []
-    for region in found:
-        first, last = lines.at(region.span[0]), lines.at(max(region.span[1] - 1, region.span[0])) + 1
-        if not any(taken[first:last]):
-            taken[first:last] = b"\1" * (last - first)
-            regions.append(region)
-    yield from sorted(regions, key=lambda region: region.span)
+    yield from first_claims(lines, found)
 
 
 def find_ruled(lines: Lines) -> Iterator[Region]:

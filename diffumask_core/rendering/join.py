@@ -20,7 +20,7 @@ IntArray = npt.NDArray[np.int64]
 _BLANK_LINE = regex.compile(r"\n[^\S\n]*\r?\n")
 _ESCAPED_BLANK_LINE = regex.compile(r"\\n(?:[ \t]|\\t|\\r)*+\\n")
 _INDENT = regex.compile(r"\n([ \t]*+)\Z")
-_BETWEEN_SEGMENTS = "\n\n"
+BETWEEN_SEGMENTS = "\n\n"
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _plain_joint(units: Units, before: int, after: int) -> str:
     joins = units.joins
     dropped = units.layout.text[units.spans[before, 1] : units.spans[after, 0]]
     if units.segment[before] != units.segment[after]:
-        return _BETWEEN_SEGMENTS
+        return BETWEEN_SEGMENTS
     if joins.ends_in[before] >= 0 and joins.ends_in[before] == joins.begins_in[after]:
         return _string_joint(dropped)
     if "\n" in dropped:

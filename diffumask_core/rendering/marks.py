@@ -85,10 +85,11 @@ class MarkPlan:
         self._units = units
         self._paid = np.concatenate([[0.0], np.cumsum(costs)])
         self._count = count
-        self._series, self._opener = _series_of(units) if enabled else ([], [])
+        self._series, openers = _series_of(units) if enabled else ([], [])
         ranges = [units.at(item) for series in self._series for item in series.items]
         self._first, self._end = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
         self._owner = np.repeat(np.arange(len(self._series)), [len(series.items) for series in self._series])
+        self._opener = np.array(openers, dtype=np.int64)[self._owner]
         self._like = _numbers_of_alike(self._series)
         self._sizes = _sizes_of(self._series, units, self._first)
         self._price: dict[tuple[int, int], float] = {}
@@ -101,7 +102,7 @@ class MarkPlan:
             stays: ``[N]``, the units that are in no dropped shot.
         """
         cheap: BoolArray = np.zeros(len(mask), dtype=bool)
-        for first, last in self._gaps(mask, stays):
+        for first, last in self._gaps(mask, stays, _kept_before(mask)):
             start, end = self._first[first], self._end[last - 1]
             if self._paid[end] - self._paid[start] <= self._mark_cost(int(self._owner[first]), self._size(first, last)):
                 cheap[start:end] = True
@@ -109,13 +110,13 @@ class MarkPlan:
 
     def place(self, mask: BoolArray, stays: BoolArray) -> list[PlacedMark]:
         """The marks that a mask needs, in order; arguments as of `spared`."""
-        kept_before = np.concatenate([[0], np.cumsum(mask)])
+        kept_before = _kept_before(mask)
         known = self._known(kept_before)
         placed: list[PlacedMark] = []
         # The segments of a conversation are sent apart, so that each has a mark of its own.
         segment = self._units.segment
         last_unit = 0
-        gaps = sorted(self._gaps(mask, stays), key=lambda gap: int(self._first[gap[0]]))
+        gaps = sorted(self._gaps(mask, stays, kept_before), key=lambda gap: int(self._first[gap[0]]))
         for first, last in gaps:
             unit = int(self._first[first])
             new = self._placed(first, last, known)
@@ -126,14 +127,12 @@ class MarkPlan:
             last_unit = int(self._end[last - 1]) - 1
         return placed
 
-    def _gaps(self, mask: BoolArray, stays: BoolArray) -> list[tuple[int, int]]:
+    def _gaps(self, mask: BoolArray, stays: BoolArray, kept_before: IntArray) -> list[tuple[int, int]]:
         """Runs of items of one series that were left out, from an item's number to the one after the last."""
         if not len(self._first):
             return []
-        kept_before = np.concatenate([[0], np.cumsum(mask)])
         gone = kept_before[self._end] == kept_before[self._first]
-        opener = np.array(self._opener)[self._owner]
-        gone &= np.where(opener >= 0, mask[opener], stays[np.minimum(self._first, len(mask) - 1)])
+        gone &= np.where(self._opener >= 0, mask[self._opener], stays[np.minimum(self._first, len(mask) - 1)])
         gone &= self._end > self._first
         opens = gone.copy()
         opens[1:] &= ~gone[:-1] | (self._owner[1:] != self._owner[:-1])
@@ -238,3 +237,8 @@ def _merged(before: PlacedMark, after: PlacedMark) -> PlacedMark:
     count = before.mark.count + after.mark.count
     mark = Mark(mark_text(count, noun), (before.mark.span[0], after.mark.span[1]), count, noun)
     return replace(before, mark=mark, after=after.after)
+
+
+def _kept_before(mask: BoolArray) -> IntArray:
+    """``[N + 1]``, how many units are kept before each one, and in all."""
+    return np.concatenate([[0], np.cumsum(mask)])

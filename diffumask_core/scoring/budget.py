@@ -16,6 +16,7 @@ IntArray = npt.NDArray[np.int64]
 
 # A prompt of so few tokens is not shortened unless a number of tokens is asked for: there is little to save in it.
 SMALL_PROMPT = 50
+# So many single units are tried to fill what is left; more where more than a share of the limit is left.
 _FILL_TRIES = 12
 _MOST_TRIES = 60
 _MUCH = 0.05
@@ -27,11 +28,11 @@ _LOOSE = 2
 
 @dataclass(frozen=True)
 class Budget:
-    """Tokens.
+    """How many tokens an output may have, and how many it must have.
 
     Attributes:
         limit: The most that the output may have.
-        least: What must stay has so many, with the marks of what goes.
+        least: Tokens of what must stay, with the marks of what goes.
     """
 
     limit: int

@@ -42,6 +42,8 @@ _FIELD = re.compile(r"[,;|\t]|\s{2,}")
 _FEWEST_ROWS = 5
 _ALIKE_SHARE = 0.6
 _FAR = 4.0
+# Values that are more than this share of their column are not odd.
+_MOST_ODD = 0.2
 
 
 def odd_ones(rows: Sequence[str]) -> list[bool]:
@@ -72,4 +74,4 @@ def _odd_values(values: Sequence[str]) -> list[int]:
     else:
         usual, count = Counter(values).most_common(1)[0]
         found = [place for place, value in enumerate(values) if value != usual] if count > len(values) / 2 else []
-    return found if len(found) <= _COMMON * len(values) else []
+    return found if len(found) <= _MOST_ODD * len(values) else []

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from diffumask_core.diffusion.sampler import sample_mask
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
-from diffumask_core.regions.region import Series
+from diffumask_core.regions.region import Series, walk_all
 from diffumask_core.scoring.novelty import repeats
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
@@ -115,9 +115,8 @@ def with_neighbours(logits: FloatArray, lines: BoolArray) -> FloatArray:
 
 def _lines_of(units: Units) -> BoolArray:
     """``[N]``, units that are items of a series of lines or rows."""
-    regions = [inner for region in units.layout.regions for inner in region.walk()]
-    items = [item for region in regions for series in region.series if series.form == "line" for item in series.items]
-    return overlapping(units.spans, items)
+    series = [each for region in walk_all(units.layout.regions) for each in region.series if each.form == "line"]
+    return overlapping(units.spans, [item for each in series for item in each.items])
 
 
 def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
@@ -138,10 +137,9 @@ def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
     for span, rank in units.layout.recency:
         first, last = units.at(span)
         bias[first:last] += _RECENCY_BONUS[rank] if rank < len(_RECENCY_BONUS) else 0.0
-    for region in units.layout.regions:
-        for inner in region.walk():
-            for series in inner.series:
-                _add_of_series(bias, reading, inner.kind, series)
+    for region in walk_all(units.layout.regions):
+        for series in region.series:
+            _add_of_series(bias, reading, region.kind, series)
     return bias
 
 

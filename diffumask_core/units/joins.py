@@ -45,10 +45,10 @@ class Joins:
         values = disjoint_spans([region.span for region in regions if region.kind in _JSON_KINDS])
         strings = disjoint_spans([region.span for region in regions if region.escaped])
         # The first word of a string belongs to the unit that opens the string, so a string's region begins behind it.
-        begins, ends = _number_at(strings, spans[:, 0]), _number_at(strings, spans[:, 1])
+        begins, ends = number_at(strings, spans[:, 0]), number_at(strings, spans[:, 1])
         breaks = [match.start() for match in re.finditer("\n", text)]
         on = np.searchsorted(np.array(breaks, dtype=np.int64), spans)
-        return cls(_number_at(values, spans[:, 0]), syntax, begins, ends, on[:, 0], on[:, 1])
+        return cls(number_at(values, spans[:, 0]), syntax, begins, ends, on[:, 0], on[:, 1])
 
     def are_plain(self, before: IntArray, after: IntArray) -> BoolArray:
         """Whether a blank is all that parts each of P pairs of units of one segment: ``[P]``.
@@ -65,7 +65,7 @@ class Joins:
         return "\\n" if self.begins_in[unit] >= 0 else "\n"
 
 
-def _number_at(spans: Sequence[Span], positions: IntArray) -> IntArray:
+def number_at(spans: Sequence[Span], positions: IntArray) -> IntArray:
     """The number of the span that each position lies in, -1 for none; the spans are in order and do not overlap."""
     edges = np.array(spans, dtype=np.int64).reshape(-1, 2)
     number = np.searchsorted(edges[:, 0], positions, side="right") - 1

@@ -17,8 +17,8 @@ from diffumask_core.prompt.negations import turning_words
 from diffumask_core.prompt.spans import Span, disjoint_spans, merge_spans, spans_between
 from diffumask_core.regions.detect import find_regions
 from diffumask_core.regions.json_strings import unescaped
-from diffumask_core.regions.region import Region, Scaffold
-from diffumask_core.units.joins import Joins
+from diffumask_core.regions.region import Region, Scaffold, walk_all
+from diffumask_core.units.joins import Joins, number_at
 from diffumask_core.units.punctuation import Punctuation
 from diffumask_core.units.scaffold import ScaffoldIndex
 from diffumask_core.units.words import bound_words, split_words
@@ -68,7 +68,7 @@ class Units:
             protection: What must stay.
             marks: Whether a mark says how much of a list has gone. A count beside the list goes where no mark does.
         """
-        regions = [inner for region in layout.regions for inner in region.walk()]
+        regions = list(walk_all(layout.regions))
         words = _words(layout, regions)
         prose = _prose(layout, regions)
         bound = [span for region in regions for span in region.units]
@@ -161,7 +161,7 @@ def overlapping(spans: IntArray, wanted: Sequence[Span]) -> BoolArray:
 def read_words(text: str) -> IntArray:
     """The words of a text ``[W, 2]`` as the encoder is given them, cut where regions and their units begin and end."""
     layout = Layout(text, regions=find_regions(text))
-    return _words(layout, [inner for region in layout.regions for inner in region.walk()])
+    return _words(layout, list(walk_all(layout.regions)))
 
 
 def _turn(word: Span, governed: Span) -> Scaffold:
@@ -219,12 +219,10 @@ def _runs(words: IntArray, bound: Sequence[Span]) -> tuple[IntArray, IntArray]:
         bound: Stretches that are one unit each, in order, not overlapping; every other word is a unit of its own.
     """
     edges = np.array(bound, dtype=np.int64).reshape(-1, 2)
-    owner = np.searchsorted(edges[:, 0], words[:, 0], side="right") - 1
+    owner = number_at(bound, words[:, 0])
     owned = owner >= 0
-    owned[owned] = words[owned, 0] < edges[owner[owned], 1]
     opens = ~owned
     opens[1:] |= owner[1:] != owner[:-1]
-    opens[1:] |= owned[1:] != owned[:-1]
     opens[:1] = True
     first = np.flatnonzero(opens)
     first_word = np.append(first, len(words))

@@ -25,9 +25,9 @@ def to_openai(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
 
     Returns:
         For each message its role, its texts, its tool calls or the call that it answers, and its place in `messages`
-        as ``index``. In a list
-        content, blocks of Anthropic and of OpenAI's Responses that hold texts, calls or results of tools are as in
-        Anthropic's format; any other block is an empty stand-in, and so is a call that the tool calls have too.
+        as ``index``. In a list content, blocks of Anthropic and of OpenAI's Responses that hold texts, calls or
+        results of tools are as in Anthropic's format; any other block is an empty stand-in, and so is a call that the
+        tool calls have too.
     """
     return [
         {

@@ -57,8 +57,8 @@ class ChatModelReader:
     """Answers as a LangChain chat model does that is given the prompt and the query as one message.
 
     Replies are kept by model and text: in memory, or in a file, so that a run that was cut off, by an error or by a
-    limit, asks for the rest only. Calls that fail or time out are made again after a while,
-    but not calls that the server refuses: for a wrong key, an unknown model or a bad request.
+    limit, asks for the rest only. Calls that fail or time out are made again after a while, but not calls that
+    the server refuses: for a wrong key, an unknown model or a bad request.
 
     Attributes:
         name: What figures are told under: the model's name.

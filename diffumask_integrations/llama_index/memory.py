@@ -87,13 +87,16 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
             left.
         """
         count = get_counter(self.tokenizer).count
-        target = sum(count(text) for message in content for text in _counted(message)) - tokens_to_truncate
+
+        def tokens(messages: list[ChatMessage]) -> int:
+            return sum(count(text) for message in messages for text in _counted(message))
+
+        target = tokens(content) - tokens_to_truncate
         if target <= 0:
             return None
         left = await asyncio.to_thread(self._compress, content, target_tokens=target)
         # The core leaves something of every text; a memory that is over its limit may lose all that is not protected.
-        is_over = sum(count(text) for message in left for text in _counted(message)) > target
-        return [] if is_over and not any(map(self._is_protected, left)) else left
+        return [] if tokens(left) > target and not any(map(self._is_protected, left)) else left
 
     def _is_protected(self, message: ChatMessage) -> bool:
         """Whether a message holds text that comes out unchanged."""

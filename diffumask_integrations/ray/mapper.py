@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from diffumask_core.corpus import Row, RowCompressor
 
-Column = npt.NDArray[Any] | list[Any]
-
 
 class DiffuMaskMapper:
     """Compresses the rows of a dataset; each worker loads the model once.
