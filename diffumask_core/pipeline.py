@@ -24,13 +24,14 @@ from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.protect import query_words
 from diffumask_core.prompt.task import with_task
 from diffumask_core.regions.detect import regions_of
+from diffumask_core.regions.documentation import with_whole_paragraphs
 from diffumask_core.rendering.join import BETWEEN_SEGMENTS
 from diffumask_core.rendering.shot_result import ShotResult
 from diffumask_core.result import CompressionResult
 from diffumask_core.scoring.budget import Budget, budget_of, fit_budget
 from diffumask_core.scoring.reading import Reading, read
 from diffumask_core.scoring.scores import Scores, score
-from diffumask_core.scoring.shots import choose_shots, footing_first, with_best, without_starved
+from diffumask_core.scoring.shots import choose_shots, footing_first, with_best, with_labels, without_starved
 from diffumask_core.scoring.worth import Worth, unit_bias, worth_of
 from diffumask_core.tokens import get_counter
 from diffumask_core.units.units import Units
@@ -71,6 +72,8 @@ def read_prompt(layout: Layout, options: Options) -> Reading:
     if options.grain == "auto":
         layout = replace(layout, regions=regions_of(layout))
     layout = with_task(layout)
+    if options.grain == "auto":
+        layout = with_whole_paragraphs(layout)
     units = Units.of(layout, protect(layout, options), options.marks)
     query = options.query or query_words(layout.text[slice(*layout.query)] if layout.query else "")
     return read(units, query, get_counter(options.tokenizer), options.marks)
@@ -128,6 +131,8 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
         return _protected_alone(reading, budget, pinned, options)
 
     scores = scored()
+    if options.shot_level:
+        pinned = with_labels(reading, scores, pinned, budget.limit, options)
     alive = choose_shots(reading, scores, pinned, budget, options) if options.shot_level else pinned
     if options.token_level:
         worth, alive = _worth_and_shots(reading, scores, budget, options, alive, pinned)
@@ -177,7 +182,7 @@ def _worth_and_shots(
     reading: Reading, scores: Scores, budget: Budget, options: Options, alive: BoolArray, pinned: BoolArray
 ) -> tuple[Worth, BoolArray]:
     """What units are worth, and the shots that stay: a shot of which too little would be left goes whole after all."""
-    bias = unit_bias(reading, scores.utilities if options.shot_level else None)
+    bias = unit_bias(reading, scores.of_units if options.shot_level else None)
     worth = worth_of(reading, scores, bias, alive, budget.limit)
     if options.shot_level:
         fed = without_starved(reading, scores, worth, alive, pinned, budget)

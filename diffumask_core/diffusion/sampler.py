@@ -24,11 +24,13 @@ class Sample:
         mask: ``[N]``, whether each unit is kept.
         margins: ``[N]``, how far each unit's logit was from the threshold when it was decided; above 0 for kept
             units. Ordering units by it extends the decision to slightly larger and smaller budgets.
+        order: The units that were decided, in that order.
         steps: How many times the denoiser ran.
     """
 
     mask: npt.NDArray[np.bool_]
     margins: FloatArray
+    order: IntArray
     steps: int
 
 
@@ -76,6 +78,7 @@ def sample_mask(
     """
     schedule, states, rest, taken = LinearSchedule(), states.copy(), budget, 0
     margins = np.where(states == KEEP, np.inf, -np.inf)
+    order: list[IntArray] = []
     total = int((states == UNDECIDED).sum())
     for step in range(1, steps + 1):
         undecided = np.flatnonzero(states == UNDECIDED)
@@ -91,6 +94,7 @@ def sample_mask(
         keep = margin[fixed] > 0
         states[undecided[fixed]] = np.where(keep, KEEP, DROP)
         margins[undecided[fixed]] = margin[fixed]
+        order.append(undecided[fixed])
         rest -= float(costs[undecided[fixed[keep]]].sum())
         taken += 1
-    return Sample(states == KEEP, margins, taken)
+    return Sample(states == KEEP, margins, np.concatenate([np.zeros(0, dtype=np.int64), *order]), taken)

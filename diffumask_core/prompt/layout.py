@@ -6,7 +6,7 @@ decides and assembles starts from one.
 
 from dataclasses import dataclass, replace
 
-from diffumask_core.prompt.spans import Span, shift_span
+from diffumask_core.prompt.spans import Span, clip_spans, merge_spans, shift_span, spans_between
 from diffumask_core.regions.region import Region
 
 
@@ -68,6 +68,22 @@ class Layout:
     def __post_init__(self) -> None:
         if not self.segments:
             object.__setattr__(self, "segments", ((0, len(self.text)),))
+
+    @property
+    def passages(self) -> list[Span]:
+        """What is read for the query: shots without an answer, and what outside shots is no task and no tool's result.
+
+        Of messages that is what stands beside the query in its message: past turns are no passages.
+        """
+        query = self.query or (0, 0)
+        segments = [
+            segment for segment in self.segments if not self.every_segment or segment[0] <= query[0] < segment[1]
+        ]
+        tasks = [span for span in (*self.instructions, self.query, *self.protected, *self.results) if span]
+        taken = merge_spans([*tasks, *(shot.span for shot in self.shots)])
+        outside = [span for segment in segments for span in spans_between(taken, segment)]
+        shots = [shot.span for shot in self.shots if shot.answer is None and clip_spans(segments, shot.span)]
+        return sorted([*outside, *shots])
 
 
 def shift_shot(shot: ShotSpan, by: int) -> ShotSpan:

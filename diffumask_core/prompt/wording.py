@@ -6,7 +6,7 @@ The patterns know English verbs; in other languages the colon or the question ma
 import re
 from collections.abc import Iterator
 
-from diffumask_core.prompt.spans import Span
+from diffumask_core.prompt.spans import BLANK_LINE, Span, trim_span
 
 
 def _any(words: str) -> str:
@@ -72,6 +72,9 @@ _ASKS = ("?", "\uff1f", "؟", ":", "\uff1a")
 _SENTENCE_END = re.compile(
     r"[.!?:]{1,3}[\"'”’)\]*]{0,3}(?=\s|\Z)|[。\uff01\uff1f\uff1a؟।]|\n(?=[ \t]*+[^\s\da-zà-ÿа-яё])"
 )
+# A paragraph of so few words that does not end as a sentence or a row of a table does is a heading.
+_HEAD_WORDS = 6
+_HEAD_ENDS = (".", "!", "?", "|", "\uff1f", "。")
 _DENSE = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 
 
@@ -93,6 +96,20 @@ def sentences(text: str, start: int, end: int) -> Iterator[Span]:
             start = match.end()
     if text[start:end].strip():
         yield start, end
+
+
+def paragraphs(text: str, start: int, end: int) -> Iterator[Span]:
+    """The paragraphs of ``text[start:end]``, in order; a short line without a full stop heads the one below it."""
+    for stop in (*(match.start() for match in BLANK_LINE.finditer(text, start, end)), end):
+        paragraph = trim_span(text, start, stop)
+        if paragraph is None or (stop < end and _is_head(text[slice(*paragraph)])):
+            continue
+        yield paragraph
+        start = stop
+
+
+def _is_head(paragraph: str) -> bool:
+    return count_words(paragraph) <= _HEAD_WORDS and not paragraph.endswith(_HEAD_ENDS)
 
 
 def is_order(sentence: str) -> bool:

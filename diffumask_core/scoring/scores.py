@@ -6,9 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from diffumask_core.model.pruner import Encoding, Pruner
+from diffumask_core.prompt.layout import ShotSpan
+from diffumask_core.scoring.labels import find_labels
 from diffumask_core.scoring.novelty import copies
-from diffumask_core.scoring.ranking import count_labels, rank_shots, retrieval_utilities
+from diffumask_core.scoring.ranking import rank_shots, retrieval_utilities
 from diffumask_core.scoring.reading import Reading
+from diffumask_core.scoring.relevance import unit_utilities
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
@@ -23,17 +26,19 @@ class Scores:
         pruner: The model that made them.
         encoding: What the pruning encoder made of the words.
         utilities: ``[S]``, how much each shot helps with the query, with what a retriever thought of it.
+        of_units: ``[N]``, the same of each unit: of the paragraph that it is in, or of its shot.
         order: ``[S]``, shot numbers from the one to keep longest to the one to drop first.
         repeated: ``[S]``, whether each shot is a copy or a near copy of an earlier one.
-        labels: How many of the first shots have a label each that no better shot has.
+        labels: ``[S]``, the number of each shot's label; -1 where it has none.
     """
 
     pruner: Pruner
     encoding: Encoding
     utilities: FloatArray
+    of_units: FloatArray
     order: IntArray
     repeated: BoolArray
-    labels: int
+    labels: IntArray
 
 
 def score(reading: Reading, pruner: Pruner) -> Scores:
@@ -50,8 +55,23 @@ def score(reading: Reading, pruner: Pruner) -> Scores:
     utilities = retrieval_utilities([shot.score for shot in shots])
     if shots and reading.query:
         utilities = utilities + pruner.shot_scores(encoding, shot_of_word, len(shots))
+    of_units = unit_utilities(reading, pruner, utilities)
+    utilities = _best_of_shots(of_units, units.shot, utilities)
     answers = [reading.text(shot.answer) if shot.answer else None for shot in shots]
+    labels = find_labels(answers, [_before_answer(reading, shot) for shot in shots])
     vectors = pruner.shot_vectors(encoding, shot_of_word, len(shots))
     repeated = copies([reading.text(shot.span) for shot in shots], answers)
-    order = rank_shots(utilities, vectors, answers, repeated)
-    return Scores(pruner, encoding, utilities, order, repeated, count_labels(answers))
+    order = rank_shots(utilities, vectors, labels, repeated)
+    return Scores(pruner, encoding, utilities, of_units, order, repeated, labels)
+
+
+def _best_of_shots(of_units: FloatArray, shot: IntArray, utilities: FloatArray) -> FloatArray:
+    """``[S]``, the utility of each shot: that of its best unit."""
+    best = np.full(len(utilities) + 1, -np.inf)
+    np.maximum.at(best, shot, of_units)
+    return np.where(np.isfinite(best[:-1]), best[:-1], utilities)
+
+
+def _before_answer(reading: Reading, shot: ShotSpan) -> str:
+    """The line of a shot up to its answer, in which the marker of the answer stands."""
+    return reading.text((shot.span[0], shot.answer[0])).rpartition("\n")[2] if shot.answer else ""

@@ -1,76 +1,35 @@
 """The shot level: how many shots a budget can carry, and which."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from diffumask_core.diffusion.sampler import budget_threshold
 from diffumask_core.options import Options
+from diffumask_core.regions.documentation import DOCUMENTATION
+from diffumask_core.regions.region import walk_all
 from diffumask_core.scoring.budget import Budget
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
 from diffumask_core.scoring.worth import Worth
+from diffumask_core.units.units import Units, overlapping
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-# A shot of which less than this share of its words is left tells an LLM little: about the tight level of the labels.
-READABLE_SHARE = 0.3
+# A passage of which less than this share of its words is left tells an LLM little: about the tight level of the labels.
+_PASSAGE_SHARE = 0.3
+# An exemplar has to be understood by itself: about the light level of the labels.
+_EXEMPLAR_SHARE = 0.6
 # About three words: with fewer a text hardly tells what its label means.
 _FOOTING_TOKENS = 5.0
-# A label that an LLM has never seen cannot be given, so for the sake of a label about one word is enough.
-_LEAST_TOKENS = 2.0
-
-
-@dataclass(frozen=True)
-class ShotCosts:
-    """Tokens of each shot ``[S]``: ``fixed``, which stay with it, and ``free``, which can be shortened."""
-
-    fixed: FloatArray
-    free: FloatArray
-
-
-def shots_within(
-    order: IntArray,
-    costs: ShotCosts,
-    budget: float,
-    other_free: float,
-    pinned: BoolArray,
-    share: float,
-    labels: int = 0,
-) -> BoolArray:
-    """Keeps as many shots, best first, as a budget can carry at a readable share of their words.
-
-    Args:
-        order: ``[S]``, from `ranking.rank_shots`.
-        costs: Of all shots.
-        budget: Tokens for the shots and the other text that can be shortened.
-        other_free: Tokens of that other text, which takes its share first.
-        pinned: ``[S]``, shots that may not go.
-        share: The readable share.
-        labels: How many of the first shots bring a label each. They stay as far as some words of each can be carried.
-
-    Returns:
-        ``[S]``, whether each shot stays.
-    """
-    ranked = np.concatenate([order[pinned[order]], order[~pinned[order]]])
-    needed = np.cumsum(costs.fixed[ranked] + share * costs.free[ranked]) + share * other_free
-    count = int(np.searchsorted(needed, budget, side="right"))
-    least = np.cumsum(costs.fixed[ranked] + np.minimum(costs.free[ranked], _LEAST_TOKENS))
-    count = max(count, min(labels, int(np.searchsorted(least, budget, side="right"))))
-    # The first shot comes along when its fixed part fits: part of a shot is better than none.
-    if count == 0 and len(ranked) and costs.fixed[ranked[0]] < budget:
-        count = 1
-    alive = pinned.copy()
-    alive[ranked[:count]] = True
-    return alive
+_FOOTING_WORDS = 3
 
 
 def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Budget, options: Options) -> BoolArray:
-    """``[S]``, the shots that stay at a budget.
+    """``[S]``, the shots that stay at a budget: the best that it can carry at a readable share of their words.
 
     Args:
         reading: The prompt of S shots.
@@ -87,12 +46,12 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
     def per_shot(which: BoolArray) -> FloatArray:
         return np.bincount(units.shot[which], costs[which], minlength=len(order)).astype(np.float64)
 
-    shot_costs = ShotCosts(per_shot(in_shots & ~units.free), per_shot(in_shots & units.free))
-    other = float(costs[units.free & ~in_shots].sum())
+    # Without the level of words a shot is whole or gone.
+    needed = readable_part(reading, scores) if options.token_level else per_shot(in_shots & units.free)
+    fixed = per_shot(in_shots & ~units.free)
+    other = float(costs[units.free & ~in_shots].sum()) * (_PASSAGE_SHARE if options.token_level else 1.0)
     room = budget.limit - float(costs[units.protected].sum())
-    # Without the level of words a shot is whole or gone, and some words of a label's exemplar are not to be had.
-    share, labels = (READABLE_SHARE, scores.labels) if options.token_level else (1.0, 0)
-    alive = shots_within(order, shot_costs, room, other, pinned, share, labels)
+    alive = shots_within(order, fixed, needed, room - other, pinned)
     # A copy tells nothing new: copies go before anything else is shortened.
     for shot in order[::-1]:
         if scores.repeated[shot] and reading.total_of(alive) > budget.limit:
@@ -106,6 +65,120 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
         return with_best(pinned, going, number)
 
     return of_best(_last_that_holds(lambda number: reading.room(budget.limit, of_best(number)) >= 0, len(going)))
+
+
+def shots_within(order: IntArray, fixed: FloatArray, needed: FloatArray, room: float, pinned: BoolArray) -> BoolArray:
+    """Keeps the best shots whose readable part a budget can carry.
+
+    Args:
+        order: ``[S]``, from `ranking.rank_shots`.
+        fixed: ``[S]``, tokens that stay with each shot.
+        needed: ``[S]``, tokens of each shot's text without which it is not readable.
+        room: Tokens for the shots.
+        pinned: ``[S]``, shots that may not go; they take their part first.
+
+    Returns:
+        ``[S]``, whether each shot stays.
+    """
+    alive = pinned.copy()
+    left = room - float((fixed + needed)[pinned].sum())
+    for shot in order[~pinned[order]]:
+        if fixed[shot] + needed[shot] <= left:
+            alive[shot] = True
+            left -= float(fixed[shot] + needed[shot])
+    # Part of the first shot is better than none.
+    if len(order) and not alive.any() and fixed[order[0]] < room:
+        alive[order[0]] = True
+    return alive
+
+
+def readable_part(reading: Reading, scores: Scores) -> FloatArray:
+    """``[S]``, how many tokens of its text a shot needs to be readable.
+
+    Of a passage that goes by paragraphs its best paragraph is enough. Of an exemplar more is needed than of any other
+    passage, since it has to be understood by itself.
+    """
+    units, shots = reading.units, reading.units.layout.shots
+    share = np.array([_PASSAGE_SHARE if shot.answer is None else _EXEMPLAR_SHARE for shot in shots])
+    free = np.flatnonzero(units.free & (units.shot >= 0))
+    needed: FloatArray = share * np.bincount(units.shot[free], reading.costs[free], len(shots))
+    whole = free[_are_paragraphs(units)[free]]
+    best = whole[np.lexsort((-scores.of_units[whole], units.shot[whole]))]
+    in_shot, first = np.unique(units.shot[best], return_index=True)
+    needed[in_shot] = np.minimum(needed[in_shot], reading.costs[best[first]])
+    return needed
+
+
+def _are_paragraphs(units: Units) -> BoolArray:
+    """``[N]``, units that are whole paragraphs of documentation, or sentences of long ones."""
+    regions = [region for region in walk_all(units.layout.regions) if region.kind == DOCUMENTATION]
+    return overlapping(units.spans, [span for region in regions for span in region.units])
+
+
+def with_labels(reading: Reading, scores: Scores, pinned: BoolArray, limit: int, options: Options) -> BoolArray:
+    """``[S]``, the pinned shots and an exemplar of each label, as far as the budget can carry them.
+
+    An LLM cannot give a label that it has never seen. The best exemplar of a label stands for it, or its shortest one
+    where the best ones of all labels are too long together. Where a budget cannot carry a readable part of each, three
+    words of each are enough, or one; where it cannot carry all labels, those of the best exemplars stay.
+
+    Args:
+        reading: The prompt of S shots.
+        scores: What the model made of it.
+        pinned: ``[S]``, shots that may not go.
+        limit: The most tokens of the whole output.
+        options: With the level of words or without.
+    """
+    best = _first_of_labels(scores.order, scores.labels, pinned)
+    if not len(best):
+        return pinned
+    sizes = np.bincount(reading.units.shot + 1, reading.costs, len(pinned) + 1)[1:]
+    shortest = _first_of_labels(np.argsort(sizes, kind="stable"), scores.labels, pinned)
+    # In the order of the best ones, which begins with the likely labels of a query.
+    place = {label: number for number, label in enumerate(scores.labels[best].tolist())}
+    shortest = shortest[np.argsort([place[label] for label in scores.labels[shortest].tolist()])]
+
+    def fit(exemplars: IntArray, parts: BoolArray) -> bool:
+        alive = with_best(pinned, exemplars, len(exemplars))
+        added = reading.units.in_shots(alive & ~pinned) & (reading.units.shot >= 0)
+        return reading.count(reading.close(parts & added, alive), alive) <= limit
+
+    levels = _parts(reading, readable_part(reading, scores)) if options.token_level else [reading.units.free]
+    parts = next((parts for parts in levels if fit(shortest, parts)), None)
+    if parts is None:
+        most = _last_that_holds(lambda number: fit(shortest[:number], levels[-1]), len(shortest))
+        return with_best(pinned, shortest, most)
+    fitting = parts
+    mixed = [np.concatenate([best[:number], shortest[number:]]) for number in range(len(best) + 1)]
+    most = _last_that_holds(lambda number: fit(mixed[number], fitting), len(mixed))
+    return with_best(pinned, mixed[most], len(best))
+
+
+def _first_of_labels(order: IntArray, labels: IntArray, pinned: BoolArray) -> IntArray:
+    """The first shot of each label in an order of shots, but of labels that pinned shots have."""
+    ranked = order[(labels[order] >= 0) & ~np.isin(labels[order], labels[pinned])]
+    first: IntArray = ranked[np.sort(np.unique(labels[ranked], return_index=True)[1])]
+    return first
+
+
+def _parts(reading: Reading, needed: FloatArray) -> list[BoolArray]:
+    """Units ``[N]`` of each shot: a readable part of it, the three cheapest ones, the cheapest one."""
+    units, costs = reading.units, reading.costs
+    free = np.flatnonzero(units.free & (units.shot >= 0))
+    shots = units.shot[free]
+
+    def first_of_each(values: FloatArray, most: FloatArray) -> BoolArray:
+        """Units of each shot in their order as long as what comes before them is below a limit ``[S]``."""
+        before = np.cumsum(values) - values
+        within = before - before[np.searchsorted(shots, shots)] < most[shots]
+        parts = reading.nothing
+        parts[free[within]] = True
+        return parts
+
+    readable = first_of_each(costs[free], needed)
+    free = free[np.lexsort((costs[free], shots))]
+    ones, few = np.ones(len(free)), np.full(len(units.pinned), float(_FOOTING_WORDS))
+    return [readable, first_of_each(ones, few), first_of_each(ones, few / _FOOTING_WORDS)]
 
 
 def _last_that_holds(holds: Callable[[int], bool], end: int) -> int:
@@ -173,7 +246,7 @@ def without_starved(
     in_shot = worth.free & (units.shot >= 0)
     total = np.bincount(units.shot[in_shot], costs[in_shot], minlength=len(alive))
     kept = np.bincount(units.shot[in_shot & above], costs[in_shot & above], minlength=len(alive))
-    starved = (total > 0) & (kept < READABLE_SHARE * total) & alive & ~with_best(pinned, scores.order, scores.labels)
+    starved = (total > 0) & (kept < readable_part(reading, scores)) & alive & ~pinned
     going = scores.order[starved[scores.order]]
 
     def with_first(number: int) -> BoolArray:

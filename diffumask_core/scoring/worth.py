@@ -122,18 +122,18 @@ def _lines_of(units: Units) -> BoolArray:
 def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
     """What is added to the logit of each unit ``[N]``, whatever is decided.
 
-    A unit shares the utility of its shot: 0 in the best shot and outside shots, less elsewhere. Utilities are on the
-    scale of logits. Results of a running turn gain by how new they are. Near-equal lines lose but for the first. Lines
+    A unit shares the utility of its shot or paragraph: 0 in the best one, less elsewhere. Utilities are on the scale of
+    logits. Results of a running turn gain by how new they are. Near-equal lines lose but for the first. Lines
     and records gain that say how something ended, or that the query names.
 
     Args:
         reading: The prompt.
-        utilities: ``[S]``; None where shots do not share the budget by their utility.
+        utilities: ``[N]``; None where shots do not share the budget by their utility.
     """
     units = reading.units
     bias = np.zeros(len(units))
     if utilities is not None and len(utilities):
-        bias += np.append(utilities - utilities.max(), 0.0)[units.shot]
+        bias += utilities - utilities.max()
     for span, rank in units.layout.recency:
         first, last = units.at(span)
         bias[first:last] += _RECENCY_BONUS[rank] if rank < len(_RECENCY_BONUS) else 0.0

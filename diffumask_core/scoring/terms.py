@@ -1,0 +1,34 @@
+"""What texts say in the same words: terms, weighted by how rare they are."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+_TERM = re.compile(r"[^\W_]+")
+_ENDING = re.compile(r"(?<=\w{3})(?:ing|ies|es|ed|s)\Z")
+# The usual constants: how soon more of a term counts no more, and how much the length of a text counts.
+_SATURATION, _LENGTH = 1.2, 0.75
+
+
+def terms_of(text: str) -> list[str]:
+    """The words of a text in small letters, without endings of English."""
+    return [_ENDING.sub("", term) for term in _TERM.findall(text.lower())]
+
+
+def bm25(query: str, texts: Sequence[str]) -> FloatArray:
+    """How much each text says in the words of a query, ``[T]`` (Okapi BM25, Robertson and Zaragoza, 2009)."""
+    counts = [Counter(terms_of(text)) for text in texts]
+    lengths = np.array([sum(count.values()) for count in counts], dtype=np.float64)
+    lengths *= _LENGTH / max(lengths.mean(), 1.0) if len(texts) else 1.0
+    scores = np.zeros(len(texts))
+    for term in set(terms_of(query)):
+        found = np.array([count[term] for count in counts], dtype=np.float64)
+        holding = np.count_nonzero(found)
+        rarity = np.log1p((len(texts) - holding + 0.5) / (holding + 0.5))
+        scores += rarity * found * (_SATURATION + 1) / (found + _SATURATION * (1 - _LENGTH + lengths))
+    return scores
