@@ -143,6 +143,9 @@ def compress(
     compress_query: Annotated[
         bool, typer.Option("--compress-query", help=described("compress_query"), rich_help_panel=_DETAILS)
     ] = False,
+    compress_rationales: Annotated[
+        bool, typer.Option("--compress-rationales", help=described("compress_rationales"), rich_help_panel=_DETAILS)
+    ] = False,
     shot_level: Annotated[
         bool, typer.Option("--shot-level/--no-shot-level", help=described("shot_level"), rich_help_panel=_DETAILS)
     ] = True,
@@ -199,6 +202,7 @@ def compress(
         "min_shots": min_shots,
         "compress_instructions": compress_instructions,
         "compress_query": compress_query,
+        "compress_rationales": compress_rationales,
         "shot_level": shot_level,
         "token_level": token_level,
         "grain": grain.value,

@@ -28,6 +28,7 @@ class CompressionOptions(TypedDict, total=False):
     min_shots: int
     compress_instructions: bool
     compress_query: bool
+    compress_rationales: bool
     shot_level: bool
     token_level: bool
     grain: Literal["auto", "words"]
@@ -50,6 +51,9 @@ class Options:
         compress_instructions: Whether the text before the first shot may be shortened too; of messages, those of the
             system.
         compress_query: Whether what the prompt ends in may be shortened too; of messages, the last one of the user.
+        compress_rationales: Whether what an LLM is to write like, the rationales and outputs of exemplars, may be
+            shortened too, all but the final answers. An LLM writes as it is shown: it then reasons in the same
+            telegraph style, and gets less right. Without it they are whole or gone with their exemplar.
         shot_level: Whether shots may be dropped whole, and their utility shares the budget.
         token_level: Whether words are scored. Without it whole shots go, the least useful first, and what is still
             too long is cut at its end.
@@ -69,6 +73,7 @@ class Options:
     min_shots: int = 0
     compress_instructions: bool = False
     compress_query: bool = False
+    compress_rationales: bool = False
     shot_level: bool = True
     token_level: bool = True
     grain: Literal["auto", "words"] = "auto"

@@ -51,6 +51,7 @@ class CompressionSettings(BaseModel):
     min_shots: int = Field(default=0, description=described("min_shots"))
     compress_instructions: bool = Field(default=False, description=described("compress_instructions"))
     compress_query: bool = Field(default=False, description=described("compress_query"))
+    compress_rationales: bool = Field(default=False, description=described("compress_rationales"))
     shot_level: bool = Field(default=True, description=described("shot_level"))
     token_level: bool = Field(default=True, description=described("token_level"))
     grain: Literal["auto", "words"] = Field(default="auto", description=described("grain"))

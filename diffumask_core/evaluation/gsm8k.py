@@ -50,12 +50,17 @@ def _covered(span: Span, spans: Sequence[Span]) -> bool:
 
 
 def with_compressor(compressor: Compressor, tokenizer: TokenizerLike, steps: int) -> Compress:
-    """Ours: the exemplar is one shot."""
+    """Ours: the exemplar is one shot, whose rationale may be shortened."""
 
     def compress(exemplar: Exemplar, budgets: Sequence[int]) -> Sequence[Sequence[Span]]:
         prompt = Prompt(shots=[exemplar.text])
         result = compressor.compress(
-            prompt, target_tokens=budgets[0], tokenizer=tokenizer, steps=steps, on_overflow="best_effort"
+            prompt,
+            target_tokens=budgets[0],
+            tokenizer=tokenizer,
+            steps=steps,
+            compress_rationales=True,
+            on_overflow="best_effort",
         )
         return [result.at(target_tokens=tokens).spans for tokens in budgets]
 
@@ -68,7 +73,11 @@ def with_oracle(compressor: Compressor, tokenizer: TokenizerLike) -> Compress:
     def compress(exemplar: Exemplar, budgets: Sequence[int]) -> Sequence[Sequence[Span]]:
         # With the whole text kept nothing is encoded; what must stay is counted all the same.
         whole = compressor.compress(
-            Prompt(shots=[exemplar.text]), keep_rate=1.0, tokenizer=tokenizer, protect=exemplar.required
+            Prompt(shots=[exemplar.text]),
+            keep_rate=1.0,
+            tokenizer=tokenizer,
+            protect=exemplar.required,
+            compress_rationales=True,
         )
         return [exemplar.required if whole.protected_tokens <= tokens else [] for tokens in budgets]
 

@@ -44,8 +44,9 @@ class SearchSpace:
             InputError: There is nothing in it that may go.
         """
         layout = prompt.layout if isinstance(prompt, Prompt) else parse_layout(prompt)
-        # The searched prompt is read as the product reads it; marks would tell the reader what was tried.
-        self.reading = read_prompt(layout, Options(keep_rate=1.0, marks=False))
+        # The searched prompt is read as the product reads it; marks would tell the reader what was tried. The search
+        # decides on single words of rationales too.
+        self.reading = read_prompt(layout, Options(keep_rate=1.0, marks=False, compress_rationales=True))
         self.units = self.reading.units
         self.free = self.units.free
         self.everything: BoolArray = np.ones(len(self.free), dtype=bool)

@@ -20,6 +20,8 @@ _Found = tuple[Keys, Any, Kind]
 _TEXT_TYPES = ("text", "input_text", "output_text")
 _CALL_TYPES = ("function_call", "function_call_output")
 _TOOL_ROLES = ("tool", "function")
+# The names by which OpenAI's chat format tells exemplars, whatever their role is, from what was said.
+_EXAMPLES = {"example_user": "user", "example_assistant": "assistant"}
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,11 @@ class ReadMessage:
 
     Attributes:
         role: Whose turn it is: ``"tool"`` for a user message with results of tools, ``"assistant"`` for an item that
-            is a call, ``""`` for an opaque item.
+            is a call, ``""`` for an opaque item. A message named ``example_user`` or ``example_assistant`` is of the
+            user or the assistant, though its role may be that of the system.
         texts: Its texts in order.
         asks: Whether it is a message in which the user says something, with or without results of tools before.
+        is_example: Whether its name says that it is part of an exemplar.
         calls: The ids of the calls in it.
         answers: The ids of the calls whose results are in it.
     """
@@ -60,6 +64,7 @@ class ReadMessage:
     role: str
     texts: tuple[MessageText, ...] = ()
     asks: bool = False
+    is_example: bool = False
     calls: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
 
@@ -117,7 +122,9 @@ def _item(where: str, kind: str, item: Mapping[str, Any]) -> ReadMessage:
 
 
 def _with_role(where: str, role: str, message: Mapping[str, Any]) -> ReadMessage:
-    content, calls = message.get("content"), message.get("tool_calls")
+    content, calls, name = message.get("content"), message.get("tool_calls"), message.get("name")
+    is_example = role not in _TOOL_ROLES and isinstance(name, str) and name in _EXAMPLES
+    role = _EXAMPLES[str(name)] if is_example else role
     kind: Kind = "result" if role in _TOOL_ROLES else "text"
     texts = _checked(where, [*_content(where, content, kind), *_calls(where, calls)])
     parts = content if isinstance(content, list) else []
@@ -130,7 +137,7 @@ def _with_role(where: str, role: str, message: Mapping[str, Any]) -> ReadMessage
         answers=_ids(results, "tool_use_id") + _ids([message], "tool_call_id"),
     )
     is_said = not results or any(text.text.strip() for text in read.own)
-    return replace(read, asks=role == "user" and is_said)
+    return replace(read, asks=role == "user" and is_said and not is_example, is_example=is_example)
 
 
 def _ids(holders: Sequence[Mapping[str, Any]], key: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ class Protection:
 
 
 def protect(layout: Layout, options: Options) -> Protection:
-    """Finds what must stay: the query, instructions, markers, answers, template variables, what the user names.
+    """Finds what must stay: the query, instructions, markers, outputs, template variables, what the user names.
 
     Raises:
         InputError: The user names something that cannot be protected.
@@ -36,6 +36,10 @@ def protect(layout: Layout, options: Options) -> Protection:
     if options.query and not options.compress_query and (at := layout.text.rfind(options.query)) >= 0:
         always.append((at, at + len(options.query)))
     with_shot = [span for shot in layout.shots for span in shot.kept]
+    if not options.compress_rationales:
+        # A prompt with one exemplar has no other to write like. A past turn may go: what counts is the last one.
+        lone = len(layout.shots) == 1 and not layout.every_segment
+        (always if lone else with_shot).extend(span for shot in layout.shots for span in shot.output)
     verbatim_always, verbatim_with_shot = _verbatim(layout)
     if layout.every_segment:
         with_shot += _footholds(layout, options)

@@ -18,6 +18,8 @@ class ShotSpan:
         span: The whole shot, with its markers.
         kept: What stays as long as the shot stays: markers (``Q:``), the final answer, a label.
         answer: The final answer or label, where there is one; exemplars with equal answers share a label.
+        output: What an LLM is to write like: the rationale with the answer, the reply. In parts where something that
+            is read, such as an observation, stands between.
         pinned: Whether the shot must not be dropped whole.
         score: What a retriever thinks of it, where it was found by one.
         guessed: Whether its borders were looked for in plain text; those of a `Prompt` or of past turns are given.
@@ -26,6 +28,7 @@ class ShotSpan:
     span: Span
     kept: tuple[Span, ...] = ()
     answer: Span | None = None
+    output: tuple[Span, ...] = ()
     pinned: bool = False
     score: float | None = None
     guessed: bool = False
@@ -93,6 +96,7 @@ def shift_shot(shot: ShotSpan, by: int) -> ShotSpan:
         span=shift_span(shot.span, by),
         kept=tuple(shift_span(span, by) for span in shot.kept),
         answer=shot.answer and shift_span(shot.answer, by),
+        output=tuple(shift_span(span, by) for span in shot.output),
     )
 
 

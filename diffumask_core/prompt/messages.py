@@ -61,8 +61,9 @@ def messages_layout(
 
     System and developer messages are protected, and so are results of tools that failed. The last user message is the
     query, or is read as a prompt of its own where it holds shots. What a user said before, with all up to what they
-    said next, is a shot; in it the names and arguments of tool calls stay as long as the shot stays, and so does the
-    final answer of a reply, or a reply that is as short as a label or all JSON, SQL, markup or code. A user message
+    said next, is a shot; in it the names and arguments of tool calls stay as long as the shot stays, and so does a
+    reply that an LLM is to write like: one with a final answer, as short as a label, or all JSON, SQL, markup or code.
+    Messages named ``example_user`` and ``example_assistant`` are such shots whatever their roles are. A user message
     that brings results of tools goes on with the turn; what the user says after the results can be the query. All else
     (tool results in progress, a greeting before the first user message, user messages in a row with the last one) can
     be shortened, but not dropped.
@@ -204,13 +205,14 @@ def _turn_starts(messages: Sequence[ReadMessage]) -> list[int]:
     """Where turns begin: at the first of user messages in a row, unless a call waits there for its result."""
     waiting = _waiting(messages)
     starts: list[int] = []
-    previous = ""
+    previous = ReadMessage("")
     for index, message in enumerate(messages):
         if message.role in _SYSTEM_ROLES:
             continue
-        if message.role == "user" != previous and not waiting[index]:
+        follows = previous.role == "user" and previous.is_example == message.is_example
+        if message.role == "user" and not follows and not waiting[index]:
             starts.append(index)
-        previous = message.role
+        previous = message
     return starts
 
 
@@ -228,8 +230,12 @@ def _waiting(messages: Sequence[ReadMessage]) -> list[bool]:
 
 
 def _past_turns(messages: Sequence[ReadMessage], starts: Sequence[int]) -> Iterator[range]:
-    """Turns before the last one: each from its start to the next; system messages at its end belong to none."""
-    for begin, end in pairwise(starts):
+    """Turns before the last one: each from its start to the next; system messages at its end belong to none.
+
+    An exemplar is over even where nothing follows it.
+    """
+    over = [len(messages)] if starts and messages[starts[-1]].is_example else []
+    for begin, end in pairwise([*starts, *over]):
         last = max(index for index in range(begin, end) if messages[index].role not in _SYSTEM_ROLES)
         yield range(begin, last + 1)
 
@@ -240,28 +246,43 @@ def _past_turn(conversation: _Conversation, turn: range) -> ShotSpan | None:
     whole = _cover([piece.span for piece in pieces])
     if whole is None or not conversation.text[slice(*whole)].strip():
         return None
-    kept, answer = [piece.span for piece in pieces if piece.text.kind == "fixed"], None
-    speaking = [index for index in turn if conversation.messages[index].role]
-    if [conversation.messages[index].role for index in speaking] == ["user", "assistant"]:
-        marked, answer = _answer(conversation.text, conversation.spans[speaking[-1]])
-        kept += marked
     # A turn stays with a message in its midst that stays.
     pinned = any(conversation.messages[index].role in _SYSTEM_ROLES or index in conversation.keep for index in turn)
     pinned = pinned or any(piece.text.kind == "failed" for piece in pieces)
-    return ShotSpan(whole, tuple(merge_spans(kept)), answer, pinned)
+    shot = ShotSpan(whole, tuple(piece.span for piece in pieces if piece.text.kind == "fixed"), pinned=pinned)
+    speaking = [index for index in turn if conversation.messages[index].role]
+    if [conversation.messages[index].role for index in speaking] == ["user", "assistant"]:
+        asked, reply = (conversation.spans[index] for index in speaking)
+        return _with_reply(shot, conversation.text, asked, reply, conversation.messages[speaking[-1]].is_example)
+    return shot
 
 
-def _answer(text: str, reply: Sequence[Span]) -> tuple[Sequence[Span], Span | None]:
-    """Of a reply that is one text: what stays of it, and the final answer, which may be all of it."""
+def _with_reply(shot: ShotSpan, text: str, asked: Sequence[Span], reply: Sequence[Span], is_example: bool) -> ShotSpan:
+    """The turn with what stays of its reply: a final answer, which may be all of it, and what an LLM is to write like.
+
+    Args:
+        shot: The turn.
+        text: The transcript.
+        asked: The texts of the user.
+        reply: The texts of the assistant.
+        is_example: Whether the turn is known to be an exemplar.
+    """
     if len(reply) != 1:
-        return [], None
+        return replace(shot, output=tuple(reply) if is_example else ())
     start, end = reply[0]
-    if 1 <= len(split_words(text, start, end)) <= _MAX_LABEL_UNITS:
-        return [reply[0]], reply[0]
-    if is_formal(text[start:end]):
-        return [reply[0]], None
+    is_label = 1 <= len(split_words(text, start, end)) <= _MAX_LABEL_UNITS
+    if is_label or is_formal(text[start:end]):
+        kept = tuple(merge_spans([*shot.kept, *reply]))
+        return replace(shot, kept=kept, answer=reply[0] if is_label else None, output=tuple(reply))
     described = shift_shot(describe_shot(text[start:end]), start)
-    return described.kept, described.answer
+    # An exemplar in one text has its input there too.
+    output = described.output if is_example and not asked else tuple(reply)
+    return replace(
+        shot,
+        kept=tuple(merge_spans([*shot.kept, *described.kept])),
+        answer=described.answer,
+        output=output if is_example or described.answer else (),
+    )
 
 
 # The last user message.

@@ -17,7 +17,7 @@ from diffumask_core.prompt.layout import Layout, ShotSpan
 from diffumask_core.prompt.material import find_material
 from diffumask_core.prompt.outputs import is_formal
 from diffumask_core.prompt.protect import fenced_spans
-from diffumask_core.prompt.spans import BLANK_LINE, Span, merge_spans, shift_span, trim_span
+from diffumask_core.prompt.spans import BLANK_LINE, Span, merge_spans, shift_span, spans_between, trim_span
 from diffumask_core.prompt.wording import SHORT_WORDS, count_words, reads_as_task
 
 
@@ -39,6 +39,16 @@ _OUTPUTS = _words(
     "a answer output label sentiment category class classification intent topic response completion solution summary "
     "translation target rating emotion tone verdict prediction sql code entailment ####"
 ) | {"final answer", "correct answer", "expected output"}
+# Before the answer an LLM writes these, and an agent reads observations between them.
+_REASONING = _words(
+    "thought thoughts thinking reasoning rationale explanation analysis plan step scratchpad action"
+) | {
+    "action input",
+    "chain of thought",
+}
+_OBSERVATION = "observation"
+# Before these stands a rationale where another marker of an output does ("Solution: ... Answer: 4", "A: ... #### 4").
+_FINAL_OUTPUTS = _words("a answer ####") | {"final answer", "correct answer"}
 _ROLES = _words("user assistant human ai system bot tool agent customer speaker interviewer interviewee")
 _HTML = _words(
     "a b i p li ul ol dl dt dd tr td th div span table thead tbody section option button h1 h2 h3 h4 h5 h6 details "
@@ -67,6 +77,12 @@ _FINAL = re.compile(
     r"|#### *(?=[$\d-])|\\boxed\{",
     re.IGNORECASE,
 )
+_CUE = re.compile(
+    r"\blet(?:['’]s| us| me) (?:think|reason|solve|work|break|calculate|analy[sz]e)\b|\bthink step[ -]by[ -]step\b",
+    re.IGNORECASE,
+)
+# A question and all questions right behind it.
+_ASKED = re.compile(r"(?:\?(?=[\s\"'”’)\]*]|\Z)|？)(?:[^.!?？\n]*+[?？])*+[\"'”’)\]*]*+")
 _VALUE_END = re.compile(r"(?<!\bMr)(?<!\bDr)(?<!\bSt)(?<!\bMrs)[.!?]+(?=\s|\Z)|\n|\Z")
 _SENTENCE_START = re.compile(r"[.!?]\s+")
 _SENTENCE_END = re.compile(r"[.!?]+(?=\s)|(?=\n)|\Z")
@@ -444,7 +460,45 @@ def _describe(text: str, block: _Block, shape: _Shape) -> ShotSpan:
         elif output and "\n" not in (words := text[slice(*output)]) and len(words.split()) <= _LABEL_WORDS:
             kept.append(output)
             answer = output
-    return ShotSpan(span, tuple(merge_spans(kept)), answer)
+    return ShotSpan(span, tuple(merge_spans(kept)), answer, () if shape.passages else _written(text, block, shape))
+
+
+def _written(text: str, block: _Block, shape: _Shape) -> tuple[Span, ...]:
+    """What an LLM is to write like: all from where it begins to write but observations."""
+    start = _start_of_writing(text, block, shape)
+    if start is None:
+        return ()
+    marks = [mark for mark in block.marks if mark.name in _REASONING | {_OBSERVATION, shape.output}]
+    ends = [*(mark.start for mark in marks[1:]), block.end]
+    read = [(mark.end, end) for mark, end in zip(marks, ends, strict=False) if mark.name == _OBSERVATION]
+    parts = (trim_span(text, *part) for part in spans_between(merge_spans(read), (start, block.end)))
+    return tuple(part for part in parts if part)
+
+
+def _start_of_writing(text: str, block: _Block, shape: _Shape) -> int | None:
+    """Where the input of a shot ends and its output, with the rationale before it, begins; None where nothing tells.
+
+    Where more than one thing tells, the first one does: a question that stays as it was does no harm.
+    """
+    output = max((at for at, mark in enumerate(block.marks) if mark.name == shape.output), default=None)
+    before = block.marks[:output]
+    asked = max((at for at, mark in enumerate(before) if mark.name in shape.names & _OPENERS), default=None)
+    opens = _REASONING | (_OUTPUTS if shape.output in _FINAL_OUTPUTS else frozenset())
+    final = _find_final(text, block.start, block.end)
+    begin = block.start if asked is None else before[asked].end
+    end = block.end if output is None else block.marks[output].start
+    starts: list[int] = []
+    if asked is not None:
+        starts += [mark.start for mark in before[asked + 1 :] if mark.name in opens][:1]
+    cue = _CUE.search(text, begin, end) if final or output is not None else None
+    if cue:
+        starts.append(_sentence_start(text, begin, cue.start()))
+    # With a marker such as "Answer:" what follows a question may be a context or options.
+    if asked is not None and final and (output is None or shape.output == "####"):
+        end = min(end, final[0][0])
+        told = _ASKED.search(text, begin, end) or (None if starts else BLANK_LINE.search(text, begin, end))
+        starts += [told.end()] if told else []
+    return min(starts, default=None if output is None else block.marks[output].end)
 
 
 def _is_answered(text: str, block: _Block, shape: _Shape) -> bool:
@@ -472,11 +526,15 @@ def _find_final(text: str, start: int, end: int) -> tuple[Span, Span] | None:
             stop = found.start() if found else end
         value = trim_span(text, match.end(), stop, " \t\r*$")
         if value:
-            line = max(text.rfind("\n", start, match.start()) + 1, start)
-            first = max((dot.end() for dot in _SENTENCE_START.finditer(text, line, match.start())), default=line)
+            first = _sentence_start(text, start, match.start())
             last = _SENTENCE_END.search(text, value[1], end)
             return trim_span(text, first, last.end() if last else end) or value, value
     return None
+
+
+def _sentence_start(text: str, start: int, at: int) -> int:
+    line = max(text.rfind("\n", start, at) + 1, start)
+    return max((dot.end() for dot in _SENTENCE_START.finditer(text, line, at)), default=line)
 
 
 def _line_end(text: str, start: int) -> int:

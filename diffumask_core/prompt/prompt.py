@@ -18,7 +18,8 @@ _SEPARATOR = "\n\n"
 class Shot:
     """One exemplar or passage: either its text, or its fields.
 
-    Fields are written out as ``Q: {question}`` and ``A: {rationale} {answer}``; the answer is protected.
+    Fields are written out as ``Q: {question}`` and ``A: {rationale} {answer}``; rationale and answer stay as they are
+    as long as the shot stays.
 
     Attributes:
         text: The shot as it stands in the prompt. Its markers and its answer are looked for.
@@ -69,13 +70,15 @@ class Shot:
         if self.rationale or self.answer:
             text += "\nA:" if text else "A:"
             kept.append((len(text) - 2, len(text)))
+        output = len(text) + 1
         if self.rationale:
             text += f" {self.rationale}"
         if self.answer:
             answer = (len(text) + 1, len(text) + 1 + len(self.answer))
             text += f" {self.answer}"
             kept.append(answer)
-        return text, ShotSpan((0, len(text)), tuple(merge_spans(kept)), answer, score=self.score)
+        written = ((output, len(text)),) if output < len(text) else ()
+        return text, ShotSpan((0, len(text)), tuple(merge_spans(kept)), answer, written, score=self.score)
 
 
 @dataclass(frozen=True)

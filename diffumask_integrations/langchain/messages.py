@@ -24,10 +24,10 @@ def to_openai(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
         messages: LangChain messages, which stay as they are.
 
     Returns:
-        For each message its role, its texts, its tool calls or the call that it answers, and its place in `messages`
-        as ``index``. In a list content, blocks of Anthropic and of OpenAI's Responses that hold texts, calls or
-        results of tools are as in Anthropic's format; any other block is an empty stand-in, and so is a call that the
-        tool calls have too.
+        For each message its role, its name, its texts, its tool calls or the call that it answers, and its place in
+        `messages` as ``index``. In a list content, blocks of Anthropic and of OpenAI's Responses that hold texts, calls
+        or results of tools are as in Anthropic's format; any other block is an empty stand-in, and so is a call that
+        the tool calls have too.
     """
     return [
         {
@@ -36,6 +36,7 @@ def to_openai(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
             "tool_calls": _calls(message),
             "tool_call_id": message.tool_call_id if isinstance(message, ToolMessage) else None,
             "tool_name": message.name if isinstance(message, ToolMessage) else None,
+            "name": message.name,
             "index": index,
         }
         for index, message in enumerate(messages)

@@ -60,8 +60,9 @@ def compress_template(
 ) -> _Prompt:
     """Shortens a prompt template, so that every call of it saves tokens without a compression.
 
-    Variables and the syntax of the template stay, whatever its format. Examples of few-shot templates are left out
-    or their values shortened; the prefix and the suffix, system messages and the last human message stay unless
+    Variables and the syntax of the template stay, whatever its format. Examples of few-shot templates are left out or
+    have their inputs shortened: the last value of an example is the reply, which is whole or gone unless
+    ``compress_rationales`` is given. The prefix and the suffix, system messages and the last human message stay unless
     ``compress_instructions`` and ``compress_query`` are given. Examples that a selector chooses, and messages that a
     placeholder stands for, are not known yet and not touched.
 
@@ -98,9 +99,7 @@ def compress_template(
             update = {"prefix": prefix["content"], "examples": _examples(prompt, turns), "suffix": suffix["content"]}
             return prompt.model_copy(update=update)
         case FewShotChatMessagePromptTemplate():
-            # In front of an input, without which the last example would be the query.
-            turns = shorten([*_turns(prompt), {"role": "user", "content": ""}])[:-1]
-            return prompt.model_copy(update={"examples": _examples(prompt, turns)})
+            return prompt.model_copy(update={"examples": _examples(prompt, shorten(_turns(prompt)))})
         case ChatPromptTemplate():
             read = [{**part, "of": number} for number, each in enumerate(prompt.messages) for part in _read(each)]
             left: list[list[_Dict]] = [[] for _ in prompt.messages]
@@ -142,7 +141,9 @@ def _turns(prompt: _FewShot) -> list[_Dict]:
         names = [name for name in shown if isinstance(example[name], str) and example[name].strip()]
         for role, said in (("user", names[:-1]), ("assistant", names[-1:])):
             content = [{"type": "text", "text": example[name]} for name in said]
-            messages.append({"role": role, "content": content, "example": number, "names": said})
+            messages.append(
+                {"role": role, "name": f"example_{role}", "content": content, "example": number, "names": said}
+            )
     return messages
 
 

@@ -266,6 +266,43 @@ def prompt_objects(draw: st.DrawFn) -> Structured:
     return Structured(Prompt(instructions, shots, query), kept, query, instructions)
 
 
+# The input and the output of an exemplar, by how it is written: {q} a question, {r} a rationale, {a} an answer.
+_WORKED = [
+    ("Q: {q}?\nA: ", "{r} The answer is {a}."),
+    ("Question: {q}?\n", "Let's think step by step.\n{r}\nThe answer is {a}."),
+    ("Question: {q}.\n{q}?\n", "{r}\nSo the answer is {a}."),
+    ("Question: Add it: {q}.\n", "Let's think step by step. {r}\nThe answer is {a}."),
+    ("Question: {q}?\n", "Solution: {r}\nAnswer: {a}"),
+    ("Question: {q}?\n", "Answer: {r}\n#### {a}"),
+    ("Question: {q}?\n", "{r}\n#### {a}"),
+    ("Problem: {q}.\n\nSolution: ", "{r} So it is \\boxed{{{a}}}."),
+    ("Question: {q}?\n", "Step 1: {r}\nStep 2: {r}\nThe answer is {a}."),
+    ("English: {q}.\nGerman: ", "{r} {a}"),
+    ("Article: {q}.\nSummary: ", "{r} {a}"),
+]
+
+
+@dataclass(frozen=True)
+class Worked:
+    """Exemplars with an output, what is asked after them, and of each exemplar its output."""
+
+    text: str
+    outputs: list[str]
+
+
+@st.composite
+def worked_exemplars(draw: st.DrawFn) -> Worked:
+    given, written = draw(st.sampled_from(_WORKED))
+    rationale = st.lists(SENTENCE.map("{}.".format), min_size=1, max_size=3)
+    blocks, outputs = [], []
+    for answer in draw(st.lists(st.integers(0, 9999), min_size=2, max_size=4)):
+        parts = {"q": draw(SENTENCE), "r": draw(st.sampled_from([" ", "\n"])).join(draw(rationale)), "a": answer}
+        outputs.append(written.format(**parts))
+        blocks.append(given.format(**parts) + outputs[-1])
+    query = given.format(q=draw(SENTENCE)).rstrip()
+    return Worked("\n\n".join([*blocks, query]), outputs)
+
+
 STRUCTURED = st.one_of(chains_of_thought(), classifications(), retrieved_documents(), prompt_objects())
 
 

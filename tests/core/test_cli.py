@@ -101,6 +101,7 @@ class TestCompress:
             "--min-shots 2": {"min_shots": 2},
             "--compress-instructions": {"compress_instructions": True},
             "--compress-query": {"compress_query": True},
+            "--compress-rationales": {"compress_rationales": True},
             "--no-shot-level": {"shot_level": False},
             "--no-token-level": {"token_level": False},
             "--grain words": {"grain": "words"},

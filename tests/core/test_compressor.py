@@ -414,10 +414,14 @@ class TestMessages:
             {"role": "assistant", "content": "Every one of the boxes holds 9, so there are 4 * 9. The answer is 36."},
             {"role": "user", "content": "And in three boxes of five?"},
         ]
-        result = compressor.compress_messages(messages, target_tokens=25, min_shots=1, tokenizer=words)
+        options: dict[str, Any] = {"target_tokens": 25, "min_shots": 1, "tokenizer": words}
+        result = compressor.compress_messages(messages, compress_rationales=True, **options)
         assert result.messages is not None
         assert result.messages[1]["content"].endswith("The answer is 36.")
         assert len(result.messages[1]["content"]) < len(str(messages[1]["content"]))
+        result = compressor.compress_messages(messages, **options)
+        assert result.messages is not None
+        assert result.messages[1] == messages[1]
 
     def test_a_turn_goes_with_its_tool_calls(self, compressor: Compressor) -> None:
         least = words("You are a careful assistant. Never guess. Will it hold?")

@@ -28,11 +28,13 @@ from generated_texts import (
     Conversation,
     Message,
     Structured,
+    Worked,
     conversations,
     json_lines,
     json_texts,
     plain_prompts,
     records,
+    worked_exemplars,
 )
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -99,6 +101,7 @@ _CHOICES: dict[str, st.SearchStrategy[Any]] = {
     "token_level": st.booleans(),
     "compress_instructions": st.booleans(),
     "compress_query": st.booleans(),
+    "compress_rationales": st.booleans(),
     "min_shots": st.integers(0, 3),
     "marks": st.booleans(),
 }
@@ -319,6 +322,45 @@ def test_3_markers_answers_instructions_and_query_come_out(
         if shot.fate == "dropped":
             assert not touched(result, shot.span)
             assert shot.compressed_tokens == 0
+
+
+@property_test(150)
+@given(worked=worked_exemplars(), options=OPTIONS)
+def test_3_rationale_and_answer_are_whole_or_gone(compressor: Compressor, worked: Worked, options: Options) -> None:
+    options = {**options, "compress_rationales": False}
+    result = within_budget(compressor.compress, worked.text, options)
+    assert len(result.shots) == len(worked.outputs)
+    for shot, output in zip(result.shots, worked.outputs, strict=True):
+        start = result.source.rindex(output, *shot.span)
+        assert comes_out(result, (start, start + len(output))) or not touched(result, shot.span)
+
+
+@property_test(60)
+@given(
+    turns=st.lists(st.tuples(SENTENCE, SENTENCE, st.integers(0, 999)), min_size=1, max_size=4),
+    role=st.sampled_from([None, "user", "system"]),
+    options=OPTIONS,
+)
+def test_3_replies_of_exemplars_are_whole_or_gone(
+    compressor: Compressor, turns: list[tuple[str, str, int]], role: str | None, options: Options
+) -> None:
+    """A reply is that of an exemplar by its final answer, or by its name, whatever role it is given."""
+    messages: list[Message] = [{"role": "system", "content": "Solve it."}]
+    for asked, reason, answer in turns:
+        final = f"{reason}. The answer is {answer}." if role is None else f"{reason}, {answer}."
+        example = [{"role": "user", "content": f"{asked}?"}, {"role": "assistant", "content": final}]
+        named = [{**each, "name": f"example_{each['role']}", "role": role} for each in example]
+        messages += example if role is None else named
+    messages.append({"role": "user", "content": "What is it?"})
+    options = {**options, "compress_rationales": False}
+    left = within_budget(compressor.compress_messages, messages, options).messages
+    assert left is not None
+    assert (left[0], left[-1]) == (messages[0], messages[-1]) or options.keys() & {
+        "compress_instructions",
+        "compress_query",
+    }
+    rest = iter(messages[2:-1:2])
+    assert all(reply in rest for reply in left[2:-1:2])
 
 
 @property_test(60)

@@ -123,6 +123,7 @@ OTHER_VALUES: dict[str, dict[str, Any]] = {
     "min_shots": {"min_shots": 1},
     "compress_instructions": {"compress_instructions": True},
     "compress_query": {"compress_query": True},
+    "compress_rationales": {"compress_rationales": True},
     "shot_level": {"shot_level": False},
     "token_level": {"token_level": False},
     "grain": {"grain": "words"},

@@ -109,6 +109,33 @@ class TestLayout:
         assert all(shot.kept == (shot.answer,) for shot in laid_out.layout.shots)
         assert laid_out.turns == ((1, 2), (3, 4))
 
+    def test_messages_that_are_named_as_exemplars(self) -> None:
+        conversation = [
+            message("system", "Say it in German."),
+            message("system", "Where is the house of the harbour master?") | {"name": "example_user"},
+            message("system", "Wo ist das Haus des Hafenmeisters, bitte?") | {"name": "example_assistant"},
+            message("user", "Where is the crane?") | {"name": "example_user"},
+            message("assistant", "Wo steht der Kran, und wer bedient ihn?") | {"name": "example_assistant"},
+        ]
+        for asked in ([], [message("user", "Where is the boat?")]):
+            laid_out = messages_layout([*conversation, *asked])
+            layout = laid_out.layout
+            assert laid_out.turns == ((1, 2), (3, 4))
+            assert [texts(laid_out, shot.output) for shot in layout.shots] == [
+                [conversation[2]["content"]],
+                [conversation[4]["content"]],
+            ]
+            assert texts(laid_out, layout.protected) == ["Say it in German."]
+            assert (layout.query and layout.text[slice(*layout.query)]) == (asked[0]["content"] if asked else None)
+
+    def test_a_reply_to_write_like_has_a_final_answer(self) -> None:
+        solved = "Every box holds 9, so there are 4 * 9. The answer is 36."
+        told = "There are several boxes, and nobody has counted what is in them yet."
+        for reply, output in ((solved, [solved]), (told, [])):
+            conversation = [message("user", "How many?"), message("assistant", reply), message("user", "And now?")]
+            laid_out = messages_layout(conversation)
+            assert texts(laid_out, laid_out.layout.shots[0].output) == output
+
     def test_user_messages_in_a_row_belong_together(self) -> None:
         conversation = [
             message("user", "first"),

@@ -360,6 +360,45 @@ def test_a_single_shot(text: str, marks: list[str], answer: str | None) -> None:
     assert (shot.answer and text[slice(*shot.answer)]) == answer
 
 
+@pytest.mark.parametrize(
+    ("given", "output"),
+    [
+        ("Question: Which?\n", "Thought: It is red.\nAnswer: No, it is blue."),
+        ("Q: Is it red? Or blue? ", "It may be both. Is it? No. The answer is 4."),
+        ("Question: Who?\nContext: Why did it stop? It was long.\nAnswer: ", "It was Anna, who was late again."),
+        ("Question: Who?\nOptions: (A) Anna (B) Ben\n", "Let's think it over. Ben was out.\nAnswer: A"),
+        ("Problem: Which is x?\n\n", "First we add.\n\nSo it is \\boxed{4}."),
+        ("Problem: Find x.\n\n", "First we add.\n\nSo it is \\boxed{4}."),
+        ("Code: print(4 + 4)\nSummary: ", "It adds four and four.\nThen it prints."),
+        ("Query: x\nResponse: It is a long one.\nRating: ", "4"),
+    ],
+)
+def test_what_an_llm_is_to_write_like(given: str, output: str) -> None:
+    text = given + output
+    assert [text[slice(*span)] for span in describe_shot(text).output] == [output]
+
+
+def test_where_nothing_tells_where_a_question_ends_there_is_no_rationale() -> None:
+    assert describe_shot("Problem: Find x. First we add. So it is \\boxed{4}.").output == ()
+
+
+@pytest.mark.parametrize("end", ["Action 2: Finish[Anna]", "Answer: Anna"])
+def test_an_agent_reads_observations_and_writes_the_rest(end: str) -> None:
+    look = "Thought 1: I have to look.\nAction 1: Search[the harbour]\nObservation 1:"
+    text = f"Question: Who built it?\n{look} Anna built it in 1921.\nThought 2: So it is Anna.\n{end}"
+    assert [text[slice(*span)] for span in describe_shot(text).output] == [
+        look,
+        f"Thought 2: So it is Anna.\n{end}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["Document [1] Why? Let's think. The answer is 4.", "Why did it stop? It was late, and the answer is no."]
+)
+def test_a_passage_has_no_output(text: str) -> None:
+    assert describe_shot(text).output == ()
+
+
 _LINES = [
     "Q:",
     "A: 4",

@@ -23,6 +23,10 @@ def test_parts_are_joined_by_a_blank_line() -> None:
         ["Text:", "Label:", "good"],
     ]
     assert [shot.answer and prompt.text[slice(*shot.answer)] for shot in layout.shots] == ["4", "good"]
+    assert [[prompt.text[slice(*span)] for span in shot.output] for shot in layout.shots] == [
+        ["Two and two. 4"],
+        ["good"],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,24 @@ def test_role_and_text(message: BaseMessage, role: str) -> None:
     assert (sent["role"], sent["content"], sent["index"]) == (role, "hi", 0)
 
 
+def test_exemplars_that_the_system_tells_are_not_instructions(compressor: Compressor) -> None:
+    reply = "The boat is moored at the second pier, next to the crane, until the end of the month."
+    pairs = [
+        [
+            SystemMessage(f"Where is boat {number}, please?", name="example_user"),
+            SystemMessage(reply, name="example_assistant"),
+        ]
+        for number in range(4)
+    ]
+    messages = [SystemMessage("Be brief."), *(each for pair in pairs for each in pair), HumanMessage("And boat 7?")]
+    left = DiffuMaskCompressor(compressor=compressor, keep_rate=0.5, tokenizer=len).invoke(messages)
+    assert isinstance(left, list)
+    assert (left[0], left[-1]) == (messages[0], messages[-1])
+    replies = [message for message in left if getattr(message, "name", None) == "example_assistant"]
+    assert 0 < len(replies) < len(pairs)
+    assert all(message.content == reply for message in replies)
+
+
 def test_tool_calls_are_sent_as_json_also_broken_ones() -> None:
     broken = {"name": None, "args": '{"city": ', "id": "2", "error": "no JSON", "type": "invalid_tool_call"}
     message = AIMessage("", tool_calls=[call("weather", city="Zürich", at=None)], invalid_tool_calls=[broken])

@@ -172,6 +172,7 @@ def assert_left_of(examples: list[dict[str, Any]], originals: list[dict[str, Any
             left = iter(original[name])
             assert example[name].strip()
             assert all(character in left for character in example[name].replace(" ", ""))
+        assert example["answer"] == original["answer"]
 
 
 def test_few_shot(compressor: Compressor, few_shot: FewShotPromptTemplate) -> None:
@@ -187,6 +188,18 @@ def test_few_shot(compressor: Compressor, few_shot: FewShotPromptTemplate) -> No
     text = result.format(ferry="the Swan", question="Two dogs?")
     assert text.startswith("You sell tickets for the Swan.\n\nQ: ")
     assert text.endswith("\n\nQ: Two dogs?\nA:")
+
+
+def test_replies_of_examples_can_be_opted_in(compressor: Compressor, few_shot: FewShotPromptTemplate) -> None:
+    few_shot.examples = [{"id": 1, "question": "Two dogs?", "answer": TEXT}, *EXAMPLES]
+    options: dict[str, Any] = {"compressor": compressor, "keep_rate": 0.5, "shot_level": False}
+    whole, shorter = (
+        compress_template(few_shot, compress_rationales=given, **options).examples for given in (False, True)
+    )
+    assert whole
+    assert shorter
+    assert whole[0]["answer"] == TEXT
+    assert len(shorter[0]["answer"]) < len(TEXT)
 
 
 def test_few_shot_with_instructions_that_may_go(compressor: Compressor, few_shot: FewShotPromptTemplate) -> None:
