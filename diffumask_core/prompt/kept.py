@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from diffumask_core.options import Options
 from diffumask_core.prompt.layout import Layout
-from diffumask_core.prompt.protect import protected_spans, user_spans
-from diffumask_core.prompt.spans import Span, clip_spans, merge_spans
+from diffumask_core.prompt.protect import url_spans, user_spans, variable_spans
+from diffumask_core.prompt.spans import Span, clip_spans, merge_spans, shift_span
 from diffumask_core.regions.region import walk_all
 
 
@@ -52,15 +52,18 @@ def _verbatim(layout: Layout) -> tuple[list[Span], list[Span]]:
     """Template variables and URLs.
 
     In a shot whose borders are given they may go with the whole shot. Where the borders are a guess nothing is risked.
-    In lines, rows and records they are exact anyway, and go with their line.
+    In lines, rows and records they are exact anyway, and go with their line. A URL in the input of an exemplar is one
+    word of it.
     """
     given = [shot.span for shot in layout.shots if not shot.guessed]
+    exemplars = [shot.span for shot in layout.shots if shot.answer and not shot.guessed]
     whole = merge_spans([span for region in walk_all(layout.regions) for span in region.units])
     always: list[Span] = []
     with_shot: list[Span] = []
     for start, end in layout.segments:
-        for first, last in protected_spans(layout.text[start:end]):
-            span = (start + first, start + last)
+        urls = [shift_span(span, start) for span in url_spans(layout.text[start:end])]
+        found = [shift_span(span, start) for span in variable_spans(layout.text[start:end])]
+        for span in (*found, *(url for url in urls if not clip_spans(exemplars, url))):
             if not clip_spans(whole, span):
                 (with_shot if clip_spans(given, span) else always).append(span)
     return always, with_shot

@@ -33,6 +33,11 @@ class ShotSpan:
     score: float | None = None
     guessed: bool = False
 
+    @property
+    def is_exemplar(self) -> bool:
+        """Whether it shows an LLM what to write."""
+        return bool(self.answer or self.output)
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -85,7 +90,9 @@ class Layout:
         tasks = [span for span in (*self.instructions, self.query, *self.protected, *self.results) if span]
         taken = merge_spans([*tasks, *(shot.span for shot in self.shots)])
         outside = [span for segment in segments for span in spans_between(taken, segment)]
-        shots = [shot.span for shot in self.shots if shot.answer is None and clip_spans(segments, shot.span)]
+        shots = [
+            shot.span for shot in self.shots if not (shot.answer or shot.output) and clip_spans(segments, shot.span)
+        ]
         return sorted([*outside, *shots])
 
 

@@ -166,6 +166,19 @@ def describe_shot(text: str) -> ShotSpan:
     return _describe(text, _Block(0, len(text), marks), _Shape(frozenset(names), output, passage))
 
 
+def describe_shot_or_passage(text: str) -> ShotSpan:
+    """Like `describe_shot`, of a text that may be a passage.
+
+    Without a marker of an input or an output "the answer is ..." states an answer only where the text ends with it: a
+    manual says of a server that "the answer is 404".
+    """
+    described = describe_shot(text)
+    marked = any(mark.name in _OPENERS - _PASSAGES | _OUTPUTS for mark in _find_marks(text))
+    if described.answer is None or marked or not text[described.answer[1] :].strip(_BLANK + ".!"):
+        return described
+    return ShotSpan(described.span)
+
+
 def _find_marks(text: str) -> list[_Mark]:
     """Everything that may start, part or end a shot, in order."""
     marks: list[_Mark] = []

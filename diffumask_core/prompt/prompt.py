@@ -8,7 +8,7 @@ from numbers import Real
 
 from diffumask_core.errors import InputError
 from diffumask_core.prompt.layout import Layout, ShotSpan, shift_shot
-from diffumask_core.prompt.parse import describe_shot
+from diffumask_core.prompt.parse import describe_shot_or_passage
 from diffumask_core.prompt.spans import Span, merge_spans
 
 _SEPARATOR = "\n\n"
@@ -63,7 +63,7 @@ class Shot:
             Its text, and its structure with offsets into that text.
         """
         if self.text:
-            return self.text, replace(describe_shot(self.text), score=self.score)
+            return self.text, replace(describe_shot_or_passage(self.text), score=self.score)
         text, kept, answer = "", list[Span](), None
         if self.question:
             text, kept = f"Q: {self.question}", [(0, 2)]

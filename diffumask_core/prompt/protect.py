@@ -40,15 +40,14 @@ _BARE_MARKER = re.compile(
 )
 
 
-def protected_spans(text: str) -> list[Span]:
-    """Finds template variables and URLs.
+def variable_spans(text: str) -> list[Span]:
+    """Finds template variables: sorted spans that do not overlap."""
+    return merge_spans([match.span() for match in _TEMPLATE.finditer(text)])
 
-    Returns:
-        Sorted spans that neither touch nor overlap.
-    """
-    spans = [match.span() for match in _TEMPLATE.finditer(text)]
-    spans += [(match.start(), match.start() + len(match[0].rstrip(".,;:!?"))) for match in _URL.finditer(text)]
-    return merge_spans(spans)
+
+def url_spans(text: str) -> list[Span]:
+    """Finds URLs: sorted spans that do not overlap."""
+    return [(match.start(), match.start() + len(match[0].rstrip(".,;:!?"))) for match in _URL.finditer(text)]
 
 
 def fenced_spans(text: str) -> list[Span]:

@@ -49,8 +49,11 @@ def with_whole_paragraphs(layout: Layout) -> Layout:
         layout: With its regions and its task.
     """
     text, passages = layout.text, layout.passages
+    shots = {shot.span for shot in layout.shots}
     technical = _is_technical([text[slice(*span)] for span in passages])
-    whole = [span for span in passages if technical or 0 < count_words(text[slice(*span)]) <= _FEW_WORDS]
+    whole = [
+        span for span in passages if technical or (span in shots and count_words(text[slice(*span)]) <= _FEW_WORDS)
+    ]
     if not whole:
         return layout
     kept = [*layout.protected, *(span for shot in layout.shots for span in shot.kept)]

@@ -14,6 +14,8 @@ _LABEL_SHARE = 0.75
 _NUMBER_SHARE = 0.5
 # So many answers may all be different and still be labels, an exemplar each.
 _MOST_SINGLE = 16
+# Longer answers, such as a whole sentence, are labels only where they come again.
+_SHORT_LABEL = 5
 _NUMBER = re.compile(r"[-+$€£]?\d[\d.,/:]*%?")
 # Markers that name a class, whatever stands behind them.
 _CLASS_MARKER = re.compile(
@@ -48,7 +50,8 @@ def _are_labels(given: Sequence[str], markers: Sequence[str]) -> bool:
         return True
     if any(_NUMBER.fullmatch(answer.strip()) for answer in distinct):
         return len(distinct) <= _NUMBER_SHARE * len(given) or _is_scale(distinct)
-    return len(distinct) <= max(_LABEL_SHARE * len(given), _MOST_SINGLE)
+    short = all(len(answer.split()) <= _SHORT_LABEL for answer in distinct)
+    return len(distinct) <= max(_LABEL_SHARE * len(given), _MOST_SINGLE * short)
 
 
 def _is_scale(distinct: set[str]) -> bool:

@@ -57,7 +57,7 @@ def score(reading: Reading, pruner: Pruner) -> Scores:
         utilities = utilities + pruner.shot_scores(encoding, shot_of_word, len(shots))
     of_units = unit_utilities(reading, pruner, utilities)
     utilities = _best_of_shots(of_units, units.shot, utilities)
-    answers = [reading.text(shot.answer) if shot.answer else None for shot in shots]
+    answers = [_answer(reading, shot) for shot in shots]
     labels = find_labels(answers, [_before_answer(reading, shot) for shot in shots])
     vectors = pruner.shot_vectors(encoding, shot_of_word, len(shots))
     repeated = copies([reading.text(shot.span) for shot in shots], answers)
@@ -70,6 +70,13 @@ def _best_of_shots(of_units: FloatArray, shot: IntArray, utilities: FloatArray) 
     best = np.full(len(utilities) + 1, -np.inf)
     np.maximum.at(best, shot, of_units)
     return np.where(np.isfinite(best[:-1]), best[:-1], utilities)
+
+
+def _answer(reading: Reading, shot: ShotSpan) -> str | None:
+    """The answer of an exemplar, or all that the LLM is to write like it; None of a passage."""
+    if shot.answer:
+        return reading.text(shot.answer)
+    return " ".join(map(reading.text, shot.output)) or None
 
 
 def _before_answer(reading: Reading, shot: ShotSpan) -> str:

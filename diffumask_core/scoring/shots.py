@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from diffumask_core.diffusion.sampler import budget_threshold
 from diffumask_core.options import Options
+from diffumask_core.prompt.layout import ShotSpan
 from diffumask_core.regions.documentation import DOCUMENTATION
 from diffumask_core.regions.region import walk_all
 from diffumask_core.scoring.budget import Budget
@@ -23,6 +24,8 @@ BoolArray = npt.NDArray[np.bool_]
 _PASSAGE_SHARE = 0.3
 # An exemplar has to be understood by itself: about the light level of the labels.
 _EXEMPLAR_SHARE = 0.6
+# What an exemplar reasons about has to be there, so that its input is nearly whole.
+_WORKED_SHARE = 0.8
 # About three words: with fewer a text hardly tells what its label means.
 _FOOTING_TOKENS = 5.0
 _FOOTING_WORDS = 3
@@ -96,10 +99,10 @@ def readable_part(reading: Reading, scores: Scores) -> FloatArray:
     """``[S]``, how many tokens of its text a shot needs to be readable.
 
     Of a passage that goes by paragraphs its best paragraph is enough. Of an exemplar more is needed than of any other
-    passage, since it has to be understood by itself.
+    passage, and most of one with a rationale.
     """
     units, shots = reading.units, reading.units.layout.shots
-    share = np.array([_PASSAGE_SHARE if shot.answer is None else _EXEMPLAR_SHARE for shot in shots])
+    share = np.array([_readable_share(shot) for shot in shots])
     free = np.flatnonzero(units.free & (units.shot >= 0))
     needed: FloatArray = share * np.bincount(units.shot[free], reading.costs[free], len(shots))
     whole = free[_are_paragraphs(units)[free]]
@@ -107,6 +110,12 @@ def readable_part(reading: Reading, scores: Scores) -> FloatArray:
     in_shot, first = np.unique(units.shot[best], return_index=True)
     needed[in_shot] = np.minimum(needed[in_shot], reading.costs[best[first]])
     return needed
+
+
+def _readable_share(shot: ShotSpan) -> float:
+    if not shot.is_exemplar:
+        return _PASSAGE_SHARE
+    return _WORKED_SHARE if shot.output and shot.output != (shot.answer,) else _EXEMPLAR_SHARE
 
 
 def _are_paragraphs(units: Units) -> BoolArray:
@@ -201,7 +210,7 @@ def footing_first(reading: Reading, ranked: IntArray) -> IntArray:
         ranked: Units that can be kept, best first.
     """
     units = reading.units
-    exemplars = [number for number, shot in enumerate(units.layout.shots) if shot.answer]
+    exemplars = [number for number, shot in enumerate(units.layout.shots) if shot.is_exemplar]
     places = np.flatnonzero(np.isin(units.shot[ranked], exemplars))
     # In the order of shots, and of rank within each.
     places = places[np.argsort(units.shot[ranked[places]], kind="stable")]

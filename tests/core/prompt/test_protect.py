@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffumask_core.errors import InputError
-from diffumask_core.prompt.protect import fenced_spans, protected_spans, query_words, user_spans
+from diffumask_core.prompt.protect import fenced_spans, query_words, url_spans, user_spans, variable_spans
+from diffumask_core.prompt.spans import merge_spans
 
 
 def found(text: str) -> list[str]:
-    return [text[start:end] for start, end in protected_spans(text)]
+    return [text[start:end] for start, end in merge_spans([*variable_spans(text), *url_spans(text)])]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_a_placeholder_is_no_query(query: str, words: str) -> None:
 @given(st.text(alphabet="{}%$`~ab.:/ \nhtps(", max_size=80))
 def test_spans_are_sorted_and_apart(text: str) -> None:
     at = -1
-    for start, end in protected_spans(text):
+    for start, end in merge_spans([*variable_spans(text), *url_spans(text)]):
         assert at < start < end <= len(text)
         at = end
 

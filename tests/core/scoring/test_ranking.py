@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffumask_core.scoring.ranking import count_labels, labels_first, rank_shots, retrieval_utilities
+from diffumask_core.scoring.labels import find_labels
+from diffumask_core.scoring.ranking import rank_shots, retrieval_utilities
 
 
 def rank(
@@ -18,7 +19,8 @@ def rank(
     # Vectors that are all alike: nothing is redundant.
     points = np.array(vectors, dtype=np.float32) if vectors else np.zeros((shots, 2), dtype=np.float32)
     again = np.array(repeated or [False] * shots, dtype=bool)
-    return rank_shots(np.array(utilities, dtype=np.float32), points, answers or [None] * shots, again).tolist()
+    labels = find_labels(answers or [None] * shots, [""] * shots)
+    return rank_shots(np.array(utilities, dtype=np.float32), points, labels, again).tolist()
 
 
 class TestRetrieval:
@@ -65,7 +67,7 @@ class TestRank:
     def test_a_shot_without_a_label_comes_after_the_first_of_each_label(self) -> None:
         assert rank([9.0, 0.2, 0.3, 0.1], answers=[None, "no", "yes", "no"]) == [2, 1, 0, 3]
 
-    def test_answers_that_all_differ_are_no_labels(self) -> None:
+    def test_results_of_calculations_are_no_labels(self) -> None:
         assert rank([0.9, 0.8, 0.1], answers=["12", "7", None]) == [0, 1, 2]
 
     @given(st.lists(st.tuples(st.floats(-9, 9), st.sampled_from([None, "a", "b", "c"]), st.booleans()), max_size=20))
@@ -73,19 +75,8 @@ class TestRank:
         vectors = np.random.default_rng(0).normal(size=(len(shots), 4))
         answers = [answer for _, answer, _ in shots]
         repeated = np.array([copy for _, _, copy in shots], dtype=bool)
-        order = rank_shots(np.array([each for each, _, _ in shots]), vectors, answers, repeated)
+        labels = find_labels(answers, [""] * len(shots))
+        order = rank_shots(np.array([each for each, _, _ in shots]), vectors, labels, repeated)
         assert sorted(order.tolist()) == list(range(len(shots)))
-        if labels := count_labels(answers):
-            assert {answers[shot] for shot in order[:labels]} == {answer for answer in answers if answer}
-
-
-def test_labels_first_keeps_the_order_otherwise() -> None:
-    assert labels_first([4, 2, 0, 1, 3], ["a", "b", "a", None, "a"]).tolist() == [4, 1, 2, 0, 3]
-
-
-@pytest.mark.parametrize(
-    ("answers", "count"),
-    [([], 0), ([None, None], 0), (["a", "b"], 0), (["a", "b", "a"], 2), (["a", "a"], 1), (["a", None, "a", "b"], 2)],
-)
-def test_answers_are_labels_where_two_are_the_same(answers: list[str | None], count: int) -> None:
-    assert count_labels(answers) == count
+        count = len(set(labels[labels >= 0].tolist()))
+        assert len(set(labels[order[:count]].tolist()) - {-1}) == count

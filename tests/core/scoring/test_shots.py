@@ -12,57 +12,42 @@ from diffumask_core.pipeline import read_prompt
 from diffumask_core.prompt.layout import Layout, ShotSpan
 from diffumask_core.scoring.budget import Budget
 from diffumask_core.scoring.reading import Reading
-from diffumask_core.scoring.shots import ShotCosts, choose_shots, shots_within, with_best, without_starved
+from diffumask_core.scoring.shots import choose_shots, shots_within, with_best, with_labels, without_starved
 from diffumask_core.scoring.worth import Worth
 
 
 def within(
     budget: float,
     *,
-    fixed: list[float],
-    free: list[float],
-    other: float = 0.0,
+    needed: tuple[float, ...] = (5, 5, 5),
     pinned: list[int] | None = None,
-    share: float = 0.5,
     order: list[int] | None = None,
-    labels: int = 0,
 ) -> list[int]:
-    pins = np.isin(np.arange(len(fixed)), pinned or [])
-    ranked = np.array(order or range(len(fixed)), dtype=np.int64)
-    costs = ShotCosts(np.array(fixed, dtype=float), np.array(free, dtype=float))
-    return np.flatnonzero(shots_within(ranked, costs, budget, other, pins, share, labels)).tolist()
+    """The shots that stay of three with two tokens that stay with each."""
+    pins = np.isin(np.arange(3), pinned or [])
+    return np.flatnonzero(
+        shots_within(np.array(order or [0, 1, 2], dtype=np.int64), np.full(3, 2.0), np.array(needed), budget, pins)
+    ).tolist()
 
 
 class TestWithin:
     @pytest.mark.parametrize(("budget", "kept"), [(0, []), (6.9, [0]), (7, [0]), (14, [0, 1]), (99, [0, 1, 2])])
     def test_as_many_as_the_budget_carries(self, budget: float, kept: list[int]) -> None:
-        assert within(budget, fixed=[2, 2, 2], free=[10, 10, 10]) == kept
+        assert within(budget) == kept
 
     def test_the_best_first(self) -> None:
-        assert within(14, fixed=[2, 2, 2], free=[10, 10, 10], order=[2, 0, 1]) == [0, 2]
+        assert within(14, order=[2, 0, 1]) == [0, 2]
 
-    def test_other_text_takes_its_share_first(self) -> None:
-        assert within(14, fixed=[2, 2, 2], free=[10, 10, 10], other=14) == [0]
+    def test_a_shot_that_does_not_fit_makes_room_for_the_next(self) -> None:
+        assert within(14, needed=(5, 20, 5)) == [0, 2]
 
     def test_pinned_shots_always_stay(self) -> None:
-        assert within(0, fixed=[2, 2, 2], free=[10, 10, 10], pinned=[1]) == [1]
-        assert within(14, fixed=[2, 2, 2], free=[10, 10, 10], pinned=[2]) == [0, 2]
+        assert within(0, pinned=[1]) == [1]
+        assert within(14, pinned=[2]) == [0, 2]
 
     def test_part_of_the_first_shot_is_better_than_none(self) -> None:
-        assert within(3, fixed=[2, 2], free=[10, 10]) == [0]
-        assert within(2, fixed=[2, 2], free=[10, 10]) == []
-
-    def test_whole_shots(self) -> None:
-        assert within(24, fixed=[2, 2, 2], free=[10, 10, 10], share=1.0) == [0, 1]
-
-    def test_no_shots(self) -> None:
-        assert within(5, fixed=[], free=[]) == []
-
-    def test_labels_stay_as_far_as_some_words_of_each_can_be_carried(self) -> None:
-        assert within(12, fixed=[2, 2, 2], free=[10, 10, 10], labels=3) == [0, 1, 2]
-        assert within(11.9, fixed=[2, 2, 2], free=[10, 10, 10], labels=3) == [0, 1]
-        assert within(12, fixed=[2, 2, 2], free=[10, 10, 10], labels=2, share=0.9) == [0, 1]
-        assert within(9, fixed=[2, 2, 2], free=[1, 1, 1], labels=3, share=2.0) == [0, 1, 2]
+        assert within(3) == [0]
+        assert within(2) == []
 
 
 TEXTS = ["Q " + " ".join([letter * 4] * 10) + f" A {letter}" for letter in "abcd"]
@@ -82,27 +67,24 @@ def reading_of(texts: list[str]) -> Reading:
     return read_prompt(Layout("\n\n".join(texts), shots=tuple(shots)), Options(keep_rate=0.5, tokenizer=words))
 
 
-def scored(order: list[int], labels: int = 0, copies: tuple[int, ...] = ()) -> Any:
-    """Scores that hold no more than the order of the shots and which of them are copies."""
-    repeated = np.isin(np.arange(len(order)), copies)
-    return SimpleNamespace(order=np.array(order, dtype=np.int64), labels=labels, repeated=repeated)
+def scored(reading: Reading, order: list[int], labels: list[int] | None = None, copies: tuple[int, ...] = ()) -> Any:
+    """Scores that hold no more than the order of the shots, their labels, and which of them are copies."""
+    return SimpleNamespace(
+        order=np.array(order, dtype=np.int64),
+        labels=np.array(labels or [-1] * len(order), dtype=np.int64),
+        repeated=np.isin(np.arange(len(order)), copies),
+        of_units=np.zeros(len(reading.units)),
+    )
 
 
 NONE = np.zeros(4, dtype=bool)
 
 
 class TestChoose:
-    def choose(
-        self,
-        limit: int,
-        labels: int = 0,
-        pinned: np.ndarray = NONE,
-        copies: tuple[int, ...] = (),
-        **options: Any,
-    ) -> list[int]:
-        how = Options(target_tokens=limit, **options)
-        chosen = choose_shots(reading_of(TEXTS), scored([2, 0, 3, 1], labels, copies), pinned, Budget(limit, 0), how)
-        return np.flatnonzero(chosen).tolist()
+    def choose(self, limit: int, pinned: np.ndarray = NONE, copies: tuple[int, ...] = (), **options: Any) -> list[int]:
+        how, reading = Options(target_tokens=limit, **options), reading_of(TEXTS)
+        scores = scored(reading, [2, 0, 3, 1], copies=copies)
+        return np.flatnonzero(choose_shots(reading, scores, pinned, Budget(limit, 0), how)).tolist()
 
     def test_the_best_shots_that_stay_readable(self) -> None:
         assert self.choose(6) == [2]
@@ -112,10 +94,6 @@ class TestChoose:
     def test_without_the_level_of_words_shots_are_whole(self) -> None:
         assert self.choose(26, token_level=False) == [0, 2]
         assert self.choose(25, token_level=False) == [2]
-
-    def test_a_shot_is_whole_even_for_the_sake_of_a_label(self) -> None:
-        assert self.choose(26, labels=4) == [0, 1, 2, 3]
-        assert self.choose(26, labels=4, token_level=False) == [0, 2]
 
     def test_copies_go_before_anything_is_shortened(self) -> None:
         assert self.choose(40, copies=(3,)) == [0, 1, 2]
@@ -128,9 +106,35 @@ class TestChoose:
         assert self.choose(2) == []
 
     def test_no_shots(self) -> None:
-        how = Options(target_tokens=5)
-        none = np.zeros(0, dtype=bool)
-        assert choose_shots(reading_of([]), scored([]), none, Budget(5, 0), how).tolist() == []
+        none, reading = np.zeros(0, dtype=bool), reading_of([])
+        chosen = choose_shots(reading, scored(reading, []), none, Budget(5, 0), Options(target_tokens=5))
+        assert chosen.tolist() == []
+
+
+class TestLabels:
+    def carried(self, limit: int, labels: list[int], texts: list[str] = TEXTS, **options: Any) -> list[int]:
+        how, reading = Options(target_tokens=limit, **options), reading_of(texts)
+        kept = with_labels(reading, scored(reading, [2, 0, 3, 1], labels), NONE, limit, how)
+        return np.flatnonzero(kept).tolist()
+
+    def test_the_best_exemplar_of_each_label(self) -> None:
+        assert self.carried(99, [0, 1, 1, 0]) == [0, 2]
+
+    def test_labels_stay_as_far_as_a_word_of_each_can_be_carried(self) -> None:
+        assert self.carried(16, [0, 1, 2, 3]) == [0, 1, 2, 3]
+        assert self.carried(15, [0, 1, 2, 3]) == [0, 2, 3]
+        assert self.carried(3, [0, 1, 2, 3]) == []
+
+    def test_a_short_exemplar_stands_for_its_label_where_the_best_ones_are_too_long(self) -> None:
+        texts = [TEXTS[0], TEXTS[1], TEXTS[2] + " " + TEXTS[2], "Q word A d"]
+        assert self.carried(99, [0, 1, 2, 2], texts) == [0, 1, 2]
+        assert self.carried(20, [0, 1, 2, 2], texts) == [0, 1, 3]
+
+    def test_without_labels_nothing_has_to_stay(self) -> None:
+        assert self.carried(99, [-1, -1, -1, -1]) == []
+
+    def test_without_the_level_of_words_exemplars_are_whole(self) -> None:
+        assert self.carried(51, [0, 1, 2, 3], token_level=False) == [0, 2, 3]
 
 
 def test_the_best_stay_beside_the_pinned() -> None:
@@ -141,7 +145,7 @@ def test_the_best_stay_beside_the_pinned() -> None:
 
 
 class TestStarved:
-    def fed(self, logits: list[float], labels: int = 0, pinned: np.ndarray = NONE, limit: int = 32) -> list[int]:
+    def fed(self, logits: list[float], pinned: np.ndarray = NONE, limit: int = 32) -> list[int]:
         """The shots that stay, where all words of each shot have one logit."""
         reading = reading_of(TEXTS)
         units = reading.units
@@ -149,7 +153,7 @@ class TestStarved:
         marginals = np.array(logits)[units.shot]
         states = np.where(units.free, UNDECIDED, 1)
         worth = Worth(lambda now, noise: marginals, reading.costs, reading.room(limit, alive), states, marginals)
-        left = without_starved(reading, scored([0, 1, 2, 3], labels), worth, alive, pinned, Budget(limit, 0))
+        left = without_starved(reading, scored(reading, [0, 1, 2, 3]), worth, alive, pinned, Budget(limit, 0))
         return np.flatnonzero(left).tolist()
 
     def test_a_shot_of_which_too_little_would_be_left_goes(self) -> None:
@@ -158,8 +162,7 @@ class TestStarved:
     def test_the_best_stay_until_the_budget_can_be_filled(self) -> None:
         assert self.fed([2.0, 1.0, 0.0, -1.0], limit=22) == [0, 1]
 
-    def test_pinned_shots_and_the_first_of_each_label_stay(self) -> None:
-        assert self.fed([2.0, 1.0, 0.0, -1.0], labels=4) == [0, 1, 2, 3]
+    def test_pinned_shots_stay(self) -> None:
         assert 3 in self.fed([2.0, 1.0, 0.0, -1.0], pinned=np.array([False, False, False, True]))
 
     def test_where_all_get_their_share_all_stay(self) -> None:
