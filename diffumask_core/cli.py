@@ -395,7 +395,8 @@ def evaluate(
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Of icl, the prompts of so many seeds.")] = None,
     methods: Annotated[
-        str | None, typer.Option(help="What ours is compared with, such as lead,random; by default all that apply.")
+        str | None,
+        typer.Option(help="What ours is compared with, such as lead,random; by default all, or for a chat model most."),
     ] = None,
     per_query: Annotated[
         bool, typer.Option("--per-query", help="Shorten a prompt for each query, not once for all of them.")

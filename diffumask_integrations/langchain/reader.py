@@ -221,7 +221,7 @@ class ChatModelReader:
         def call() -> None:
             message = self._model.invoke(text, **self._limit(question))
             reply = _reply(message)
-            self._cache.put(key, reply.model_dump_json())
+            self._cache.put(key, reply.model_dump_json(exclude_defaults=True))
             usage = message.usage_metadata
             taken = usage["total_tokens"] if usage else self._counter.count(text) + self._counter.count(reply.text)
             self._meter.settle(expected, taken)
@@ -290,9 +290,13 @@ def _reply(message: AIMessage) -> _Reply:
     text = str(message.text)
     logprobs = message.response_metadata.get("logprobs")
     try:
-        return _Reply(text=text, tokens=logprobs["content"] if isinstance(logprobs, dict) else [])
+        reply = _Reply(text=text, tokens=logprobs["content"] if isinstance(logprobs, dict) else [])
     except (KeyError, ValidationError):
         return _Reply(text=text)  # reported in another form
+    for token in reply.tokens:
+        # Most of twenty are less likely than that, and would fill the cache.
+        token.top_logprobs = [other for other in token.top_logprobs if other.logprob > _NOT_GIVEN]
+    return reply
 
 
 def _answer(question: Question, reply: _Reply) -> str:

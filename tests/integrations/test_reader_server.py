@@ -87,6 +87,13 @@ def test_without_log_probabilities_what_is_written_counts() -> None:
         assert reader.log_probabilities([ask("a", answer="sport"), ask("a")]) == [0.0, pytest.approx(math.log(1e-4))]
 
 
+def test_labels_that_are_next_to_impossible_are_no_answers(tmp_path: Path) -> None:
+    with ChatServer(said("@@@@", ("@@@@", -0.01, {"sport": -9.5, "weather": -11.0}))) as server:
+        reader = reader_at(server, tmp_path / "replies.sqlite")
+        assert reader.answers([ask("a")]) == [""]
+        assert reader.log_probabilities([ask("a")]) == [pytest.approx(math.log(1e-4))]
+
+
 @pytest.mark.parametrize("content", ["", None, "@@@@", "\u0000{[", "sport and weather"])
 def test_nonsense_is_no_answer(content: str | None) -> None:
     with ChatServer(said(content)) as server:
