@@ -38,6 +38,7 @@ class Task(StrEnum):
     nq = "nq"
     gsm8k = "gsm8k"
     icl = "icl"
+    docs = "docs"
     custom = "custom"
 
 
@@ -121,6 +122,13 @@ ModelOption = Annotated[
 ]
 StepsOption = Annotated[int, typer.Option(help="The most denoising steps.")]
 TokenizerOption = Annotated[str, typer.Option(help="What counts tokens: a model's name or a tokenizer folder.")]
+ReaderUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        help="An OpenAI-compatible server to ask for chat:openai:MODEL, such as http://127.0.0.1:8080/v1.",
+        show_default=False,
+    ),
+]
 _DETAILS = "Details"
 _CORPUS = "A corpus"
 
@@ -281,6 +289,7 @@ def label(
         str, typer.Option(help="What reads the prompts and is judged: nearest, causal:FOLDER or chat:PROVIDER:MODEL.")
     ],
     out: Annotated[Path, typer.Option(help="A file for the label rows, as train takes them.")],
+    reader_url: ReaderUrlOption = None,
     floor: Annotated[float, typer.Option(help="The share of the full prompt's quality that must be left.")] = 0.96,
     measure: Annotated[
         Quality, typer.Option(help="Quality: the share of right answers, or how probable they are.")
@@ -309,6 +318,7 @@ def label(
             prompts=prompts,
             items=items,
             reader=reader,
+            reader_url=reader_url,
             out=out,
             cache=cache,
             search=search.value,
@@ -363,7 +373,7 @@ def train(
 def evaluate(
     task: Annotated[Task, typer.Argument(help="What to measure.")],
     data: Annotated[Path | None, typer.Option(help="The task's file of JSON lines.")] = None,
-    split: Annotated[str, typer.Option(help="The split of the label rows.")] = "dev",
+    split: Annotated[str, typer.Option(help="The split of the rows of labels, or of docs: dev or test.")] = "dev",
     labels: Annotated[
         Path | None, typer.Option(help="Label rows whose problems gsm8k leaves out (token_labels.jsonl).")
     ] = None,
@@ -377,11 +387,20 @@ def evaluate(
         str | None,
         typer.Option(help="What reads the prompts and is judged: nearest, causal:FOLDER or chat:PROVIDER:MODEL."),
     ] = None,
+    reader_url: ReaderUrlOption = None,
     exemplars: Annotated[
         Path | None, typer.Option(help="Solved word problems for gsm8k's prompt (gsm8k_train.jsonl).")
     ] = None,
     shots: Annotated[
         int | None, typer.Option(min=1, help="Of icl, so many shots of each label; by default all.")
+    ] = None,
+    total_shots: Annotated[
+        int | None, typer.Option(min=1, help="Of icl, so many shots in a prompt; the labels take turns.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Of icl, the prompts of so many seeds.")] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(help="What ours is compared with, such as lead,random; by default all, or for a chat model most."),
     ] = None,
     per_query: Annotated[
         bool, typer.Option("--per-query", help="Shorten a prompt for each query, not once for all of them.")
@@ -402,9 +421,14 @@ def evaluate(
                 task=task.value,
                 data=data,
                 reader=reader,
+                reader_url=reader_url,
                 exemplars=exemplars,
                 labels=labels,
+                split=split,
                 shots=shots,
+                total_shots=total_shots,
+                seeds=seeds,
+                methods=[method.strip() for method in methods.split(",")] if methods else None,
                 per_query=per_query,
                 model=model,
                 keep_rates=_rates(keep_rates),
@@ -414,9 +438,10 @@ def evaluate(
                 cache=cache,
                 confirm=lambda cost: _confirm(cost, yes),
             )
-        elif exemplars or shots or per_query or plot:
+        elif exemplars or reader_url or shots or total_shots or seeds or methods or per_query or plot:
             raise InputError(
-                "--exemplars, --shots, --per-query and --plot go with a reader: name one, such as --reader nearest."
+                "--exemplars, --reader-url, --shots, --total-shots, --seeds, --methods, --per-query and --plot go with "
+                "a reader: name one, such as --reader nearest."
             )
         else:
             from diffumask_core.evaluation.command import evaluate_task

@@ -21,7 +21,7 @@ def markdown(report: dict[str, Any]) -> str:
     """A table with a method a row and a rate a column."""
     methods = {**report["results"], **report["baselines"]}
     rates = list(report["results"]["diffumask"])
-    lines = ["| | " + " | ".join(f"{float(rate):.0%}".replace("%", " %") for rate in rates) + " |"]
+    lines = ["| | " + " | ".join(f"{100 * float(rate):.0f} %" if float(rate) <= 1 else rate for rate in rates) + " |"]
     lines.append("|---" * (len(rates) + 1) + "|")
     tokens = " | ".join(str(point["tokens"]) for point in report["results"]["diffumask"].values())
     lines.append(f"| tokens | {tokens} |")

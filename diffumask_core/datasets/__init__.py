@@ -3,11 +3,14 @@
 from diffumask_core.datasets.calculations import Exemplar, exemplar_of, is_held_out
 from diffumask_core.datasets.rows import (
     ClassificationRow,
+    DocsRow,
+    DocumentRow,
     ExampleRow,
     ItemRow,
     LabelRow,
     PassageRow,
     PromptRow,
+    QuestionRow,
     ShotRow,
     SolutionRow,
     covered_units,
@@ -16,12 +19,15 @@ from diffumask_core.datasets.rows import (
 
 __all__ = [
     "ClassificationRow",
+    "DocsRow",
+    "DocumentRow",
     "ExampleRow",
     "Exemplar",
     "ItemRow",
     "LabelRow",
     "PassageRow",
     "PromptRow",
+    "QuestionRow",
     "ShotRow",
     "SolutionRow",
     "covered_units",

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
 from diffumask_core.errors import DataError
 from diffumask_core.prompt.prompt import Prompt, Shot
@@ -63,6 +63,38 @@ class SolutionRow(_Row):
 
     question: str
     answer: str
+
+
+class DocumentRow(_Row):
+    """A technical document."""
+
+    type: Literal["document"]
+    id: str
+    kind: str
+    title: str
+    text: str
+
+
+class QuestionRow(_Row):
+    """A question that a document answers.
+
+    Attributes:
+        document: The document's id.
+        needed: Pieces of the document's text that the answer rests on.
+        split: For choosing (dev) or for reporting (test).
+    """
+
+    type: Literal["question"]
+    id: str
+    kind: str
+    document: str
+    question: str
+    needed: Annotated[list[str], Field(min_length=1)]
+    split: Literal["dev", "test"]
+
+
+class DocsRow(RootModel[Annotated[DocumentRow | QuestionRow, Field(discriminator="type")]]):
+    """A document, or a question about one."""
 
 
 class ClassificationRow(_Row):
@@ -162,7 +194,7 @@ class ExampleRow(_FewShotRow):
         return self
 
 
-RowType = TypeVar("RowType", bound=_Row)
+RowType = TypeVar("RowType", bound=BaseModel)
 
 
 def read_rows(path: str | Path, row_type: type[RowType]) -> list[RowType]:

@@ -8,11 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from diffumask_core.compressor import Compressor
-from diffumask_core.datasets import LabelRow, PassageRow, SolutionRow, read_rows
+from diffumask_core.datasets import DocsRow, LabelRow, PassageRow, SolutionRow, read_rows
 from diffumask_core.errors import DataError, InputError
-from diffumask_core.evaluation import baselines, gsm8k, nq
+from diffumask_core.evaluation import baselines, docs, gsm8k, nq
 from diffumask_core.evaluation.labels import MANY_STEPS, Select, evaluate_labels, pruner_selection
+from diffumask_core.evaluation.shorten import OURS
 from diffumask_core.model.pretrained import load_pruner
+from diffumask_core.options import DEFAULT_STEPS
+from diffumask_core.tokens import get_counter
 
 Report = dict[str, Any]
 _TOKENIZER = "gpt-4o"
@@ -28,7 +31,7 @@ def evaluate_task(
     steps: int | None,
     limit: int | None,
 ) -> Report:
-    """Measures a model on a task, one step and ``steps`` steps, with the task's baselines.
+    """Measures a model on a task, one step and ``steps`` steps (docs with ``steps`` alone), with the task's baselines.
 
     Returns:
         ``task``, ``data``, ``rows``, ``results`` and ``baselines``, each a dict of names to figures.
@@ -65,6 +68,19 @@ def evaluate_task(
                 for name, count in compared.items()
             },
             {name: nq.answers_left(passages, compress, rates) for name, compress in nq.baseline_compressors().items()},
+        )
+    if task == "docs":
+        if keep_rates:
+            raise InputError(docs.NO_RATES)
+        counter = get_counter(_TOKENIZER)
+        asked = docs.retrieve(read_rows(data, DocsRow), split, limit, counter)
+        left = docs.needs_left(asked, compressor, counter, steps or DEFAULT_STEPS)
+        return _report(
+            task,
+            data,
+            len(asked),
+            {method: shares for method, shares in left.items() if method.startswith(OURS)},
+            {method: shares for method, shares in left.items() if not method.startswith(OURS)},
         )
     if labels is None:
         raise InputError("evaluate gsm8k leaves out problems that have labels: pass --labels token_labels.jsonl.")

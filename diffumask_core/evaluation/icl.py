@@ -10,7 +10,11 @@ from diffumask_core.prompt.prompt import Prompt, Shot
 
 
 def icl_trials(
-    rows: Sequence[ClassificationRow], shots: int | None = None, limit: int | None = None
+    rows: Sequence[ClassificationRow],
+    shots: int | None = None,
+    limit: int | None = None,
+    total_shots: int | None = None,
+    seeds: int | None = None,
 ) -> list[list[Trial]]:
     """The test rows after the shots of each seed.
 
@@ -21,6 +25,8 @@ def icl_trials(
         rows: Of the splits ``shots`` and ``test``.
         shots: So many of each label; by default all.
         limit: Only so many test rows.
+        total_shots: So many in a prompt at most; the labels take turns.
+        seeds: Only the prompts of so many seeds.
 
     Raises:
         DataError: One of the splits has no rows.
@@ -36,8 +42,10 @@ def icl_trials(
         raise DataError(f"There are no rows of split {'test' if pools else 'shots'}: both splits are needed.")
     labels = tuple(dict.fromkeys(row.label for row in rows))
     trials = []
-    for seed, by_label in pools.items():
-        drawn = [shot for same in by_label.values() for shot in same]
+    for seed, by_label in list(pools.items())[:seeds]:
+        pool = [(turn, shot) for same in by_label.values() for turn, shot in enumerate(same)]
+        in_turn = sorted(range(len(pool)), key=lambda number: pool[number][0])
+        drawn = [pool[number][1] for number in sorted(in_turn[:total_shots])]
         random.Random(seed).shuffle(drawn)
         prompt = Prompt(shots=drawn)
         trials.append([Trial(prompt, f"Q: {one_line(row.text)}\nA:", (row.label,), labels) for row in tests])

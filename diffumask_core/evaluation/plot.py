@@ -9,7 +9,7 @@ from diffumask_core.evaluation.shorten import OURS
 
 # Markers tell the lines apart without colour.
 _OURS = (pictures.OURS, "o")
-_OTHERS = (("#d9730d", "s"), ("#2da44e", "^"), ("#a371f7", "D"), ("#bf8700", "v"), ("#8c959f", "P"))
+_OTHERS = (("#d9730d", "s"), ("#2da44e", "^"), ("#a371f7", "D"), ("#bf8700", "v"), ("#8c959f", "P"), ("#0969da", "X"))
 
 
 def plot_curves(curves: Mapping[str, Mapping[str, Point]], title: str, file: Path) -> None:

@@ -2,13 +2,14 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from diffumask_core.compressor import Compressor
 from diffumask_core.evaluation.baselines import (
+    bm25_similarities,
     idf_scores,
     keep_best,
     lead_scores,
@@ -43,6 +44,7 @@ def shorten(
     pruner: Pruner,
     counter: TokenCounter,
     steps: int,
+    methods: Collection[str] | None = None,
 ) -> dict[str, list[str]]:
     """What each method leaves of a prompt at each rate; all of them within the budget that ours has at that rate.
 
@@ -55,6 +57,7 @@ def shorten(
         pruner: Of ours and of the sequential removal.
         counter: Counts the tokens.
         steps: Of ours.
+        methods: Some of `methods_for`; by default all of them.
 
     Returns:
         From the name of a method to a text for each rate.
@@ -65,12 +68,13 @@ def shorten(
     layout = prompt.layout if isinstance(prompt, Prompt) else parse_layout(prompt)
     reading = read_prompt(layout, Options(keep_rate=1.0, query=query, tokenizer=counter, marks=False))
     units = [reading.text((start, end)) for start, end in reading.units.spans.tolist()]
-    rankings = {
-        "random": random_scores(units),
-        "idf": idf_scores(_block_texts(reading))(units),
-        "sequential": _survival(reading, pruner),
-    }
-    order = _shot_order(reading)
+
+    def words(scores: FloatArray) -> list[str]:
+        return [_keep_words(reading, scores, budget) for budget in budgets]
+
+    def whole_shots() -> list[str]:
+        order = _shot_order(reading)
+        return [_keep_shots(reading, order, budget) for budget in budgets]
 
     def beginning(spans: Sequence[Span]) -> str:
         return layout.text[: spans[-1][1]] if spans else ""
@@ -78,12 +82,22 @@ def shorten(
     def lead(budget: int) -> str:
         return beginning(keep_best(layout.text, lead_scores, lambda spans: counter.count(beginning(spans)), budget))
 
-    return {
-        OURS: [result.text for result in results],
-        **{name: [_keep_words(reading, scores, budget) for budget in budgets] for name, scores in rankings.items()},
-        "lead": [lead(budget) for budget in budgets],
-        "whole shots": [_keep_shots(reading, order, budget) for budget in budgets],
+    ways: dict[str, Callable[[], list[str]]] = {
+        OURS: lambda: [result.text for result in results],
+        "random": lambda: words(random_scores(units)),
+        "idf": lambda: words(idf_scores(_block_texts(reading))(units)),
+        "sequential": lambda: words(_survival(reading, pruner)),
+        "lead": lambda: [lead(budget) for budget in budgets],
+        "whole shots": whole_shots,
+        "bm25 passages": lambda: words(_shots_by_bm25(reading)),
     }
+    return {name: ways[name]() for name in methods_for(bool(query)) if methods is None or name in methods}
+
+
+def methods_for(query: bool) -> tuple[str, ...]:
+    """All methods, ours first; with a query or without one."""
+    always = (OURS, "random", "idf", "sequential", "lead", "whole shots")
+    return (*always, "bm25 passages") if query else always
 
 
 def _keep_words(reading: Reading, scores: FloatArray, budget: int) -> str:
@@ -146,6 +160,16 @@ def _survival(reading: Reading, pruner: Pruner) -> FloatArray:
         gone = remove_one_by_one(predict, inside, last - first)
         scores[first + np.array(gone)] = np.arange(len(gone)) / len(gone)
     return pool_words(scores, units)
+
+
+def _shots_by_bm25(reading: Reading) -> FloatArray:
+    """Scores of units ``[N]`` by which whole shots stay, the nearest to the query first, and one is cut at its end."""
+    shots = [reading.text(shot.span) for shot in reading.units.layout.shots]
+    # Text outside shots, which is number -1, comes before all of them.
+    ranks = np.full(len(shots) + 1, -1.0)
+    ranks[np.argsort(-bm25_similarities(reading.query, shots), kind="stable")] = np.arange(len(shots))
+    scores: FloatArray = -ranks[reading.units.shot]
+    return scores
 
 
 def _shot_order(reading: Reading) -> IntArray:

@@ -40,6 +40,7 @@ def label_from_files(
     max_calls: int,
     batch: int,
     model: str | None = None,
+    reader_url: str | None = None,
     confirm: Callable[[Cost], None] = lambda cost: None,
 ) -> dict[str, Any]:
     """Searches each prompt of a file and writes the label rows.
@@ -56,6 +57,7 @@ def label_from_files(
         max_calls: See there.
         batch: See there.
         model: What guides the search, as of `Compressor.from_pretrained`.
+        reader_url: The address of a server that the reader is asked at, as of `resolve_reader`.
         confirm: Is told what a paid reader is going to cost at most, before it is asked; raises to stop.
 
     Returns:
@@ -71,7 +73,7 @@ def label_from_files(
     twice = [name for name, count in Counter(task.id for task in tasks).items() if count > 1]
     if twice:
         raise DataError(f"{prompts} has several prompts with the id {twice[0]!r}: give each one of its own.")
-    reading = resolve_reader(reader, cache) if isinstance(reader, str) else reader
+    reading = resolve_reader(reader, cache, reader_url) if isinstance(reader, str) else reader
     if isinstance(reading, PaidReader):
         confirm(_most(tasks, asked, max_calls))
     began = time.perf_counter()

@@ -9,9 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from itertools import accumulate
 from os import PathLike
 from threading import Thread
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from tqdm import tqdm
 
 from diffumask_core.errors import InputError, ReaderBudgetError, ReaderError
@@ -19,6 +19,7 @@ from diffumask_core.extras import needs_extra
 from diffumask_core.readers.answers import final_answer, full_text, is_right, normalise
 from diffumask_core.readers.cache import ReplyCache
 from diffumask_core.readers.cost import Cost, Meter
+from diffumask_core.readers.likelihood import Token, label_shares
 from diffumask_core.readers.protocol import Question
 from diffumask_core.tokens import TokenizerLike, get_counter
 
@@ -32,25 +33,18 @@ logger = logging.getLogger("diffumask")
 # What a reply is expected to have: a label, or a solution step by step.
 _LABEL_TOKENS = 10
 _SOLUTION_TOKENS = 250
+# Where replies are limited: what a label may have beside its own tokens, and the most of a solution.
+_MORE_THAN_A_LABEL = 2
+_LONGEST_SOLUTION = 512
 # Answers of a server that another attempt may change: a timeout, a conflict, too early, too many requests.
 _PASSING = (408, 409, 425, 429)
 # The log-probability of an answer that the model did not give.
 _NOT_GIVEN = math.log(1e-4)
 
 
-class _Token(BaseModel):
-    """A token of a reply, as OpenAI and those who follow it report it."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    token: str
-    logprob: float
-    top_logprobs: "list[_Token]" = []
-
-
 class _Reply(BaseModel):
     text: str
-    tokens: list[_Token] = []
+    tokens: list[Token] = []
 
 
 class ChatModelReader:
@@ -75,6 +69,7 @@ class ChatModelReader:
         timeout: float = 60,
         max_attempts: int = 4,
         on_error: Literal["raise", "skip"] = "raise",
+        limit_replies: bool = False,
         tokenizer: TokenizerLike = "gpt-4o",
         progress: bool = True,
     ) -> None:
@@ -92,6 +87,8 @@ class ChatModelReader:
             max_attempts: How often a call is made until it succeeds.
             on_error: What to do about a question without a reply after that: ``"raise"`` a `ReaderError`, or
                 ``"skip"`` it, which counts as no answer, with a warning in the log.
+            limit_replies: Whether a reply ends behind a label, where there are labels, or else after 512 tokens at the
+                latest. For servers that take OpenAI's ``max_tokens``.
             tokenizer: What counts the tokens of a call that is to be made, or whose reply does not tell them.
             progress: Whether a bar on standard error shows how many calls are made, where that is a terminal.
 
@@ -105,13 +102,17 @@ class ChatModelReader:
                 raise InputError(f"{name}={value!r} is not possible: pass a number of at least 1.")
         self.name: str = getattr(model, "model_name", None) or getattr(model, "model", None) or model._llm_type
         self._model = model
-        self._identity = json.dumps([self.name, dict(model._identifying_params)], sort_keys=True, default=str)
+        address = getattr(model, "openai_api_base", None)
+        self._who = f"{self.name} at {address}" if address else self.name
+        identity = [self.name, dict(model._identifying_params), *([address] if address else [])]
+        self._identity = json.dumps(identity, sort_keys=True, default=str)
         self._cache = ReplyCache(cache)
         self._meter = Meter(max_calls, max_tokens)
         self._max_concurrency = max_concurrency
         self._timeout = timeout
         self._max_attempts = max_attempts
         self._skip_errors = on_error == "skip"
+        self._limit_replies = limit_replies
         self._counter = get_counter(tokenizer)
         self._progress = progress
 
@@ -131,21 +132,21 @@ class ChatModelReader:
     def answers(self, questions: Sequence[Question]) -> list[str]:
         """The answer in the model's reply to each question; an empty one where it names none.
 
+        Where there are labels and the model reports the log-probabilities of its tokens, that is the likeliest label.
+
         Raises:
             ReaderBudgetError: There is more to ask than a limit allows.
             ReaderError: A call failed again and again.
         """
-        return [
-            final_answer(reply.text, question.labels)
-            for question, reply in zip(questions, self._replies(questions), strict=True)
-        ]
+        return [_answer(question, reply) for question, reply in zip(questions, self._replies(questions), strict=True)]
 
     def log_probabilities(self, questions: Sequence[Question]) -> list[float]:
         """The log-probability of each question's right answer, as far as the model tells it.
 
-        Where the model reports the log-probabilities of its tokens: those of the answer's tokens when the answer is
-        right; otherwise that of the likeliest alternative with which the right answer begins. Where it reports none:
-        0 when the answer is right. And in both cases log(0.0001) when the right answer is not among what it reports.
+        Where the model reports the log-probabilities of its tokens: that of the right label; without labels those of
+        the answer's tokens when the answer is right, and otherwise that of the likeliest alternative with which the
+        right answer begins. Where it reports none: 0 when the answer is right. And always log(0.0001) when the right
+        answer is not among what it reports.
 
         Raises:
             ReaderBudgetError: There is more to ask than a limit allows.
@@ -192,7 +193,16 @@ class ChatModelReader:
         return _Reply.model_validate_json(self._cache.get(key) or "")
 
     def _key(self, question: Question) -> str:
-        return hashlib.sha256(f"{self._identity}\n{full_text(question)}".encode()).hexdigest()
+        limit = self._limit(question) or ""
+        return hashlib.sha256(f"{self._identity}{limit}\n{full_text(question)}".encode()).hexdigest()
+
+    def _limit(self, question: Question) -> dict[str, Any]:
+        """The parameters of a call that bound its reply."""
+        if not self._limit_replies:
+            return {}
+        labels = [self._counter.count(label) + _MORE_THAN_A_LABEL for label in question.labels]
+        # By the name that all such servers know: LangChain's own argument is sent as max_completion_tokens.
+        return {"extra_body": {"max_tokens": max(labels, default=_LONGEST_SOLUTION)}}
 
     def _expected(self, question: Question) -> int:
         return self._counter.count(full_text(question)) + (_LABEL_TOKENS if question.labels else _SOLUTION_TOKENS)
@@ -209,9 +219,9 @@ class ChatModelReader:
         text = full_text(question)
 
         def call() -> None:
-            message = self._model.invoke(text)
+            message = self._model.invoke(text, **self._limit(question))
             reply = _reply(message)
-            self._cache.put(key, reply.model_dump_json())
+            self._cache.put(key, reply.model_dump_json(exclude_defaults=True))
             usage = message.usage_metadata
             taken = usage["total_tokens"] if usage else self._counter.count(text) + self._counter.count(reply.text)
             self._meter.settle(expected, taken)
@@ -228,11 +238,11 @@ class ChatModelReader:
             what = f"({type(error).__name__}: {error}) to the query {question.query[:80]!r}"
             if not _may_pass(error):
                 raise ReaderError(
-                    f"{self.name} refuses a call {what}, and would refuse it again: check the key, the model's name "
+                    f"{self._who} refuses a call {what}, and would refuse it again: check the key, the model's name "
                     "and its parameters. Replies that are finished are kept."
                 ) from error
             raise ReaderError(
-                f"{self.name} gave no reply in {self._max_attempts} attempts {what}. Replies that are finished are "
+                f"{self._who} gave no reply in {self._max_attempts} attempts {what}. Replies that are finished are "
                 'kept: ask again, or pass on_error="skip" to count such a question as not answered.'
             ) from error
 
@@ -280,12 +290,24 @@ def _reply(message: AIMessage) -> _Reply:
     text = str(message.text)
     logprobs = message.response_metadata.get("logprobs")
     try:
-        return _Reply(text=text, tokens=logprobs["content"] if isinstance(logprobs, dict) else [])
+        reply = _Reply(text=text, tokens=logprobs["content"] if isinstance(logprobs, dict) else [])
     except (KeyError, ValidationError):
         return _Reply(text=text)  # reported in another form
+    for token in reply.tokens:
+        # Most of twenty are less likely than that, and would fill the cache.
+        token.top_logprobs = [other for other in token.top_logprobs if other.logprob > _NOT_GIVEN]
+    return reply
+
+
+def _answer(question: Question, reply: _Reply) -> str:
+    shares = label_shares(question.labels, reply.tokens)
+    return max(shares, key=shares.__getitem__) if shares else final_answer(reply.text, question.labels)
 
 
 def _log_probability(question: Question, reply: _Reply) -> float:
+    if shares := label_shares(question.labels, reply.tokens):
+        share = sum(share for label, share in shares.items() if is_right(label, question))
+        return max(math.log(share), _NOT_GIVEN) if share else _NOT_GIVEN
     answer = final_answer(reply.text, question.labels)
     right = is_right(answer, question)
     if not reply.tokens:
@@ -302,7 +324,7 @@ def _log_probability(question: Question, reply: _Reply) -> float:
     return max([_NOT_GIVEN, *begins])
 
 
-def _tokens_of(answer: str, tokens: Sequence[_Token]) -> list[_Token]:
+def _tokens_of(answer: str, tokens: Sequence[Token]) -> list[Token]:
     """The tokens in which an answer is written, where it stands last."""
     ends = list(accumulate(len(token.token) for token in tokens))
     starts = [0, *ends][:-1]

@@ -69,18 +69,27 @@ class ChatServer:
         violations: What was wrong with them.
     """
 
-    def __init__(self, *replies: Message) -> None:
-        """Takes the assistant's messages that it answers with, the last one again and again."""
+    def __init__(self, *replies: Message | str | None, port: int = 0) -> None:
+        """Takes the assistant's messages that it answers with, the last one again and again.
+
+        A message may have ``logprobs`` beside its content. A string is a page that is no JSON, and at None the server
+        hangs up.
+        """
         self.requests: list[dict[str, Any]] = []
         self.violations: list[str] = []
         self._replies = replies or ({"role": "assistant", "content": "All is well."},)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.server_port
 
     @property
     def url(self) -> str:
         """What clients take as their base URL."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"http://127.0.0.1:{self.port}/v1"
 
     def __enter__(self) -> "ChatServer":
         self._thread.start()
@@ -91,7 +100,7 @@ class ChatServer:
         self._thread.join()
         self._server.server_close()
 
-    def answer(self, body: dict[str, Any]) -> Message:
+    def answer(self, body: dict[str, Any]) -> Message | str | None:
         """Records a request and gives the reply to it.
 
         Raises:
@@ -115,11 +124,16 @@ def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
                 reply = server.answer(body)
             except ValueError as error:
                 return self._send(400, "application/json", _error(str(error)))
-            if body.get("stream"):
+            if reply is None:
+                self.close_connection = True
+            elif isinstance(reply, str):
+                self._send(200, "text/html", reply)
+            elif body.get("stream"):
                 events = [f"data: {json.dumps(chunk)}\n\n" for chunk in _chunks(reply)]
                 self._send(200, "text/event-stream", "".join([*events, "data: [DONE]\n\n"]))
             else:
                 choice = {"index": 0, "message": reply, "finish_reason": _reason(reply)}
+                choice["logprobs"] = reply.get("logprobs")
                 usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
                 self._send(200, "application/json", json.dumps({**_head("chat.completion", choice), "usage": usage}))
 

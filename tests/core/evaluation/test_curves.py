@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from diffumask_core import Compressor, InputError, Prompt, Shot
 from diffumask_core.evaluation.curves import Point, Trial, curves, interval, point, survey
 from diffumask_core.evaluation.plot import plot_curves
-from diffumask_core.evaluation.shorten import OURS, shorten
+from diffumask_core.evaluation.shorten import OURS, methods_for, shorten
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.readers import Question
 from diffumask_core.readers.answers import is_right
@@ -19,7 +19,6 @@ from diffumask_core.tokens import get_counter
 
 COUNTER = get_counter(lambda text: len(text.split()))
 RATES = (1.0, 0.7, 0.4, 0.2)
-METHODS = {OURS, "random", "idf", "sequential", "lead", "whole shots"}
 SHOTS = [
     Shot(question="Rain fell on the hills all night, and by the morning the river had risen.", answer="weather"),
     Shot(question="The keeper held the ball on the line until the referee blew.", answer="sport"),
@@ -45,7 +44,7 @@ def test_every_method_keeps_to_our_budget(pruner: Pruner, prompt: Prompt | str, 
     texts = shorten(prompt, query, RATES, pruner, COUNTER, 1)
     whole = prompt if isinstance(prompt, str) else prompt.text
     first = Compressor(pruner).compress(prompt, query=query, keep_rate=1.0, tokenizer=COUNTER)
-    assert texts.keys() == METHODS
+    assert tuple(texts) == methods_for(bool(query))
     for method, left in texts.items():
         assert left[0].strip() == whole.strip(), method
         for rate, text in zip(RATES, left, strict=True):
@@ -71,6 +70,22 @@ def test_whole_shots_go_by_the_rare_words_of_a_query(pruner: Pruner) -> None:
     for shot in SHOTS:
         [text] = shorten(Prompt(shots=SHOTS), Prompt(shots=[shot]).text, [0.32], pruner, COUNTER, 1)["whole shots"]
         assert Prompt(shots=[shot]).text in text
+
+
+def test_passages_by_bm25_fill_the_budget_from_the_nearest_on(pruner: Pruner) -> None:
+    rain, ball, race = (
+        " ".join(f"{word}{number}" for number in range(20)) + f" {word}." for word in ("rain", "ball", "race")
+    )
+    prompt = Prompt(instructions="Answer.", shots=[f"{rain} Race.", f"{ball} Race.", race])
+    texts = shorten(prompt, "Did the ball race?", [0.9, 0.5, 0.3], pruner, COUNTER, 1, ["bm25 passages"])
+    for text, left in zip(texts["bm25 passages"], ([rain, ball, race], [ball, race], [ball]), strict=True):
+        parts = text.split("\n\n")
+        assert parts.pop(0) == "Answer."
+        assert [part.split("0")[0] for part in parts] == [passage.split("0")[0] for passage in left]
+
+
+def test_only_the_methods_that_are_named(pruner: Pruner) -> None:
+    assert shorten(PROMPT, "", RATES, pruner, COUNTER, 1, [OURS, "lead"]).keys() == {OURS, "lead"}
 
 
 def test_the_truncation_is_a_beginning(pruner: Pruner) -> None:

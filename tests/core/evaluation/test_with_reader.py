@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,13 @@ class TestIcl:
             assert len(items) == 2
             assert {shot.answer for shot in items[0].prompt.shots} == {"weather", "sport"}
             assert len(items[0].prompt.shots) == 2
+
+    def test_so_many_shots_in_all_and_so_many_seeds(self) -> None:
+        rows = [ClassificationRow.model_validate(row) for row in classification_rows()]
+        for total, counts in ((1, [1]), (3, [2, 1]), (5, [3, 2]), (9, [3, 3])):
+            [[trial, *_]] = icl_trials(rows, total_shots=total, seeds=1)
+            assert sorted(Counter(shot.answer for shot in trial.prompt.shots).values(), reverse=True) == counts
+        assert icl_trials(rows, total_shots=9) == icl_trials(rows)
 
     @pytest.mark.parametrize("split", ["shots", "test"])
     def test_both_splits_are_needed(self, split: str) -> None:
@@ -232,6 +240,19 @@ def test_a_paid_reader_tells_its_cost_first(icl: Path, measure: Callable[..., di
     assert refused.questions == []
 
 
+def test_a_paid_reader_is_asked_about_fewer_methods(icl: Path, measure: Callable[..., dict[str, Any]]) -> None:
+    assert measure("icl", icl, Paid())["baselines"].keys() == {"random", "lead", "whole shots"}
+    assert measure("icl", icl, Paid(), methods=["idf"])["baselines"].keys() == {"idf"}
+    for_query = measure("icl", icl, Paid(), methods=["bm25 passages", "diffumask"], per_query=True)
+    assert for_query["baselines"].keys() == {"bm25 passages"}
+
+
+@pytest.mark.parametrize("method", ["bm25 passages", "best"])
+def test_a_method_that_there_is_not(icl: Path, measure: Callable[..., dict[str, Any]], method: str) -> None:
+    with pytest.raises(InputError, match=f"There is no method '{method}' here: pass some of diffumask, random, idf"):
+        measure("icl", icl, Knowing(), methods=["lead", method])
+
+
 def invoke(*arguments: object, stdin: str | None = None) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
 
@@ -304,6 +325,9 @@ class TestCommandLine:
             (["nq", "--reader", "nearest", "--data", "DATA"], "the nearest exemplar votes for a label"),
             (["labels", "--data", "DATA", "--plot", "x.svg"], "--plot go with a reader"),
             (["nq", "--data", "DATA", "--per-query"], "go with a reader"),
+            (["icl", "--data", "DATA", "--total-shots", "2"], "go with a reader"),
+            (["docs", "--data", "DATA"], "leave out --keep-rates"),
+            (["docs", "--data", "DATA", "--reader", "causal:x"], "leave out --keep-rates"),
             (["icl", "--reader", "nearest", "--data", "DATA", "--plot", "x.poem"], "no ending of a picture"),
             (["icl", "--reader", "oracle", "--data", "DATA"], "There is no reader 'oracle'"),
             (["icl", "--reader", "causal:none", "--data", "DATA"], "no causal language model in none"),
