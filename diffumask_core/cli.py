@@ -145,6 +145,7 @@ def compress(
     tokenizer: TokenizerOption = "gpt-4o",
     steps: StepsOption = DEFAULT_STEPS,
     min_shots: Annotated[int, typer.Option(help=described("min_shots"), rich_help_panel=_DETAILS)] = 0,
+    min_relevance: Annotated[float, typer.Option(help=described("min_relevance"), rich_help_panel=_DETAILS)] = 0.0,
     compress_instructions: Annotated[
         bool, typer.Option("--compress-instructions", help=described("compress_instructions"), rich_help_panel=_DETAILS)
     ] = False,
@@ -208,6 +209,7 @@ def compress(
         "tokenizer": tokenizer,
         "steps": steps,
         "min_shots": min_shots,
+        "min_relevance": min_relevance,
         "compress_instructions": compress_instructions,
         "compress_query": compress_query,
         "compress_rationales": compress_rationales,

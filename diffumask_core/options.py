@@ -26,6 +26,7 @@ class CompressionOptions(TypedDict, total=False):
     tokenizer: TokenizerLike
     steps: int
     min_shots: int
+    min_relevance: float
     compress_instructions: bool
     compress_query: bool
     compress_rationales: bool
@@ -48,6 +49,8 @@ class Options:
         tokenizer: What counts the tokens: a model's name, a tokenizer, or a function.
         steps: The most denoising steps.
         min_shots: How many shots stay at least.
+        min_relevance: Passages below this relevance for the query go, even where the budget has room for them; from 0,
+            which is no floor, to 1. Passages on another subject are mostly below 0.1.
         compress_instructions: Whether the text before the first shot may be shortened too; of messages, those of the
             system.
         compress_query: Whether what the prompt ends in may be shortened too; of messages, the last one of the user.
@@ -71,6 +74,7 @@ class Options:
     tokenizer: TokenizerLike = "gpt-4o"
     steps: int = DEFAULT_STEPS
     min_shots: int = 0
+    min_relevance: float = 0.0
     compress_instructions: bool = False
     compress_query: bool = False
     compress_rationales: bool = False
@@ -89,7 +93,10 @@ class Options:
             )
         if self.keep_rate is not None and not (_is_number(self.keep_rate) and 0 < self.keep_rate <= 1):
             raise InputError(f"keep_rate={self.keep_rate!r} is not a share: pass a number above 0 and at most 1.")
+        if not (_is_number(self.min_relevance) and 0 <= self.min_relevance <= 1):
+            raise InputError(f"min_relevance={self.min_relevance!r} is not possible: pass a number from 0 to 1.")
         self._make_plain("keep_rate", float)
+        self._make_plain("min_relevance", float)
         for name, least in (("target_tokens", 1), ("steps", 1), ("min_shots", 0)):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < least):

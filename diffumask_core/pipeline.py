@@ -72,10 +72,10 @@ def read_prompt(layout: Layout, options: Options) -> Reading:
     if options.grain == "auto":
         layout = replace(layout, regions=regions_of(layout))
     layout = with_task(layout)
-    if options.grain == "auto":
+    query = options.query or query_words(layout.text[slice(*layout.query)] if layout.query else "")
+    if query and options.grain == "auto":
         layout = with_whole_paragraphs(layout)
     units = Units.of(layout, protect(layout, options), options.marks)
-    query = options.query or query_words(layout.text[slice(*layout.query)] if layout.query else "")
     return read(units, query, get_counter(options.tokenizer), options.marks)
 
 
@@ -107,13 +107,13 @@ class Choice:
         budget: The budget that was applied.
         mask: ``[N]``, the units that are kept, scaffold included.
         alive: ``[S]``, the shots that are not dropped whole.
-        utilities: ``[S]``, how much each shot helps; zeros where nothing had to go.
+        scores: What the model made of the prompt; None where nothing had to go, or nothing but what must stay fits.
     """
 
     budget: Budget
     mask: BoolArray
     alive: BoolArray
-    utilities: FloatArray
+    scores: Scores | None = None
 
 
 def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice:
@@ -125,12 +125,13 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     if reading.total > budget.limit and options.shot_level and options.min_shots:
         pinned = with_best(pinned, scored().order, options.min_shots)
         budget = budget_of(reading, pinned, options)
-    if reading.total <= budget.limit:
-        return _everything(reading, budget)
+    wanted = _relevant(reading, scored, pinned, options)
+    if reading.total <= budget.limit and wanted.all():
+        return Choice(budget, ~reading.nothing, wanted)
     if budget.least >= budget.limit or not (units.free | units.kept_with_shot).any():
         return _protected_alone(reading, budget, pinned, options)
 
-    scores = scored()
+    scores = scored().of_shots(wanted)
     if options.shot_level:
         pinned = with_labels(reading, scores, pinned, budget.limit, options)
     alive = choose_shots(reading, scores, pinned, budget, options) if options.shot_level else pinned
@@ -141,16 +142,22 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     else:
         ranked, guess = _in_reading_order(reading, scores.order, budget, alive)
     mask = fit_budget(reading, alive, ranked, guess, budget.limit)
-    return _never_empty(reading, Choice(budget, mask, alive, scores.utilities), options)
+    return _never_empty(reading, Choice(budget, mask, alive, scored()), options)
 
 
-def _everything(reading: Reading, budget: Budget) -> Choice:
-    shots = len(reading.units.pinned)
-    return Choice(budget, np.ones(len(reading.units), dtype=bool), np.ones(shots, dtype=bool), np.zeros(shots))
+def _relevant(reading: Reading, scored: "Once[Scores]", pinned: BoolArray, options: Options) -> BoolArray:
+    """``[S]``, the shots that the user wants: no passages below the floor, but the best one if it is all there is."""
+    if not (options.min_relevance and options.shot_level and len(pinned)):
+        return np.ones_like(pinned)
+    scores = scored()
+    wanted = pinned | ~(scores.relevance < options.min_relevance)
+    if not wanted.any() and (reading.units.shot >= 0).all():
+        wanted[scores.order[0]] = True
+    return wanted
 
 
 def _protected_alone(reading: Reading, budget: Budget, pinned: BoolArray, options: Options) -> Choice:
-    choice = Choice(budget, reading.close(reading.nothing, pinned), pinned, np.zeros(len(pinned)))
+    choice = Choice(budget, reading.close(reading.nothing, pinned), pinned)
     _check(budget, options)
     return _never_empty(reading, choice, options)
 
@@ -239,8 +246,8 @@ def _shot_results(reading: Reading, choice: Choice) -> list[ShotResult]:
             fate = "kept"
         original = count(source)
         tokens = original if fate == "kept" else count(left.text) if left.text else 0
-        utility = round(float(choice.utilities[number]), 4)
-        results.append(ShotResult(span, utility, fate, original, tokens, left.text))
+        utility, relevance = choice.scores.of_shot(number) if choice.scores else (0.0, None)
+        results.append(ShotResult(span, utility, relevance, fate, original, tokens, left.text))
     return results
 
 

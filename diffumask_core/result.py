@@ -60,6 +60,11 @@ class CompressionResult:
         """The tokens that the LLM does not have to read."""
         return self.original_tokens - self.compressed_tokens
 
+    @property
+    def unused_tokens(self) -> int:
+        """The tokens of the budget that the output does not need, as where passages are below ``min_relevance``."""
+        return max(self.budget - self.compressed_tokens, 0)
+
     def at(self, *, keep_rate: float | None = None, target_tokens: int | None = None) -> "CompressionResult":
         """Decides again at another rate or budget, from the scores of this result: the encoder does not run again.
 
@@ -81,6 +86,7 @@ class CompressionResult:
             "original_tokens": self.original_tokens,
             "compressed_tokens": self.compressed_tokens,
             "protected_tokens": self.protected_tokens,
+            "unused_tokens": self.unused_tokens,
             "keep_rate": round(self.keep_rate, 4),
             "counter": self.counter,
             "marks": [{**vars(mark), "span": list(mark.span)} for mark in self.marks],

@@ -49,6 +49,7 @@ class CompressionSettings(BaseModel):
     tokenizer: Any = Field(default="gpt-4o", description=described("tokenizer"))
     steps: int = Field(default=DEFAULT_STEPS, description=described("steps"))
     min_shots: int = Field(default=0, description=described("min_shots"))
+    min_relevance: float = Field(default=0.0, description=described("min_relevance"))
     compress_instructions: bool = Field(default=False, description=described("compress_instructions"))
     compress_query: bool = Field(default=False, description=described("compress_query"))
     compress_rationales: bool = Field(default=False, description=described("compress_rationales"))

@@ -273,6 +273,17 @@ class Pruner:
             raise ModelError("This model has no sentence encoder to compare texts with: use the bundled one.")
         return self._embed([describe_units(text, split_words(text), self.tokenizer).tokens for text in texts])
 
+    @property
+    def compares(self) -> bool:
+        """Whether the model has a sentence encoder to compare texts with."""
+        return self.network.compares
+
+    def nearness(self, texts: Sequence[str], query: str) -> FloatArray:
+        """How near texts are to a query, ``[T]``, on the scale of utilities."""
+        vectors = self.embed([*texts, query])
+        nearness: FloatArray = self.network.settings.relevance_weight * (vectors[:-1] @ vectors[-1])
+        return nearness
+
     def shot_vectors(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The mean of each shot's unit vectors ``[S, D]``."""
         return encoding.of_shots(encoding.vectors, shot_of_unit, shots)

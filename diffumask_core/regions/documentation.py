@@ -23,7 +23,7 @@ _EXACT = re.compile(
     | \b\w+_\w+\b | \b\w+\(\) | \b[a-z]+[A-Z]\w*+ | \b\w+::\w+
     | (?<!\w)[~.]?/[\w.-]+
     | \b\w+\.(?:py|md|rst|txt|json|ya?ml|toml|conf|cfg|ini|sh|log|js|ts|html?|db|sql|xml|csv)\b
-    | <[a-z][\w-]{0,40}> | \b[A-Za-z]\w*+=\S | \$\w+
+    | <[a-z][\w-]{0,40}> | \b[A-Za-z]\w*+=\S | \$[A-Za-z_]\w*+
     | \b\d+(?:\.\d+)?\s?(?:[KMGT]i?B|ms|bytes?|seconds?|minutes?|hours?|days?)\b""",
     re.VERBOSE,
 )
@@ -34,36 +34,31 @@ _RULE = re.compile(
 )
 # Of a hundred words so many are exact or lay down a rule: in ten passages of an encyclopedia hardly ever one is.
 _LEAST_SHARE = 0.03
-_LEAST_WORDS = 40
+# Among fewer paragraphs there is little to choose.
+_FEWEST_PARAGRAPHS = 4
 # A longer paragraph is decided sentence by sentence.
 _LONGEST = 60
-# A passage of so few words goes whole: part of it tells nothing.
-_FEW_WORDS = 10
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\"'(`*\[]{0,2}[^\W\da-z_])")
 
 
 def with_whole_paragraphs(layout: Layout) -> Layout:
-    """The layout with regions for what goes whole in passages: paragraphs of documentation, and passages of few words.
+    """The layout with regions for the paragraphs of passages, where these are technical documentation.
 
     Args:
         layout: With its regions and its task.
     """
     text, passages = layout.text, layout.passages
-    shots = {shot.span for shot in layout.shots}
-    technical = _is_technical([text[slice(*span)] for span in passages])
-    whole = [
-        span for span in passages if technical or (span in shots and count_words(text[slice(*span)]) <= _FEW_WORDS)
-    ]
-    if not whole:
+    parts = sum(1 for span in passages for _ in paragraphs(text, *span))
+    if parts < _FEWEST_PARAGRAPHS or not _is_technical([text[slice(*span)] for span in passages]):
         return layout
     kept = [*layout.protected, *(span for shot in layout.shots for span in shot.kept)]
-    return replace(layout, regions=_filled(text, layout.regions, whole, kept))
+    return replace(layout, regions=_filled(text, layout.regions, passages, kept))
 
 
 def _is_technical(texts: Sequence[str]) -> bool:
     words = sum(map(count_words, texts))
     found = sum(len(_EXACT.findall(text)) + len(_RULE.findall(text)) for text in texts)
-    return words >= _LEAST_WORDS and found >= _LEAST_SHARE * words
+    return found >= max(_LEAST_SHARE * words, 1)
 
 
 def _filled(

@@ -35,23 +35,25 @@ def find_labels(answers: Sequence[str | None], markers: Sequence[str]) -> IntArr
         ``[S]``, the number of each shot's label; -1 where it has none. All are -1 where the answers are no labels, as
         results of calculations are none: there every exemplar has an answer of its own, and nothing has to be covered.
     """
-    given = [answer for answer in answers if answer is not None]
-    if not _are_labels(given, [marker for marker, answer in zip(markers, answers, strict=True) if answer is not None]):
+    found = [(answer, marker) for answer, marker in zip(answers, markers, strict=True) if answer is not None]
+    given = [answer for answer, _ in found]
+    if not _are_labels(given, [marker for _, marker in found], complete=len(given) == len(answers)):
         return np.full(len(answers), -1, dtype=np.int64)
     numbers = {answer: number for number, answer in enumerate(dict.fromkeys(given))}
     return np.array([-1 if answer is None else numbers[answer] for answer in answers], dtype=np.int64)
 
 
-def _are_labels(given: Sequence[str], markers: Sequence[str]) -> bool:
+def _are_labels(given: Sequence[str], markers: Sequence[str], complete: bool) -> bool:
+    """Whether answers are labels; that may be so of answers that all differ only where every shot has one."""
     distinct = set(given)
     if len(distinct) < 2:
-        return bool(distinct)
+        return len(given) > 1
     if all(_CLASS_MARKER.search(marker) for marker in markers):
         return True
     if any(_NUMBER.fullmatch(answer.strip()) for answer in distinct):
         return len(distinct) <= _NUMBER_SHARE * len(given) or _is_scale(distinct)
     short = all(len(answer.split()) <= _SHORT_LABEL for answer in distinct)
-    return len(distinct) <= max(_LABEL_SHARE * len(given), _MOST_SINGLE * short)
+    return len(distinct) <= max(_LABEL_SHARE * len(given), _MOST_SINGLE * (short and complete))
 
 
 def _is_scale(distinct: set[str]) -> bool:

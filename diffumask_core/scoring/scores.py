@@ -1,6 +1,6 @@
 """What the model thinks of a prompt, for whatever budget: what needs an encoder is encoded here, once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ from diffumask_core.model.pruner import Encoding, Pruner
 from diffumask_core.prompt.layout import ShotSpan
 from diffumask_core.scoring.labels import find_labels
 from diffumask_core.scoring.novelty import copies
-from diffumask_core.scoring.ranking import rank_shots, retrieval_utilities
+from diffumask_core.scoring.ranking import rank_shots, relevance_of, retrieval_utilities, typicality
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.relevance import unit_utilities
 
@@ -27,6 +27,8 @@ class Scores:
         encoding: What the pruning encoder made of the words.
         utilities: ``[S]``, how much each shot helps with the query, with what a retriever thought of it.
         of_units: ``[N]``, the same of each unit: of the paragraph that it is in, or of its shot.
+        relevance: ``[S]``, how surely each passage helps with the query, from 0 to 1, whatever a retriever thought of
+            it; NaN where there is no query, and of exemplars.
         order: ``[S]``, shot numbers from the one to keep longest to the one to drop first.
         repeated: ``[S]``, whether each shot is a copy or a near copy of an earlier one.
         labels: ``[S]``, the number of each shot's label; -1 where it has none.
@@ -36,9 +38,19 @@ class Scores:
     encoding: Encoding
     utilities: FloatArray
     of_units: FloatArray
+    relevance: FloatArray
     order: IntArray
     repeated: BoolArray
     labels: IntArray
+
+    def of_shots(self, wanted: BoolArray) -> "Scores":
+        """The same scores, but only wanted shots ``[S]`` in the order of those that can be kept."""
+        return replace(self, order=self.order[wanted[self.order]])
+
+    def of_shot(self, number: int) -> tuple[float, float | None]:
+        """The utility and the relevance of a shot; None where its relevance is not known."""
+        relevance = float(self.relevance[number])
+        return round(float(self.utilities[number]), 4), None if np.isnan(relevance) else round(relevance, 4)
 
 
 def score(reading: Reading, pruner: Pruner) -> Scores:
@@ -52,17 +64,24 @@ def score(reading: Reading, pruner: Pruner) -> Scores:
     shots = units.layout.shots
     shot_of_word = np.repeat(units.shot, np.diff(units.first_word))
     encoding = pruner.encode(units.layout.text, units.words, units.blocks(), reading.query)
-    utilities = retrieval_utilities([shot.score for shot in shots])
-    if shots and reading.query:
-        utilities = utilities + pruner.shot_scores(encoding, shot_of_word, len(shots))
-    of_units = unit_utilities(reading, pruner, utilities)
-    utilities = _best_of_shots(of_units, units.shot, utilities)
     answers = [_answer(reading, shot) for shot in shots]
     labels = find_labels(answers, [_before_answer(reading, shot) for shot in shots])
     vectors = pruner.shot_vectors(encoding, shot_of_word, len(shots))
+    relevance = np.full(len(shots), np.nan)
+    utilities: FloatArray
+    if shots and reading.query:
+        own = pruner.shot_scores(encoding, shot_of_word, len(shots))
+        found = set(units.layout.passages)
+        passages = np.array([shot.span in found for shot in shots])
+        relevance[passages] = relevance_of(own[passages])
+        utilities = own + retrieval_utilities([shot.score for shot in shots], own * passages)
+    else:
+        utilities = retrieval_utilities([shot.score for shot in shots]) + typicality(vectors, labels)
+    of_units = unit_utilities(reading, pruner, utilities)
+    utilities = _best_of_shots(of_units, units.shot, utilities)
     repeated = copies([reading.text(shot.span) for shot in shots], answers)
     order = rank_shots(utilities, vectors, labels, repeated)
-    return Scores(pruner, encoding, utilities, of_units, order, repeated, labels)
+    return Scores(pruner, encoding, utilities, of_units, relevance, order, repeated, labels)
 
 
 def _best_of_shots(of_units: FloatArray, shot: IntArray, utilities: FloatArray) -> FloatArray:

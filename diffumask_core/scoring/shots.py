@@ -47,18 +47,27 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
     in_shots = units.shot >= 0
 
     def per_shot(which: BoolArray) -> FloatArray:
-        return np.bincount(units.shot[which], costs[which], minlength=len(order)).astype(np.float64)
+        return np.bincount(units.shot[which], costs[which], minlength=len(pinned)).astype(np.float64)
 
+    fixed, free = per_shot(in_shots & ~units.free), per_shot(in_shots & units.free)
     # Without the level of words a shot is whole or gone.
-    needed = readable_part(reading, scores) if options.token_level else per_shot(in_shots & units.free)
-    fixed = per_shot(in_shots & ~units.free)
+    needed = fixed + (readable_part(reading, scores) if options.token_level else free)
     other = float(costs[units.free & ~in_shots].sum()) * (_PASSAGE_SHARE if options.token_level else 1.0)
     room = budget.limit - float(costs[units.protected].sum())
-    alive = shots_within(order, fixed, needed, room - other, pinned)
+    best = order[0]
+    if not pinned.any() and fixed[best] < room < needed[best] + other:
+        # Part of the best shot is better than a worse one.
+        alive = with_best(pinned, order, 1)
+    else:
+        alive = add_shots(pinned, order, needed, room - other - float(needed[pinned].sum()))
     # A copy tells nothing new: copies go before anything else is shortened.
     for shot in order[::-1]:
         if scores.repeated[shot] and reading.total_of(alive) > budget.limit:
             alive[shot] = pinned[shot]
+    if options.token_level:
+        # What is over when all that stays is whole goes to shots of which less than they need can be kept.
+        least = np.minimum(needed, fixed + _PASSAGE_SHARE * free)
+        alive = add_shots(alive, order[~scores.repeated[order]], least, budget.limit - reading.total_of(alive))
     if reading.room(budget.limit, alive) >= 0:
         return alive
     # Costs of units are estimates: shots go, the least useful first, until what stays with them fits.
@@ -70,28 +79,20 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
     return of_best(_last_that_holds(lambda number: reading.room(budget.limit, of_best(number)) >= 0, len(going)))
 
 
-def shots_within(order: IntArray, fixed: FloatArray, needed: FloatArray, room: float, pinned: BoolArray) -> BoolArray:
-    """Keeps the best shots whose readable part a budget can carry.
+def add_shots(alive: BoolArray, order: IntArray, costs: FloatArray, room: float) -> BoolArray:
+    """Adds the best shots that a budget can carry.
 
     Args:
-        order: ``[S]``, from `ranking.rank_shots`.
-        fixed: ``[S]``, tokens that stay with each shot.
-        needed: ``[S]``, tokens of each shot's text without which it is not readable.
-        room: Tokens for the shots.
-        pinned: ``[S]``, shots that may not go; they take their part first.
-
-    Returns:
-        ``[S]``, whether each shot stays.
+        alive: ``[S]``, the shots that stay already.
+        order: Shots from the best to the worst.
+        costs: ``[S]``, tokens of each shot.
+        room: Tokens for the shots that are added.
     """
-    alive = pinned.copy()
-    left = room - float((fixed + needed)[pinned].sum())
-    for shot in order[~pinned[order]]:
-        if fixed[shot] + needed[shot] <= left:
+    alive = alive.copy()
+    for shot in order[~alive[order]]:
+        if costs[shot] <= room:
             alive[shot] = True
-            left -= float(fixed[shot] + needed[shot])
-    # Part of the first shot is better than none.
-    if len(order) and not alive.any() and fixed[order[0]] < room:
-        alive[order[0]] = True
+            room -= float(costs[shot])
     return alive
 
 
@@ -102,7 +103,7 @@ def readable_part(reading: Reading, scores: Scores) -> FloatArray:
     passage, and most of one with a rationale.
     """
     units, shots = reading.units, reading.units.layout.shots
-    share = np.array([_readable_share(shot) for shot in shots])
+    share = np.array([_readable_share(units, shot) for shot in shots])
     free = np.flatnonzero(units.free & (units.shot >= 0))
     needed: FloatArray = share * np.bincount(units.shot[free], reading.costs[free], len(shots))
     whole = free[_are_paragraphs(units)[free]]
@@ -112,10 +113,12 @@ def readable_part(reading: Reading, scores: Scores) -> FloatArray:
     return needed
 
 
-def _readable_share(shot: ShotSpan) -> float:
+def _readable_share(units: Units, shot: ShotSpan) -> float:
     if not shot.is_exemplar:
         return _PASSAGE_SHARE
-    return _WORKED_SHARE if shot.output and shot.output != (shot.answer,) else _EXEMPLAR_SHARE
+    first = units.at(shot.output[0])[0] if shot.output else 0
+    worked = shot.output not in ((), (shot.answer,)) and bool(units.kept_with_shot[first])
+    return _WORKED_SHARE if worked else _EXEMPLAR_SHARE
 
 
 def _are_paragraphs(units: Units) -> BoolArray:

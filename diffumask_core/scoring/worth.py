@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from diffumask_core.diffusion.sampler import sample_mask
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
+from diffumask_core.prompt.wording import count_words, sentences
 from diffumask_core.regions.region import Series, walk_all
-from diffumask_core.scoring.novelty import repeats
+from diffumask_core.scoring.novelty import copies, repeats
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
 from diffumask_core.scoring.telling import is_telling, named_by, odd_ones
@@ -19,7 +20,11 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
 
-# What a line that is near-equal to an earlier one loses: on the scale of logits that is beyond doubt.
+# A passage of so few words goes whole, as far as the budget allows.
+_FEW_WORDS = 10
+# A sentence of fewer words is no fact that is told twice.
+_SENTENCE_WORDS = 6
+# What a line or sentence that is near-equal to an earlier one loses: on the scale of logits that is beyond doubt.
 _COPY_PENALTY = 8.0
 # What a line or a row gains that says how something ended, such as an error or a total, or is unlike the others.
 _TELLING_BONUS = 4.0
@@ -78,11 +83,14 @@ def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArra
     with_shot = float(costs[units.kept_with_shot & stays].sum())
     rate = (room + with_shot) / max(float(costs[free].sum()) + with_shot, 1.0)
     of_words = scores.pruner.predictor(scores.encoding, min(max(rate, 0.01), 1.0))
-    lengths, lines = np.diff(units.first_word), _lines_of(units)
+    lengths, lines, short = np.diff(units.first_word), _lines_of(units), _short_passages(units)
 
     def predict(states: IntArray, noise: float) -> FloatArray:
         logits = pool_words(of_words(np.repeat(states, lengths), noise), units)
-        return with_neighbours(logits, lines) + bias
+        logits = with_neighbours(logits, lines) + bias
+        for first, last in short:
+            logits[first:last] = logits[first:last].mean()
+        return logits
 
     states = np.where(~stays, DROP, np.where(free, UNDECIDED, KEEP))
     return Worth(predict, costs, room, states, predict(states, 1.0))
@@ -113,6 +121,14 @@ def with_neighbours(logits: FloatArray, lines: BoolArray) -> FloatArray:
     return smoothed
 
 
+def _short_passages(units: Units) -> list[tuple[int, int]]:
+    """The ranges of units of passages of few words: their units are worth the same, since part of one tells nothing."""
+    ranges = [units.at(shot.span) for shot in units.layout.shots if not shot.is_exemplar]
+    return [
+        (first, last) for first, last in ranges if 0 < units.first_word[last] - units.first_word[first] <= _FEW_WORDS
+    ]
+
+
 def _lines_of(units: Units) -> BoolArray:
     """``[N]``, units that are items of a series of lines or rows."""
     series = [each for region in walk_all(units.layout.regions) for each in region.series if each.form == "line"]
@@ -137,10 +153,28 @@ def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
     for span, rank in units.layout.recency:
         first, last = units.at(span)
         bias[first:last] += _RECENCY_BONUS[rank] if rank < len(_RECENCY_BONUS) else 0.0
+    _add_of_copies(bias, reading)
     for region in walk_all(units.layout.regions):
         for series in region.series:
             _add_of_series(bias, reading, region.kind, series)
     return bias
+
+
+def _add_of_copies(bias: FloatArray, reading: Reading) -> None:
+    """Adds what sentences of passages lose that another passage says in the same words, but for the best of them."""
+    passages = reading.units.layout.passages
+    if len(passages) < 2:
+        return
+    text = reading.units.layout.text
+    found = [span for passage in passages for span in sentences(text, *passage)]
+    found = [span for span in found if count_words(text[slice(*span)]) >= _SENTENCE_WORDS]
+    ranges = [reading.units.at(span) for span in found]
+    best_first = sorted(range(len(found)), key=lambda number: -bias[ranges[number][0]])
+    said = copies([reading.text(found[number]) for number in best_first], [None] * len(found))
+    for number, is_copy in zip(best_first, said, strict=True):
+        if is_copy:
+            first, last = ranges[number]
+            bias[first:last] -= _COPY_PENALTY
 
 
 def _add_of_series(bias: FloatArray, reading: Reading, kind: str, series: Series) -> None:

@@ -21,6 +21,8 @@ class LongWords:
         self.encoded: list[tuple[str, str]] = []
         self.rates: list[float] = []
 
+    compares = False
+
     def encode(self, text: str, offsets: np.ndarray, blocks: Sequence[Span], query: str = "") -> np.ndarray:
         assert blocks[0][0] == 0
         assert blocks[-1][1] == len(offsets)

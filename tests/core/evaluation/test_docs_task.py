@@ -1,6 +1,7 @@
 """Technical documentation: passages, what is left of them, and what a reader says."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from diffumask_core import Compressor, DataError, Shot
 from diffumask_core.cli import app
 from diffumask_core.datasets import DocsRow, read_rows
+from diffumask_core.datasets.rows import DocumentRow, QuestionRow
 from diffumask_core.evaluation.docs import (
     BUDGETS,
     METHODS,
@@ -29,6 +31,7 @@ from diffumask_core.evaluation.with_reader import evaluate_with_reader
 from diffumask_core.readers import Question
 from diffumask_core.tokens import get_counter
 
+SET = Path(__file__).parents[3] / "data" / "technical_docs.jsonl"
 COUNTER = get_counter(lambda text: len(text.split()))
 TOPICS = {
     "backup": "--keep-daily N\n    Keep the newest snapshot of each of the last N days.\n    The default is 7.",
@@ -232,3 +235,18 @@ def test_the_command(data: Path, model_folder: Path) -> None:
     assert tuple(report["results"]) == METHODS[:2]
     assert tuple(report["baselines"]) == (*METHODS[2:], "possible")
     assert report["baselines"]["possible"].keys() == {"800", "400", "200"}
+
+
+def test_the_set_of_the_repository() -> None:
+    rows = read_rows(SET, DocsRow)
+    documents = {row.root.id: row.root for row in rows if isinstance(row.root, DocumentRow)}
+    questions = [row.root for row in rows if isinstance(row.root, QuestionRow)]
+    assert Counter(question.kind for question in questions).keys() == {"manual", "api", "policy", "runbook"}
+    assert min(Counter(question.split for question in questions).values()) >= 100
+    splits: dict[str, set[str]] = {}
+    for question in questions:
+        splits.setdefault(question.document, set()).add(question.split)
+        text = " ".join(documents[question.document].text.split())
+        assert all(" ".join(needed.split()) in text for needed in question.needed)
+    # What is chosen on one half cannot have been seen in the other.
+    assert all(len(of_document) == 1 for of_document in splits.values())

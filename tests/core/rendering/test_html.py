@@ -20,7 +20,7 @@ def shot(
     original_tokens: int = 20,
     compressed_tokens: int = 10,
 ) -> ShotResult:
-    return ShotResult(span, score, fate, original_tokens, compressed_tokens, "")
+    return ShotResult(span, score, None, fate, original_tokens, compressed_tokens, "")
 
 
 class Reader(HTMLParser):

@@ -12,42 +12,24 @@ from diffumask_core.pipeline import read_prompt
 from diffumask_core.prompt.layout import Layout, ShotSpan
 from diffumask_core.scoring.budget import Budget
 from diffumask_core.scoring.reading import Reading
-from diffumask_core.scoring.shots import choose_shots, shots_within, with_best, with_labels, without_starved
+from diffumask_core.scoring.shots import add_shots, choose_shots, with_best, with_labels, without_starved
 from diffumask_core.scoring.worth import Worth
 
 
-def within(
-    budget: float,
-    *,
-    needed: tuple[float, ...] = (5, 5, 5),
-    pinned: list[int] | None = None,
-    order: list[int] | None = None,
-) -> list[int]:
-    """The shots that stay of three with two tokens that stay with each."""
-    pins = np.isin(np.arange(3), pinned or [])
-    return np.flatnonzero(
-        shots_within(np.array(order or [0, 1, 2], dtype=np.int64), np.full(3, 2.0), np.array(needed), budget, pins)
-    ).tolist()
+class TestAdding:
+    def added(self, room: float, costs: tuple[int, ...] = (7, 7, 7), stays: int | None = None) -> list[int]:
+        alive, order = np.arange(3) == stays, np.array([2, 0, 1], dtype=np.int64)
+        return np.flatnonzero(add_shots(alive, order, np.array(costs, dtype=float), room)).tolist()
 
-
-class TestWithin:
-    @pytest.mark.parametrize(("budget", "kept"), [(0, []), (6.9, [0]), (7, [0]), (14, [0, 1]), (99, [0, 1, 2])])
-    def test_as_many_as_the_budget_carries(self, budget: float, kept: list[int]) -> None:
-        assert within(budget) == kept
-
-    def test_the_best_first(self) -> None:
-        assert within(14, order=[2, 0, 1]) == [0, 2]
+    @pytest.mark.parametrize(("room", "added"), [(0, []), (6.9, []), (7, [2]), (14, [0, 2]), (99, [0, 1, 2])])
+    def test_the_best_as_far_as_there_is_room(self, room: float, added: list[int]) -> None:
+        assert self.added(room) == added
 
     def test_a_shot_that_does_not_fit_makes_room_for_the_next(self) -> None:
-        assert within(14, needed=(5, 20, 5)) == [0, 2]
+        assert self.added(14, costs=(20, 7, 7)) == [1, 2]
 
-    def test_pinned_shots_always_stay(self) -> None:
-        assert within(0, pinned=[1]) == [1]
-        assert within(14, pinned=[2]) == [0, 2]
-
-    def test_part_of_the_first_shot_is_better_than_none(self) -> None:
-        assert within(3) == [0]
-        assert within(2) == []
+    def test_what_stays_already_costs_nothing(self) -> None:
+        assert self.added(7, stays=1) == [1, 2]
 
 
 TEXTS = ["Q " + " ".join([letter * 4] * 10) + f" A {letter}" for letter in "abcd"]

@@ -47,9 +47,8 @@ class TestBias:
     def test_a_unit_shares_what_its_shot_lacks_to_the_best(self) -> None:
         text = "oak elm\n\nthree pine\n\nfive"
         reading = reading_of(Layout(text, shots=(ShotSpan((0, 7)), ShotSpan((9, 19)))))
-        # A passage of few words is one unit.
-        assert unit_bias(reading, np.array([1.0, 3.0, 3.0])).tolist() == [-2, 0, 0]
-        assert unit_bias(reading, None).tolist() == [0, 0, 0]
+        assert unit_bias(reading, np.array([1.0, 1.0, 3.0, 3.0, 3.0])).tolist() == [-2, -2, 0, 0, 0]
+        assert unit_bias(reading, None).tolist() == [0] * 5
 
     def test_without_shots_there_is_none(self) -> None:
         assert unit_bias(reading_of(Layout("oak elm maple")), np.zeros(0)).tolist() == [0, 0, 0]
