@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from diffumask_core import Prompt
+from diffumask_core import Prompt, Shot
 from diffumask_core.extras import needs_extra
 from diffumask_integrations.settings import CompressionSettings
 
@@ -17,8 +17,8 @@ with needs_extra("langchain"):
 class DiffuMaskExampleSelector(CompressionSettings, BaseExampleSelector):
     """Selects examples for an input: as many as asked for, or as fit a budget, in their order.
 
-    They are ranked by their use for the input, by what they add to better ones, and by the labels they bring. Each is
-    taken whole or left out.
+    They are ranked by their use for the input, by what they add to better ones, and by the labels they bring: one of each
+    label comes before a second one of any. Each is taken whole or left out.
 
     Example:
         ```python
@@ -29,7 +29,8 @@ class DiffuMaskExampleSelector(CompressionSettings, BaseExampleSelector):
 
     examples: list[dict[str, Any]] = Field(description="What to select from.")
     example_prompt: StringPromptTemplate | BaseChatPromptTemplate | None = Field(
-        default=None, description="How an example is written out; its values, a line each, by default."
+        default=None,
+        description="How an example is written out; by default its values, of which the last one is the answer.",
     )
     max_examples: PositiveInt | None = Field(
         default=None, description="How many to select, in place of target_tokens and keep_rate."
@@ -54,7 +55,7 @@ class DiffuMaskExampleSelector(CompressionSettings, BaseExampleSelector):
             return []
         names = input_variables if self.input_keys is None else self.input_keys
         query = " ".join(str(input_variables[name]) for name in names)
-        prompt = Prompt(shots=[self._text(example) for example in self.examples])
+        prompt = Prompt(shots=[self._shot(example) for example in self.examples])
         if self.max_examples:
             best = self.get_compressor().rank_shots(prompt, query)[: self.max_examples]
             return [self.examples[number] for number in sorted(best)]
@@ -63,7 +64,8 @@ class DiffuMaskExampleSelector(CompressionSettings, BaseExampleSelector):
         shots = self.get_compressor().compress(prompt, **options).shots
         return [example for example, shot in zip(self.examples, shots, strict=True) if shot.fate == "kept"]
 
-    def _text(self, example: dict[str, Any]) -> str:
-        if self.example_prompt is None:
-            return "\n".join(map(str, example.values()))
-        return self.example_prompt.format_prompt(**example).to_string()
+    def _shot(self, example: dict[str, Any]) -> Shot:
+        if self.example_prompt is not None:
+            return Shot(self.example_prompt.format_prompt(**example).to_string())
+        *asked, answer = map(str, example.values())
+        return Shot(question="\n".join(asked), answer=answer) if asked else Shot(answer)
