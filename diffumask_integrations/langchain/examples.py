@@ -17,8 +17,8 @@ with needs_extra("langchain"):
 class DiffuMaskExampleSelector(CompressionSettings, BaseExampleSelector):
     """Selects examples for an input: as many as asked for, or as fit a budget, in their order.
 
-    They are ranked by their use for the input, by what they add to better ones, and by the labels they bring: one of each
-    label comes before a second one of any. Each is taken whole or left out.
+    They are ranked by their use for the input, by what they add to better ones, and by the labels they bring: an example
+    of each label comes before the second one of any. Each is taken whole or left out.
 
     Example:
         ```python
@@ -30,7 +30,7 @@ class DiffuMaskExampleSelector(CompressionSettings, BaseExampleSelector):
     examples: list[dict[str, Any]] = Field(description="What to select from.")
     example_prompt: StringPromptTemplate | BaseChatPromptTemplate | None = Field(
         default=None,
-        description="How an example is written out; by default its values, of which the last one is the answer.",
+        description="How an example is written out; by default its values, the last one as its answer.",
     )
     max_examples: PositiveInt | None = Field(
         default=None, description="How many to select, in place of target_tokens and keep_rate."

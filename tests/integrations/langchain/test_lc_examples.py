@@ -79,6 +79,20 @@ def test_added_examples_are_selected_from(compressor: Compressor) -> None:
     assert DiffuMaskExampleSelector(compressor=compressor, examples=[]).select_examples(INPUT) == []
 
 
+@pytest.mark.parametrize("example_prompt", [None, EXAMPLE_PROMPT])
+@pytest.mark.parametrize("budget", [{"max_examples": 3}, {"keep_rate": 0.6}])
+def test_an_example_of_each_label(compressor: Compressor, example_prompt: Any, budget: dict[str, Any]) -> None:
+    labels = ["good", "good", "bad", "good", "mixed", "bad", "good"]
+    examples = [
+        {"review": f"The soup of table {number} was served late.", "label": label}
+        for number, label in enumerate(labels)
+    ]
+    selector = DiffuMaskExampleSelector(
+        compressor=compressor, examples=examples, example_prompt=example_prompt, **budget
+    )
+    assert {each["label"] for each in selector.select_examples(INPUT)} == set(labels)
+
+
 def test_an_input_without_variables(compressor: Compressor) -> None:
     selector = DiffuMaskExampleSelector(compressor=compressor, examples=EXAMPLES, max_examples=2)
     assert len(selector.select_examples({})) == 2
