@@ -17,8 +17,8 @@ with needs_extra("langchain"):
 class DiffuMaskExampleSelector(CompressionSettings, BaseExampleSelector):
     """Selects examples for an input: as many as asked for, or as fit a budget, in their order.
 
-    They are ranked by their use for the input, by what they add to better ones, and by the labels they bring: an example
-    of each label comes before the second one of any. Each is taken whole or left out.
+    They are ranked by their use for the input, by what they add to better ones, and by the labels they bring: one of
+    each label comes before a second one of any. Each is taken whole or left out.
 
     Example:
         ```python
