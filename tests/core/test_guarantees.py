@@ -39,7 +39,7 @@ from generated_texts import (
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from diffumask_core import BudgetError, CompressionResult, Compressor, Prompt
+from diffumask_core import BudgetError, CompressionResult, Compressor, Prompt, Shot
 from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.tokens import get_counter
 
@@ -54,6 +54,9 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 
 # Tokenizers.
+
+
+LABELS = ["good", "bad", "so so", "Business", "Business & Finance"]
 
 
 def words(text: str) -> int:
@@ -333,6 +336,29 @@ def test_3_rationale_and_answer_are_whole_or_gone(compressor: Compressor, worked
     for shot, output in zip(result.shots, worked.outputs, strict=True):
         start = result.source.rindex(output, *shot.span)
         assert comes_out(result, (start, start + len(output))) or not touched(result, shot.span)
+
+
+@property_test(80)
+@given(
+    exemplars=st.lists(st.tuples(SENTENCE, st.sampled_from(LABELS)), min_size=2, max_size=12),
+    rate=st.floats(0.05, 0.7),
+    query=st.sampled_from(["", "Q: What is that?\nA:"]),
+)
+def test_3_no_label_is_lost_that_the_budget_carries(
+    compressor: Compressor, exemplars: list[tuple[str, str]], rate: float, query: str
+) -> None:
+    shots = [Shot(question=text, answer=label) for text, label in exemplars]
+    result = compressor.compress(Prompt("Sort them.", shots), query=query, keep_rate=rate, tokenizer=words)
+    labels = {label for _, label in exemplars}
+    # Markers, label, and three words of the shortest text of each label; words only weigh one.
+    least = sum(2 + len(label.split()) + min(3, shortest_of(exemplars, label)) for label in labels)
+    if result.protected_tokens + least <= result.budget:
+        left = {exemplars[number][1] for number, shot in enumerate(result.shots) if shot.fate != "dropped"}
+        assert left == labels
+
+
+def shortest_of(exemplars: list[tuple[str, str]], label: str) -> int:
+    return min(len(text.split()) for text, of_label in exemplars if of_label == label)
 
 
 @property_test(60)
