@@ -10,7 +10,7 @@ import numpy.typing as npt
 import regex
 
 from diffumask_core.prompt.spans import Span
-from diffumask_core.regions.region import Region
+from diffumask_core.regions.region import Region, Scaffold
 
 FindInner = Callable[[str], tuple[Region, ...]]
 """Finds the regions of a text of several lines that stands in a string."""
@@ -114,10 +114,19 @@ def _behind(region: Region, first: int) -> Region:
 
 def _whole_strings(region: Region, quote: str) -> Region:
     """The region with the strings of JSON in it as units: the words of a string in a string are escaped twice."""
-    strings = [each.span for each in region.inner if each.escaped]
+    strings = [each for each in region.inner if each.escaped]
     others = tuple(_whole_strings(each, quote) for each in region.inner if not each.escaped)
     series = tuple(replace(each, quote=f"\\{quote}") if each.quote == quote else each for each in region.series)
-    return replace(region, units=tuple(sorted([*region.units, *strings])), series=series, inner=others)
+    units = tuple(sorted([*region.units, *(each.span for each in strings)]))
+    # JSON in such a string has its brackets only where nothing of the string goes.
+    stays = [Scaffold(each.span, before=holder, alone=True) for each in strings for holder in _holders(each)]
+    return replace(region, units=units, scaffold=(*region.scaffold, *stays), series=series, inner=others)
+
+
+def _holders(string: Region) -> list[Span]:
+    """What a part of a string stays with, which begins before the string: one span, none where all of it may go."""
+    befores = (rule.before for region in string.walk() for rule in region.scaffold)
+    return [before for before in befores if before and before[0] < string.span[0]][:1]
 
 
 def _held(region: Region, first: int, holder: Span) -> Region:

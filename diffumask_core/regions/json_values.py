@@ -338,5 +338,5 @@ class _Parts:
         if "\n" not in content:
             return ()
         if is_value(content):
-            return tuple(find_json(Lines.of(content)))
+            return tuple(find_json(Lines.of(content), self.find_inner))
         return self.find_inner(content) if self.find_inner else ()

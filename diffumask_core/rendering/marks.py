@@ -189,7 +189,9 @@ def _series_of(units: Units) -> tuple[list[Series], list[int]]:
     def visit(region: Region, opener: int) -> None:
         for series in region.series:
             found.append(series)
-            openers.append(units.at(series.items[0])[0] - 1 if series.form == "element" else opener)
+            # The bracket of a list is in a unit of its own, or in one with the first item.
+            bracket = int(np.searchsorted(units.spans[:, 0], series.items[0][0])) - 1
+            openers.append(bracket if series.form == "element" else opener)
         for inner in region.inner:
             # What is in a string goes with the quote that opens the string.
             visit(inner, units.at((inner.span[0] - 1, inner.span[0]))[0] if inner.escaped else opener)

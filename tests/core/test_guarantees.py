@@ -36,7 +36,7 @@ from generated_texts import (
     records,
     worked_exemplars,
 )
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from diffumask_core import BudgetError, CompressionResult, Compressor, Prompt, Shot
@@ -449,6 +449,12 @@ def test_3_json_stays_valid_and_true(compressor: Compressor, value: Any, options
 
 @property_test(60)
 @given(text=json_texts(), options=AUTO_OPTIONS, around=SENTENCE)
+# The first item of a list that stays with its key: the list and the key go together, and no mark is left of them.
+@example(
+    text=json.dumps({"the the the": [None, [[None] * 4, []]], "the the the the the": None}, indent=2),
+    options={"keep_rate": 0.5, "tokenizer": quarters},
+    around="Anna Paris river bought",
+)
 def test_3_json_in_a_text_stays_valid_and_true(
     compressor: Compressor, text: str, options: Options, around: str
 ) -> None:

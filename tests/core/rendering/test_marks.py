@@ -1,6 +1,8 @@
 """Marks: where lines, rows and records went, and how many."""
 
 import json
+import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,6 +118,19 @@ def test_a_list_of_which_nothing_is_left_says_so() -> None:
     assert json.loads(kept.text) == {"total": 8, "items": ["[… 8 records left out]"]}
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_list_that_goes_with_its_key_leaves_no_mark(indent: int | None) -> None:
+    rows = [[name, f"{name} is on the pier by the sea"] for name in NAMES]
+    kept = left(json.dumps({"a": [None, rows], "b": 1}, indent=indent), '"b"')
+    assert json.loads(kept.text) == {"b": 1}
+    assert kept.marks == []
+    several = [{"id": number, "rows": rows} for number in range(4)]
+    kept = left(json.dumps(several, indent=indent), '"id": 0', '"id": 3')
+    first, mark, last = json.loads(kept.text)
+    assert (first["id"], mark, last["id"]) == (0, "[… 2 records left out]", 3)
+    assert [mark.noun for mark in kept.marks] == ["item", "record", "item"]
+
+
 def test_json_lines_stay_json_lines() -> None:
     kept = left("\n".join(map(json.dumps, RECORDS)), "Cy", "Ed")
     lines = [json.loads(line) for line in kept.text.split("\n")]
@@ -216,3 +231,55 @@ def test_no_mark_is_dearer_than_its_gap_and_none_is_missing(
     else:
         marked = {mark.text for mark in rendered.marks}
         assert sum(line not in marked for line in rendered.text.split("\n")) + gone == len(lines)
+
+
+def without_marks(text: str) -> int:
+    """Counts characters, and marks as none, so that no gap is filled again."""
+    return len(re.sub(r"\[… [^]]* left out\]", "", text))
+
+
+VALUES = st.recursive(
+    st.sampled_from([None, 1, "Ann", "Ann told all of them that Bo is on the pier"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(st.lists(inner, max_size=2), min_size=2, max_size=3)
+        | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+        | st.lists(st.dictionaries(st.sampled_from("abc"), inner, max_size=3), min_size=2, max_size=3)
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    value=st.lists(VALUES, min_size=1) | st.dictionaries(st.sampled_from("abc"), VALUES, min_size=1),
+    indent=st.sampled_from([None, 2]),
+    share=st.sampled_from([0.05, 0.3, 0.7]),
+    rng=st.randoms(use_true_random=False),
+)
+def test_any_choice_leaves_valid_json_with_marks(value: Any, indent: int | None, share: float, rng: Any) -> None:
+    """Each mark is in a list of its own, and says how many items of that list went."""
+    reading = read_prompt(Layout(json.dumps(value, indent=indent)), Options(keep_rate=0.5, tokenizer=without_marks))
+    keep = np.array([rng.random() < share for _ in range(len(reading.units))], dtype=bool)
+    alive = np.zeros(0, dtype=bool)
+    [rendered] = reading.segments(reading.close(keep, alive), alive)
+    assert rendered
+    # Of a list around a single value, the brackets alone may be left.
+    part = json.loads(rendered.text)
+    assert part == [] or is_marked(part, value)
+
+
+def is_marked(part: Any, whole: Any) -> bool:
+    """Whether a value is another one with items left out, of which marks count each."""
+    if isinstance(part, dict):
+        return isinstance(whole, dict) and all(key in whole and is_marked(part[key], whole[key]) for key in part)
+    if isinstance(part, list) and isinstance(whole, list):
+        counts = [int(each.split()[1]) for each in part if isinstance(each, str) and each.startswith("[…")]
+        rest = iter(whole)
+        items = [each for each in part if not (isinstance(each, str) and each.startswith("[…"))]
+        return len(items) + sum(counts) == len(whole) and all(
+            any(is_marked(each, other) for other in rest) for each in items
+        )
+    if isinstance(part, str) and isinstance(whole, str):
+        return set(part.split()) <= set(whole.split())
+    return bool(part == whole)
