@@ -11,6 +11,7 @@ import numpy.typing as npt
 import regex
 
 from diffumask_core.prompt.spans import Span
+from diffumask_core.regions.json_strings import resolve
 from diffumask_core.rendering.marks import Mark, PlacedMark
 from diffumask_core.units.units import Units
 
@@ -18,7 +19,6 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
 _BLANK_LINE = regex.compile(r"\n[^\S\n]*\r?\n")
-_ESCAPED_BLANK_LINE = regex.compile(r"\\n(?:[ \t]|\\t|\\r)*+\\n")
 _INDENT = regex.compile(r"\n([ \t]*+)\Z")
 BETWEEN_SEGMENTS = "\n\n"
 
@@ -169,9 +169,7 @@ def join_spans(text: str, spans: Sequence[Span]) -> str:
 
 def _string_joint(dropped: str) -> str:
     """A joint between the quotes of a JSON string, where a line break is written as an escape."""
-    if "\\n" not in dropped:
-        return " "
-    return "\\n\\n" if _ESCAPED_BLANK_LINE.search(dropped) else "\\n"
+    return prose_joint(resolve(dropped)).replace("\n", "\\n")
 
 
 def _indent(units: Units, unit: int) -> str:

@@ -1,6 +1,7 @@
 """From a retention mask back to text."""
 
 import json
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diffumask_core import Compressor
 from diffumask_core.prompt.kept import Protection
 from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.spans import Span
@@ -216,3 +218,14 @@ def test_the_whole_mask_gives_the_text_back(text: str) -> None:
     of = units(text)
     if len(of):
         assert kept_text(of, np.ones(len(of), dtype=bool)) == text
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.5, 0.7])
+def test_json_in_a_string_in_a_string_stays_valid(compressor: Compressor, rate: float) -> None:
+    told = {"text": "The first line says little.\nThe second line says what the third one will repeat.", "size": 3}
+    source = json.dumps({"note": "Sent by hand: " + json.dumps(told) + " and filed.", "id": 7})
+    left = json.loads(compressor.compress(source, keep_rate=rate, tokenizer=len).text)
+    assert set(left) <= {"note", "id"}
+    inner = re.search(r"\{.*\}", left.get("note", ""), re.DOTALL)
+    if inner:
+        assert set(json.loads(inner[0])) <= {"text", "size"}
