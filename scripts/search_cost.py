@@ -98,7 +98,7 @@ def run(case: Case, name: str, measure: Measure, pruner: Pruner, floor: float, m
     }
 
 
-def accuracy(reader: NearestExemplarReader, tests: Sequence[Question], prompt: str) -> float:
+def accuracy(reader: Reader, tests: Sequence[Question], prompt: str) -> float:
     """The share of right answers after a prompt."""
     asked = [replace(question, prompt=prompt) for question in tests]
     return mean(is_right(answer, question) for answer, question in zip(reader.answers(asked), asked, strict=True))
