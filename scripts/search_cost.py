@@ -29,7 +29,7 @@ from diffumask_core.labeling import STRATEGIES, Judge, MaskSearch, SearchSpace, 
 from diffumask_core.labeling.search import Measure
 from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.readers import NearestExemplarReader, Question
+from diffumask_core.readers import NearestExemplarReader, Question, Reader
 from diffumask_core.readers.answers import is_right
 from diffumask_core.readers.cache import ReplyCache
 
