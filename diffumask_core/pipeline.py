@@ -29,9 +29,10 @@ from diffumask_core.rendering.join import BETWEEN_SEGMENTS
 from diffumask_core.rendering.shot_result import ShotResult
 from diffumask_core.result import CompressionResult
 from diffumask_core.scoring.budget import Budget, budget_of, fit_budget
+from diffumask_core.scoring.coverage import with_labels
 from diffumask_core.scoring.reading import Reading, read
 from diffumask_core.scoring.scores import Scores, score
-from diffumask_core.scoring.shots import choose_shots, footing_first, with_best, with_labels, without_starved
+from diffumask_core.scoring.shots import choose_shots, footing_first, with_best, without_starved
 from diffumask_core.scoring.worth import Worth, unit_bias, worth_of
 from diffumask_core.tokens import get_counter
 from diffumask_core.units.units import Units

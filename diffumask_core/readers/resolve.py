@@ -22,11 +22,12 @@ def resolve_reader(name: str, cache: Path | None = None, url: str | None = None)
     """Makes the reader of a name.
 
     Args:
-        name: ``nearest``; ``causal:FOLDER``, a Hugging Face causal language model; or ``chat:PROVIDER:MODEL``, a chat
-            model as LangChain's ``init_chat_model`` takes it, which is asked at temperature 0.
+        name: ``nearest``; ``causal:FOLDER``, a Hugging Face causal language model; ``chat:PROVIDER:MODEL``, a chat
+            model as LangChain's ``init_chat_model`` takes it, which is asked at temperature 0; or ``text:MODEL``, the
+            same of a server, which goes on after the text instead of replying to it.
         cache: Where a chat model's replies are kept; in memory by default.
-        url: The address of an OpenAI-compatible server that is asked for ``chat:openai:MODEL``, such as
-            ``http://127.0.0.1:8080/v1``. It needs no key.
+        url: The address of an OpenAI-compatible server that is asked for ``chat:openai:MODEL`` or ``text:MODEL``, such
+            as ``http://127.0.0.1:8080/v1``. It needs no key.
 
     Raises:
         InputError: There is no such reader, or no such chat model, or the address is none.
@@ -35,20 +36,25 @@ def resolve_reader(name: str, cache: Path | None = None, url: str | None = None)
         ModelError: There is no causal language model in the folder.
     """
     kind, _, which = name.partition(":")
-    if url and not name.startswith("chat:openai:"):
-        raise InputError(f"The reader {name!r} has no address: pass chat:openai:MODEL to ask the server at {url}.")
+    if url and not name.startswith(("chat:openai:", "text:")):
+        raise InputError(
+            f"The reader {name!r} has no address: pass chat:openai:MODEL or text:MODEL to ask the server at {url}."
+        )
+    if kind == "text" and which and not url:
+        raise InputError(f"The reader {name!r} goes on after a text at a server: pass its address too.")
     if name == "nearest":
         return NearestExemplarReader()
     if kind == "causal" and which:
         return CausalLMReader.from_pretrained(which)
-    if kind == "chat" and which:
-        return _chat_reader(which, cache, url)
+    if kind in ("chat", "text") and which:
+        return _chat_reader(which, cache, url, goes_on=kind == "text")
     raise InputError(
-        f"There is no reader {name!r}: pass nearest, causal:FOLDER or chat:PROVIDER:MODEL, such as chat:openai:gpt-4o."
+        f"There is no reader {name!r}: pass nearest, causal:FOLDER, text:MODEL or chat:PROVIDER:MODEL, such as "
+        "chat:openai:gpt-4o."
     )
 
 
-def _chat_reader(model: str, cache: Path | None, url: str | None) -> Reader:
+def _chat_reader(model: str, cache: Path | None, url: str | None, goes_on: bool) -> Reader:
     with needs_extra("langchain-agents", "a chat model"):
         from langchain.chat_models import init_chat_model
 
@@ -59,7 +65,12 @@ def _chat_reader(model: str, cache: Path | None, url: str | None) -> Reader:
         key = os.environ.get("OPENAI_API_KEY") or "none"
         server = {"base_url": url, "api_key": key, "logprobs": True, "top_logprobs": 20, "max_retries": 0}
     try:
-        chat_model = init_chat_model(model, temperature=0, **server)
+        if goes_on:
+            from diffumask_integrations.langchain.continuing import ContinuingModel
+
+            chat_model: Any = ContinuingModel(model=model, **server)
+        else:
+            chat_model = init_chat_model(model, temperature=0, **server)
     except Exception as error:  # each provider raises its own: no such provider, no package for it, no key
         raise InputError(f"The chat model {model!r} cannot be had: {error}") from error
     if url:

@@ -28,7 +28,6 @@ _EXEMPLAR_SHARE = 0.6
 _WORKED_SHARE = 0.8
 # About three words: with fewer a text hardly tells what its label means.
 _FOOTING_TOKENS = 5.0
-_FOOTING_WORDS = 3
 
 
 def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Budget, options: Options) -> BoolArray:
@@ -41,7 +40,9 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
         budget: The budget.
         options: With the level of words or without.
     """
-    units, costs, order = reading.units, reading.costs, scores.order
+    units, costs = reading.units, reading.costs
+    # A copy tells nothing new: where anything has to go, copies do.
+    order = scores.order[~scores.repeated[scores.order]]
     if not len(order):
         return pinned
     in_shots = units.shot >= 0
@@ -60,14 +61,10 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
         alive = with_best(pinned, order, 1)
     else:
         alive = add_shots(pinned, order, needed, room - other - float(needed[pinned].sum()))
-    # A copy tells nothing new: copies go before anything else is shortened.
-    for shot in order[::-1]:
-        if scores.repeated[shot] and reading.total_of(alive) > budget.limit:
-            alive[shot] = pinned[shot]
     if options.token_level:
         # What is over when all that stays is whole goes to shots of which less than they need can be kept.
         least = np.minimum(needed, fixed + _PASSAGE_SHARE * free)
-        alive = add_shots(alive, order[~scores.repeated[order]], least, budget.limit - reading.total_of(alive))
+        alive = add_shots(alive, order, least, budget.limit - reading.total_of(alive))
     if reading.room(budget.limit, alive) >= 0:
         return alive
     # Costs of units are estimates: shots go, the least useful first, until what stays with them fits.
@@ -76,7 +73,7 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
     def of_best(number: int) -> BoolArray:
         return with_best(pinned, going, number)
 
-    return of_best(_last_that_holds(lambda number: reading.room(budget.limit, of_best(number)) >= 0, len(going)))
+    return of_best(last_that_holds(lambda number: reading.room(budget.limit, of_best(number)) >= 0, len(going)))
 
 
 def add_shots(alive: BoolArray, order: IntArray, costs: FloatArray, room: float) -> BoolArray:
@@ -127,73 +124,7 @@ def _are_paragraphs(units: Units) -> BoolArray:
     return overlapping(units.spans, [span for region in regions for span in region.units])
 
 
-def with_labels(reading: Reading, scores: Scores, pinned: BoolArray, limit: int, options: Options) -> BoolArray:
-    """``[S]``, the pinned shots and an exemplar of each label, as far as the budget can carry them.
-
-    An LLM cannot give a label that it has never seen. The best exemplar of a label stands for it, or its shortest one
-    where the best ones of all labels are too long together. Where a budget cannot carry a readable part of each, three
-    words of each are enough, or one; where it cannot carry all labels, those of the best exemplars stay.
-
-    Args:
-        reading: The prompt of S shots.
-        scores: What the model made of it.
-        pinned: ``[S]``, shots that may not go.
-        limit: The most tokens of the whole output.
-        options: With the level of words or without.
-    """
-    best = _first_of_labels(scores.order, scores.labels, pinned)
-    if not len(best):
-        return pinned
-    sizes = np.bincount(reading.units.shot + 1, reading.costs, len(pinned) + 1)[1:]
-    shortest = _first_of_labels(np.argsort(sizes, kind="stable"), scores.labels, pinned)
-    # In the order of the best ones, which begins with the likely labels of a query.
-    place = {label: number for number, label in enumerate(scores.labels[best].tolist())}
-    shortest = shortest[np.argsort([place[label] for label in scores.labels[shortest].tolist()])]
-
-    def fit(exemplars: IntArray, parts: BoolArray) -> bool:
-        alive = with_best(pinned, exemplars, len(exemplars))
-        added = reading.units.in_shots(alive & ~pinned) & (reading.units.shot >= 0)
-        return reading.count(reading.close(parts & added, alive), alive) <= limit
-
-    levels = _parts(reading, readable_part(reading, scores)) if options.token_level else [reading.units.free]
-    parts = next((parts for parts in levels if fit(shortest, parts)), None)
-    if parts is None:
-        most = _last_that_holds(lambda number: fit(shortest[:number], levels[-1]), len(shortest))
-        return with_best(pinned, shortest, most)
-    fitting = parts
-    mixed = [np.concatenate([best[:number], shortest[number:]]) for number in range(len(best) + 1)]
-    most = _last_that_holds(lambda number: fit(mixed[number], fitting), len(mixed))
-    return with_best(pinned, mixed[most], len(best))
-
-
-def _first_of_labels(order: IntArray, labels: IntArray, pinned: BoolArray) -> IntArray:
-    """The first shot of each label in an order of shots, but of labels that pinned shots have."""
-    ranked = order[(labels[order] >= 0) & ~np.isin(labels[order], labels[pinned])]
-    first: IntArray = ranked[np.sort(np.unique(labels[ranked], return_index=True)[1])]
-    return first
-
-
-def _parts(reading: Reading, needed: FloatArray) -> list[BoolArray]:
-    """Units ``[N]`` of each shot: a readable part of it, the three cheapest ones, the cheapest one."""
-    units, costs = reading.units, reading.costs
-    free = np.flatnonzero(units.free & (units.shot >= 0))
-    shots = units.shot[free]
-
-    def first_of_each(values: FloatArray, most: FloatArray) -> BoolArray:
-        """Units of each shot in their order as long as what comes before them is below a limit ``[S]``."""
-        before = np.cumsum(values) - values
-        within = before - before[np.searchsorted(shots, shots)] < most[shots]
-        parts = reading.nothing
-        parts[free[within]] = True
-        return parts
-
-    readable = first_of_each(costs[free], needed)
-    free = free[np.lexsort((costs[free], shots))]
-    ones, few = np.ones(len(free)), np.full(len(units.pinned), float(_FOOTING_WORDS))
-    return [readable, first_of_each(ones, few), first_of_each(ones, few / _FOOTING_WORDS)]
-
-
-def _last_that_holds(holds: Callable[[int], bool], end: int) -> int:
+def last_that_holds(holds: Callable[[int], bool], end: int) -> int:
     """The largest number below `end` that holds, where all smaller ones do too; 0 where none does."""
     low, high = 0, end
     while high - low > 1:
@@ -269,7 +200,7 @@ def without_starved(
         return bool(costs[units.free & units.in_shots(rest)].sum() < reading.room(budget.limit, rest))
 
     # Never so many that the rest could not fill the budget: the best of them stay.
-    spared = 1 + _last_that_holds(falls_short, len(going)) if len(going) and falls_short(0) else 0
+    spared = 1 + last_that_holds(falls_short, len(going)) if len(going) and falls_short(0) else 0
     fed = with_first(spared)
     # Some tokenizers count more tokens in less text.
     return fed if reading.room(budget.limit, fed) >= 0 else alive

@@ -144,7 +144,7 @@ def test_what_is_no_address(url: str) -> None:
 
 @pytest.mark.parametrize("name", ["nearest", "causal:folder", "chat:anthropic:claude"])
 def test_only_one_kind_of_reader_has_an_address(name: str, server: ChatServer) -> None:
-    with pytest.raises(InputError, match=f"{name}.* pass chat:openai:MODEL to ask the server at {server.url}"):
+    with pytest.raises(InputError, match=f"{name}.* pass chat:openai:MODEL or text:MODEL to ask the server at {server.url}"):
         resolve_reader(name, url=server.url)
 
 
@@ -193,3 +193,36 @@ class TestCommandLine:
         result = self.invoke(tmp_path, gone, "evaluate", "icl", "--data", data, "--model", model_folder)
         assert result.exit_code == 2
         assert result.stderr.startswith(f"Error: There is no server at {gone.url}")
+
+
+class TestGoingOn:
+    def reader(self, server: ChatServer) -> PaidReader:
+        reader = resolve_reader("text:tiny", None, server.url)
+        assert isinstance(reader, PaidReader)
+        return reader
+
+    def test_it_is_asked_for_what_follows_the_text(self, server: ChatServer) -> None:
+        assert self.reader(server).answers([ask("Rain?")]) == ["weather"]
+        [request] = server.requests
+        assert request["prompt"] == f"{PROMPT}\n\nQ: Rain?\nA:"
+        assert request["max_tokens"] <= 5
+        assert request["logprobs"] == 20
+
+    def test_the_likeliest_label_in_the_form_of_chats(self) -> None:
+        reply = said(" we", (" we", -1.2, {" sport": -0.5}))
+        with ChatServer(reply) as server:
+            assert self.reader(server).answers([ask("a")]) == ["sport"]
+
+    def test_the_likeliest_label_in_the_older_form(self) -> None:
+        told = {"tokens": [" we"], "token_logprobs": [-1.2], "top_logprobs": [{" we": -1.2, " sport": -0.5}]}
+        with ChatServer({**said(" we"), "logprobs": told}) as server:
+            assert self.reader(server).answers([ask("a")]) == ["sport"]
+
+    def test_without_labels_it_writes_until_a_blank_line(self) -> None:
+        with ChatServer(said(" Two and two make 4. The answer is 4.")) as server:
+            assert self.reader(server).answers([ask("2 + 2?", labels=(), answer="4")]) == ["4"]
+            assert server.requests[0]["stop"] == ["\n\n"]
+
+    def test_without_a_server(self) -> None:
+        with pytest.raises(InputError, match="pass its address"):
+            resolve_reader("text:tiny")

@@ -118,7 +118,10 @@ def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if self.path != "/v1/chat/completions":
+            goes_on = self.path == "/v1/completions"
+            if goes_on:
+                body["messages"] = [{"role": "user", "content": body["prompt"]}]
+            elif self.path != "/v1/chat/completions":
                 return self._send(404, "application/json", _error(f"no such path: {self.path}"))
             try:
                 reply = server.answer(body)
@@ -132,7 +135,8 @@ def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
                 events = [f"data: {json.dumps(chunk)}\n\n" for chunk in _chunks(reply)]
                 self._send(200, "text/event-stream", "".join([*events, "data: [DONE]\n\n"]))
             else:
-                choice = {"index": 0, "message": reply, "finish_reason": _reason(reply)}
+                choice = {"index": 0, "finish_reason": _reason(reply)}
+                choice |= {"text": reply["content"]} if goes_on else {"message": reply}
                 choice["logprobs"] = reply.get("logprobs")
                 usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
                 self._send(200, "application/json", json.dumps({**_head("chat.completion", choice), "usage": usage}))

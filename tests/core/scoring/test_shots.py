@@ -11,8 +11,9 @@ from diffumask_core.options import Options
 from diffumask_core.pipeline import read_prompt
 from diffumask_core.prompt.layout import Layout, ShotSpan
 from diffumask_core.scoring.budget import Budget
+from diffumask_core.scoring.coverage import with_labels
 from diffumask_core.scoring.reading import Reading
-from diffumask_core.scoring.shots import add_shots, choose_shots, with_best, with_labels, without_starved
+from diffumask_core.scoring.shots import add_shots, choose_shots, with_best, without_starved
 from diffumask_core.scoring.worth import Worth
 
 
@@ -77,9 +78,9 @@ class TestChoose:
         assert self.choose(26, token_level=False) == [0, 2]
         assert self.choose(25, token_level=False) == [2]
 
-    def test_copies_go_before_anything_is_shortened(self) -> None:
+    def test_copies_go_where_anything_has_to_go(self) -> None:
         assert self.choose(40, copies=(3,)) == [0, 1, 2]
-        assert self.choose(52, copies=(3,)) == [0, 1, 2, 3]
+        assert self.choose(51, copies=(3,)) == [0, 1, 2]
 
     def test_pinned_shots_stay(self) -> None:
         assert self.choose(13, pinned=np.array([False, True, False, False])) == [1, 2]

@@ -1,0 +1,82 @@
+"""Labels that must be covered: an LLM cannot give a label that it has never seen."""
+
+import numpy as np
+import numpy.typing as npt
+
+from diffumask_core.options import Options
+from diffumask_core.scoring.reading import Reading
+from diffumask_core.scoring.scores import Scores
+from diffumask_core.scoring.shots import last_that_holds, readable_part, with_best
+
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+# With fewer words a text hardly tells what its label means.
+_FEW_WORDS = 3
+
+
+def with_labels(reading: Reading, scores: Scores, pinned: BoolArray, limit: int, options: Options) -> BoolArray:
+    """``[S]``, the pinned shots and an exemplar of each label, as far as the budget can carry them.
+
+    The best exemplar of a label stands for it, or its shortest one
+    where the best ones of all labels are too long together. Where a budget cannot carry a readable part of each, three
+    words of each are enough, or one; where it cannot carry all labels, those of the best exemplars stay.
+
+    Args:
+        reading: The prompt of S shots.
+        scores: What the model made of it.
+        pinned: ``[S]``, shots that may not go.
+        limit: The most tokens of the whole output.
+        options: With the level of words or without.
+    """
+    best = _first_of_labels(scores.order, scores.labels, pinned)
+    if not len(best):
+        return pinned
+    sizes = np.bincount(reading.units.shot + 1, reading.costs, len(pinned) + 1)[1:]
+    shortest = _first_of_labels(np.argsort(sizes, kind="stable"), scores.labels, pinned)
+    # In the order of the best ones, which begins with the likely labels of a query.
+    place = {label: number for number, label in enumerate(scores.labels[best].tolist())}
+    shortest = shortest[np.argsort([place[label] for label in scores.labels[shortest].tolist()])]
+
+    def fit(exemplars: IntArray, parts: BoolArray) -> bool:
+        alive = with_best(pinned, exemplars, len(exemplars))
+        added = reading.units.in_shots(alive & ~pinned) & (reading.units.shot >= 0)
+        return reading.count(reading.close(parts & added, alive), alive) <= limit
+
+    levels = _parts(reading, readable_part(reading, scores)) if options.token_level else [reading.units.free]
+    parts = next((parts for parts in levels if fit(shortest, parts)), None)
+    if parts is None:
+        most = last_that_holds(lambda number: fit(shortest[:number], levels[-1]), len(shortest))
+        return with_best(pinned, shortest, most)
+    fitting = parts
+    mixed = [np.concatenate([best[:number], shortest[number:]]) for number in range(len(best) + 1)]
+    most = last_that_holds(lambda number: fit(mixed[number], fitting), len(mixed))
+    return with_best(pinned, mixed[most], len(best))
+
+
+def _first_of_labels(order: IntArray, labels: IntArray, pinned: BoolArray) -> IntArray:
+    """The first shot of each label in an order of shots, but of labels that pinned shots have."""
+    ranked = order[(labels[order] >= 0) & ~np.isin(labels[order], labels[pinned])]
+    first: IntArray = ranked[np.sort(np.unique(labels[ranked], return_index=True)[1])]
+    return first
+
+
+def _parts(reading: Reading, needed: FloatArray) -> list[BoolArray]:
+    """Units ``[N]`` of each shot: a readable part of it, the three cheapest ones, the cheapest one."""
+    units, costs = reading.units, reading.costs
+    free = np.flatnonzero(units.free & (units.shot >= 0))
+    shots = units.shot[free]
+
+    def first_of_each(values: FloatArray, most: FloatArray) -> BoolArray:
+        """Units of each shot in their order as long as what comes before them is below a limit ``[S]``."""
+        before = np.cumsum(values) - values
+        within = before - before[np.searchsorted(shots, shots)] < most[shots]
+        parts = reading.nothing
+        parts[free[within]] = True
+        return parts
+
+    readable = first_of_each(costs[free], needed)
+    free = free[np.lexsort((costs[free], shots))]
+    ones, few = np.ones(len(free)), np.full(len(units.pinned), float(_FEW_WORDS))
+    return [readable, first_of_each(ones, few), first_of_each(ones, few / _FEW_WORDS)]
