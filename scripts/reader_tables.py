@@ -17,14 +17,19 @@ from curves import markdown
 from diffumask_core.evaluation.with_reader import evaluate_with_reader
 
 ROOT = Path(__file__).parent.parent
-# The task, its file, and its options; files are in DATA, but for that of the repository.
-SETTINGS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "AG's News": ("icl", "icl_agnews.jsonl", {"total_shots": 24}),
-    "Yelp": ("icl", "icl_yelp-5.jsonl", {"total_shots": 10}),
-    "Yahoo": ("icl", "icl_yahoo.jsonl", {"total_shots": 20}),
-    "Natural Questions": ("nq", "nq_multidoc_dev.jsonl", {}),
-    "GSM8K": ("gsm8k", "gsm8k_test.jsonl", {"exemplars": "gsm8k_train.jsonl", "labels": "token_labels.jsonl"}),
-    "technical documentation": ("docs", "technical_docs.jsonl", {"split": "test"}),
+# The task, its file, how the reader is asked, and the task's options; files are in DATA, but for that of the repository.
+SETTINGS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    "AG's News": ("icl", "icl_agnews.jsonl", "text:", {"total_shots": 20, "keep_rates": [0.4, 0.2]}),
+    "Yelp": ("icl", "icl_yelp-5.jsonl", "text:", {"total_shots": 10, "keep_rates": [0.4, 0.2]}),
+    "Yahoo": ("icl", "icl_yahoo.jsonl", "text:", {"total_shots": 20, "keep_rates": [0.4, 0.2]}),
+    "Natural Questions": ("nq", "nq_multidoc_dev.jsonl", "chat:openai:", {"keep_rates": [0.1, 0.05]}),
+    "GSM8K": (
+        "gsm8k",
+        "gsm8k_test.jsonl",
+        "text:",
+        {"exemplars": "gsm8k_train.jsonl", "labels": "token_labels.jsonl", "keep_rates": [0.4, 0.2]},
+    ),
+    "technical documentation": ("docs", "technical_docs.jsonl", "chat:openai:", {"split": "test"}),
 }
 
 
@@ -46,7 +51,6 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--reader", nargs=2, action="append", required=True, metavar=("NAME", "URL"))
     parser.add_argument("--tasks", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
-    parser.add_argument("--rates", type=float, nargs="+", default=[0.6, 0.4, 0.2])
     parser.add_argument("--limit", type=int, default=50)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--out", type=Path, required=True)
@@ -54,11 +58,9 @@ def main() -> None:
     reports = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
     for reader, url in options.reader:
         for name in options.tasks:
-            task, file, given = SETTINGS[name]
+            task, file, kind, given = SETTINGS[name]
             folder = ROOT / "data" if task == "docs" else options.data
             chosen = {**given, "limit": options.limit, "seeds": options.seeds}
-            if task != "docs":
-                chosen["keep_rates"] = options.rates
             key = f"{name}, read by {reader}"
             if reports.get(key, {}).get("options") == chosen:
                 continue
@@ -67,7 +69,7 @@ def main() -> None:
             report = evaluate_with_reader(
                 task,
                 folder / file,
-                f"chat:openai:{reader}",
+                f"{kind}{reader}",
                 reader_url=url,
                 cache=options.out.with_suffix(".sqlite"),
                 **(chosen | files),

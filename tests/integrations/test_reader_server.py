@@ -144,7 +144,9 @@ def test_what_is_no_address(url: str) -> None:
 
 @pytest.mark.parametrize("name", ["nearest", "causal:folder", "chat:anthropic:claude"])
 def test_only_one_kind_of_reader_has_an_address(name: str, server: ChatServer) -> None:
-    with pytest.raises(InputError, match=f"{name}.* pass chat:openai:MODEL or text:MODEL to ask the server at {server.url}"):
+    with pytest.raises(
+        InputError, match=f"{name}.* pass chat:openai:MODEL or text:MODEL to ask the server at {server.url}"
+    ):
         resolve_reader(name, url=server.url)
 
 
