@@ -17,7 +17,7 @@ from curves import markdown
 from diffumask_core.evaluation.with_reader import evaluate_with_reader
 
 ROOT = Path(__file__).parent.parent
-# The task, its file, how the reader is asked, and the task's options; files are in DATA, but for that of the repository.
+# The task, its file, how the reader is asked, and the task's options; but for the repository's own, files are in DATA.
 SETTINGS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "AG's News": ("icl", "icl_agnews.jsonl", "text:", {"total_shots": 20, "keep_rates": [0.4, 0.2]}),
     "Yelp": ("icl", "icl_yelp-5.jsonl", "text:", {"total_shots": 10, "keep_rates": [0.4, 0.2]}),
