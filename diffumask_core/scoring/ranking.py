@@ -69,7 +69,7 @@ def _order_utilities(own: FloatArray) -> FloatArray:
 def relevance_of(own: FloatArray) -> FloatArray:
     """From what the model makes of passages to how surely they help with the query, from 0 to 1.
 
-    On NQ half of the passages at the midpoint are on the question's subject; passages on other subjects are mostly
+    About one half is the relevance of near neighbours of a passage that answers; passages on other subjects are mostly
     below 0.1.
     """
     relevance: FloatArray = 1 / (1 + np.exp((_RELEVANCE_MIDPOINT - own) / _RELEVANCE_SCALE))
