@@ -12,6 +12,8 @@ FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
+# Of a readable part so much is asked for, then less.
+_SHARES = (1.0, 0.75, 0.5)
 # With fewer words a text hardly tells what its label means.
 _FEW_WORDS = 3
 
@@ -19,9 +21,9 @@ _FEW_WORDS = 3
 def with_labels(reading: Reading, scores: Scores, pinned: BoolArray, limit: int, options: Options) -> BoolArray:
     """``[S]``, the pinned shots and an exemplar of each label, as far as the budget can carry them.
 
-    The best exemplar of a label stands for it, or its shortest one
-    where the best ones of all labels are too long together. Where a budget cannot carry a readable part of each, three
-    words of each are enough, or one; where it cannot carry all labels, those of the best exemplars stay.
+    The best exemplar of a label stands for it, or its shortest one where the best ones of all labels are too long
+    together. Where a budget cannot carry a readable part of each, less and less of each is enough, down to three words
+    or one; where it cannot carry all labels, those of the best exemplars stay.
 
     Args:
         reading: The prompt of S shots.
@@ -63,7 +65,7 @@ def _first_of_labels(order: IntArray, labels: IntArray, pinned: BoolArray) -> In
 
 
 def _parts(reading: Reading, needed: FloatArray) -> list[BoolArray]:
-    """Units ``[N]`` of each shot: a readable part of it, the three cheapest ones, the cheapest one."""
+    """Units ``[N]`` of each shot, from much to little: shares of its readable part, its three cheapest ones, one."""
     units, costs = reading.units, reading.costs
     free = np.flatnonzero(units.free & (units.shot >= 0))
     shots = units.shot[free]
@@ -76,7 +78,7 @@ def _parts(reading: Reading, needed: FloatArray) -> list[BoolArray]:
         parts[free[within]] = True
         return parts
 
-    readable = first_of_each(costs[free], needed)
+    parts = [first_of_each(costs[free], share * needed) for share in _SHARES]
     free = free[np.lexsort((costs[free], shots))]
     ones, few = np.ones(len(free)), np.full(len(units.pinned), float(_FEW_WORDS))
-    return [readable, first_of_each(ones, few), first_of_each(ones, few / _FEW_WORDS)]
+    return [*parts, first_of_each(ones, few), first_of_each(ones, few / _FEW_WORDS)]

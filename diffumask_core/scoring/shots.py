@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from diffumask_core.diffusion.sampler import budget_threshold
 from diffumask_core.options import Options
-from diffumask_core.prompt.layout import ShotSpan
 from diffumask_core.regions.documentation import DOCUMENTATION
 from diffumask_core.regions.region import walk_all
 from diffumask_core.scoring.budget import Budget
@@ -22,10 +21,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 # A passage of which less than this share of its words is left tells an LLM little: about the tight level of the labels.
 _PASSAGE_SHARE = 0.3
-# An exemplar has to be understood by itself: about the light level of the labels.
-_EXEMPLAR_SHARE = 0.6
-# What an exemplar reasons about has to be there, so that its input is nearly whole.
-_WORKED_SHARE = 0.8
+# An exemplar has to be understood by itself, and what it reasons about has to be there.
+_EXEMPLAR_SHARE = 0.8
 # About three words: with fewer a text hardly tells what its label means.
 _FOOTING_TOKENS = 5.0
 
@@ -96,11 +93,10 @@ def add_shots(alive: BoolArray, order: IntArray, costs: FloatArray, room: float)
 def readable_part(reading: Reading, scores: Scores) -> FloatArray:
     """``[S]``, how many tokens of its text a shot needs to be readable.
 
-    Of a passage that goes by paragraphs its best paragraph is enough. Of an exemplar more is needed than of any other
-    passage, and most of one with a rationale.
+    Of a passage that goes by paragraphs its best paragraph is enough. Of an exemplar's input most is needed.
     """
     units, shots = reading.units, reading.units.layout.shots
-    share = np.array([_readable_share(units, shot) for shot in shots])
+    share = np.array([_EXEMPLAR_SHARE if shot.is_exemplar else _PASSAGE_SHARE for shot in shots])
     free = np.flatnonzero(units.free & (units.shot >= 0))
     needed: FloatArray = share * np.bincount(units.shot[free], reading.costs[free], len(shots))
     whole = free[_are_paragraphs(units)[free]]
@@ -108,14 +104,6 @@ def readable_part(reading: Reading, scores: Scores) -> FloatArray:
     in_shot, first = np.unique(units.shot[best], return_index=True)
     needed[in_shot] = np.minimum(needed[in_shot], reading.costs[best[first]])
     return needed
-
-
-def _readable_share(units: Units, shot: ShotSpan) -> float:
-    if not shot.is_exemplar:
-        return _PASSAGE_SHARE
-    first = units.at(shot.output[0])[0] if shot.output else 0
-    worked = shot.output not in ((), (shot.answer,)) and bool(units.kept_with_shot[first])
-    return _WORKED_SHARE if worked else _EXEMPLAR_SHARE
 
 
 def _are_paragraphs(units: Units) -> BoolArray:
@@ -137,7 +125,7 @@ def footing_first(reading: Reading, ranked: IntArray) -> IntArray:
     """Ranked units, those in front without which an exemplar would be left with its markers and its answer alone.
 
     Of each exemplar these are its best units, some words in all: an answer without an input teaches nothing. All
-    exemplars come to their first word before any comes to its second one.
+    exemplars come to their first word before any comes to its second one, and the cheap first words come first.
 
     Args:
         reading: The prompt.
@@ -154,7 +142,8 @@ def footing_first(reading: Reading, ranked: IntArray) -> IntArray:
     spent = np.full(len(ranked), np.inf)
     spent[places] = before - before[first_of_shot]
     spent[spent >= _FOOTING_TOKENS] = np.inf
-    in_turn: IntArray = ranked[np.argsort(spent, kind="stable")]
+    price = np.where(spent == 0, reading.costs[ranked], 0.0)
+    in_turn: IntArray = ranked[np.lexsort((price, spent))]
     return in_turn
 
 
