@@ -22,8 +22,8 @@ def with_labels(reading: Reading, scores: Scores, pinned: BoolArray, limit: int,
     """``[S]``, the pinned shots and an exemplar of each label, as far as the budget can carry them.
 
     The best exemplar of a label stands for it, or its shortest one where the best ones of all labels are too long
-    together. Where a budget cannot carry a readable part of each, less and less of each is enough, down to three words
-    or one; where it cannot carry all labels, those of the best exemplars stay.
+    together. Where a budget cannot carry a readable part of each, less and less of each is enough, down to three words;
+    where it cannot carry all labels with three words, those of the best exemplars stay.
 
     Args:
         reading: The prompt of S shots.
@@ -65,7 +65,7 @@ def _first_of_labels(order: IntArray, labels: IntArray, pinned: BoolArray) -> In
 
 
 def _parts(reading: Reading, needed: FloatArray) -> list[BoolArray]:
-    """Units ``[N]`` of each shot, from much to little: shares of its readable part, its three cheapest ones, one."""
+    """Units ``[N]`` of each shot, from much to little: shares of its readable part, its three cheapest ones."""
     units, costs = reading.units, reading.costs
     free = np.flatnonzero(units.free & (units.shot >= 0))
     shots = units.shot[free]
@@ -80,5 +80,5 @@ def _parts(reading: Reading, needed: FloatArray) -> list[BoolArray]:
 
     parts = [first_of_each(costs[free], share * needed) for share in _SHARES]
     free = free[np.lexsort((costs[free], shots))]
-    ones, few = np.ones(len(free)), np.full(len(units.pinned), float(_FEW_WORDS))
-    return [*parts, first_of_each(ones, few), first_of_each(ones, few / _FEW_WORDS)]
+    few = np.full(len(units.pinned), float(_FEW_WORDS))
+    return [*parts, first_of_each(np.ones(len(free)), few)]

@@ -16,6 +16,9 @@ BoolArray = npt.NDArray[np.bool_]
 _REDUNDANCY_WEIGHT = 1.0
 # What the best exemplar of a label gains that no shot has which stays: more than any utility can make up for.
 _LABEL_BONUS = 1e6
+# What an exemplar loses for each one of its label that stays: without a query more than any other difference, so that
+# labels take turns, and with a query less than the difference between a likely label and another.
+_TURN_WEIGHT = 2.0
 # What a copy of another shot loses.
 _COPY_PENALTY = 1e3
 # Up to so many shots are decided one by one.
@@ -107,7 +110,8 @@ def rank_shots(utilities: FloatArray, vectors: FloatArray, labels: IntArray, rep
 
     The sampler decides them as it decides units, from all undecided, the surest first. What a shot is worth depends on
     those that stay already: its utility, less its similarity to them (maximal marginal relevance, Carbonell and
-    Goldstein, 1998). The best exemplar of a label that none of them has comes before all else.
+    Goldstein, 1998), and less for each exemplar of its label among them. The best exemplar of a label that none of them
+    has comes before all else.
 
     Args:
         utilities: ``[S]``.
@@ -128,7 +132,8 @@ def rank_shots(utilities: FloatArray, vectors: FloatArray, labels: IntArray, rep
         new = directions[kept & ~seen]
         nearest[:] = np.maximum(nearest, (directions @ new.T).max(1, initial=0.0))
         seen[:] = kept
-        worth = value - _REDUNDANCY_WEIGHT * nearest
+        of_label = np.bincount(labels[kept] + 1, minlength=labels.max(initial=-1) + 2)
+        worth = value - _REDUNDANCY_WEIGHT * nearest - _TURN_WEIGHT * of_label[labels + 1] * (labels >= 0)
         worth[_best_of_new_labels(worth, labels, kept, states == UNDECIDED)] += _LABEL_BONUS
         return worth
 

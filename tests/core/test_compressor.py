@@ -226,10 +226,11 @@ class TestBudget:
     @pytest.mark.parametrize("text", [PROSE * 8, few_shot(9)], ids=["prose", "few-shot"])
     @pytest.mark.parametrize("rate", [0.25, 0.5, 0.75])
     def test_the_budget_is_nearly_used_up(self, compressor: Compressor, text: str, rate: float, counter: Any) -> None:
-        # Whole rationales leave gaps that no other exemplar fits.
         result = compressor.compress(text, keep_rate=rate, tokenizer=counter, compress_rationales=True)
         assert result.original_tokens > 300
-        assert 0.98 * result.budget <= result.compressed_tokens <= result.budget
+        # What is over of exemplars that are nearly whole is too little for another one.
+        least = 0.98 if text.startswith(PROSE) else 0.9
+        assert least * result.budget <= result.compressed_tokens <= result.budget
 
     def test_a_text_of_100_000_words(self, compressor: Compressor) -> None:
         text = " ".join(f"word{number % 5003}" for number in range(100_000))

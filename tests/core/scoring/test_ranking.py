@@ -58,6 +58,12 @@ class TestRank:
     def test_each_label_comes_once_before_any_comes_twice(self) -> None:
         assert rank([0.9, 0.8, 0.7, 0.1], answers=["yes", "yes", "yes", "no"]) == [0, 3, 1, 2]
 
+    def test_labels_take_turns_where_no_query_tells_more(self) -> None:
+        assert rank([0.9, 0.8, 0.7, 0.1, 0.2], answers=["yes", "yes", "yes", "no", "no"]) == [0, 4, 1, 3, 2]
+
+    def test_a_likely_label_comes_again_before_an_unlikely_one(self) -> None:
+        assert rank([9.0, 8.0, 1.0, 0.5], answers=["yes", "yes", "no", "no"]) == [0, 2, 1, 3]
+
     def test_no_utility_makes_up_for_a_label_that_is_missing(self) -> None:
         assert rank([90.0, 80.0, 70.0, -50.0], answers=["yes", "yes", "yes", "no"])[:2] == [0, 3]
 
