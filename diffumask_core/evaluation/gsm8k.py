@@ -111,7 +111,7 @@ def gsm8k_trials(rows: Sequence[SolutionRow], exemplars: Sequence[Exemplar]) -> 
         [
             Trial(
                 prompt,
-                f"Question: {row.question.strip()}\nLet's think step by step.",
+                f"Question: {row.question.strip()}\nLet's think step by step.\n",
                 (row.answer.rpartition("####")[2].strip(),),
             )
             for row in rows

@@ -17,8 +17,8 @@ from langchain_openai import ChatOpenAI
 
 # As many alternatives as llama.cpp and OpenAI report at most.
 _ALTERNATIVES = 20
-# A blank line ends an exemplar, and so what is written after some.
-_END = "\n\n"
+# What is written after some exemplars ends where another one begins; a blank line alone may part two steps.
+_ENDS = ["\n\nQ", "\nQuestion:", "\nQ:"]
 
 
 class ContinuingModel(ChatOpenAI):
@@ -36,7 +36,7 @@ class ContinuingModel(ChatOpenAI):
             prompt=messages[-1].text,
             temperature=0,
             logprobs=_ALTERNATIVES,
-            stop=stop or [_END],
+            stop=stop or _ENDS,
             **kwargs,
         )
         choice = answer.choices[0]

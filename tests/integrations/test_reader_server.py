@@ -220,10 +220,10 @@ class TestGoingOn:
         with ChatServer({**said(" we"), "logprobs": told}) as server:
             assert self.reader(server).answers([ask("a")]) == ["sport"]
 
-    def test_without_labels_it_writes_until_a_blank_line(self) -> None:
+    def test_without_labels_it_writes_until_the_next_question(self) -> None:
         with ChatServer(said(" Two and two make 4. The answer is 4.")) as server:
             assert self.reader(server).answers([ask("2 + 2?", labels=(), answer="4")]) == ["4"]
-            assert server.requests[0]["stop"] == ["\n\n"]
+            assert "\nQuestion:" in server.requests[0]["stop"]
 
     def test_without_a_server(self) -> None:
         with pytest.raises(InputError, match="pass its address"):
