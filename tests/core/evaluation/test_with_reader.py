@@ -198,7 +198,7 @@ class TestGsm8k:
         whole = reader.questions[0]
         used = [row["question"] for row in train if is_held_out(SolutionRow.model_validate(row))][:8]
         assert [line.removeprefix("Question: ") for line in whole.prompt.splitlines() if "Question: " in line] == used
-        assert (whole.query, whole.answer) == ("Question: How many rolls?\nLet's think step by step.", "1,070")
+        assert (whole.query, whole.answer) == ("Question: How many rolls?\nLet's think step by step.\n", "1,070")
         assert report["results"]["diffumask"]["0.3"]["accuracy"] == 1.0
 
     def test_exemplars_are_needed(self, tmp_path: Path, measure: Callable[..., dict[str, Any]]) -> None:
