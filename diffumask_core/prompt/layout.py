@@ -4,6 +4,7 @@ Everything that reads a prompt (the parser, a `Prompt`, a list of messages) ends
 decides and assembles starts from one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from diffumask_core.prompt.spans import Span, clip_spans, merge_spans, shift_span, spans_between
@@ -83,16 +84,14 @@ class Layout:
 
         Of messages that is what stands beside the query in its message: past turns are no passages.
         """
-        query = self.query or (0, 0)
-        segments = [
-            segment for segment in self.segments if not self.every_segment or segment[0] <= query[0] < segment[1]
-        ]
+        segments: Sequence[Span] = self.segments
+        if self.every_segment:
+            segments = [each for each in segments if self.query and each[0] <= self.query[0] < each[1]]
         tasks = [span for span in (*self.instructions, self.query, *self.protected, *self.results) if span]
         taken = merge_spans([*tasks, *(shot.span for shot in self.shots)])
         outside = [span for segment in segments for span in spans_between(taken, segment)]
-        shots = [
-            shot.span for shot in self.shots if not (shot.answer or shot.output) and clip_spans(segments, shot.span)
-        ]
+        given = [shot.span for shot in self.shots if not shot.is_exemplar]
+        shots = [span for span in given if span in clip_spans(segments, span)]
         return sorted([*outside, *shots])
 
 

@@ -40,6 +40,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from diffumask_core import BudgetError, CompressionResult, Compressor, Prompt, Shot
+from diffumask_core.prompt.negations import turning_words
 from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.tokens import get_counter
 
@@ -54,6 +55,10 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 
 # Tokenizers.
+
+
+def has_no_turn(text: str) -> bool:
+    return not turning_words(text, 0, len(text))
 
 
 LABELS = ["good", "bad", "so so", "Business", "Business & Finance"]
@@ -340,7 +345,8 @@ def test_3_rationale_and_answer_are_whole_or_gone(compressor: Compressor, worked
 
 @property_test(80)
 @given(
-    exemplars=st.lists(st.tuples(SENTENCE, st.sampled_from(LABELS)), min_size=2, max_size=12),
+    # Words such as "only" come along beside the three.
+    exemplars=st.lists(st.tuples(SENTENCE.filter(has_no_turn), st.sampled_from(LABELS)), min_size=2, max_size=12),
     rate=st.floats(0.05, 0.7),
     query=st.sampled_from(["", "Q: What is that?\nA:"]),
 )
