@@ -430,7 +430,7 @@ def is_series(value: Any) -> bool:
         isinstance(value, list)
         and len(value) > 1
         and len({type(each) for each in value} | {list}) <= 2
-        and (all(isinstance(each, dict) for each in value) or all(isinstance(each, list) for each in value))
+        and (all(isinstance(each, dict) for each in value) or all(isinstance(each, list | tuple) for each in value))
     )
 
 
