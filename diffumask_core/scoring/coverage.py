@@ -44,7 +44,9 @@ def with_labels(reading: Reading, scores: Scores, pinned: BoolArray, limit: int,
     def fit(exemplars: IntArray, parts: BoolArray) -> bool:
         alive = with_best(pinned, exemplars, len(exemplars))
         added = reading.units.in_shots(alive & ~pinned) & (reading.units.shot >= 0)
-        return reading.count(reading.close(parts & added, alive), alive) <= limit
+        # Some tokenizers count more tokens in less text.
+        fits = reading.count(reading.close(parts & added, alive), alive) <= limit
+        return fits and reading.room(limit, alive) >= 0
 
     levels = _parts(reading, readable_part(reading, scores)) if options.token_level else [reading.units.free]
     parts = next((parts for parts in levels if fit(shortest, parts)), None)

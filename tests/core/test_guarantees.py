@@ -215,6 +215,17 @@ def test_1_and_2_text_of_many_kinds_keeps_to_the_budget(compressor: Compressor, 
 
 
 @property_test(100)
+@example(
+    given_prompt=Structured(
+        prompt="Say what not Anna Anna old only.\n\nReview: the the the\nSentiment: very mixed\n\nReview: engineer unless "
+        "état Grüße Anna engineer\nSentiment: very mixed\n\nReview: not Anna Anna old engineer\nSentiment:",
+        shots=[["Review:", "Sentiment: very mixed"], ["Review:", "Sentiment: very mixed"]],
+        query="Review: not Anna Anna old engineer\nSentiment:",
+        instructions="Say what not Anna Anna old only.",
+    ),
+    # It counts more tokens in an exemplar without its words than in one with them.
+    options={"keep_rate": 0.25, "tokenizer": silly},
+)
 @given(given_prompt=STRUCTURED, options=OPTIONS)
 def test_1_and_2_any_structure_keeps_to_the_budget(
     compressor: Compressor, given_prompt: Structured, options: Options
