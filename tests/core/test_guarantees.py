@@ -217,8 +217,8 @@ def test_1_and_2_text_of_many_kinds_keeps_to_the_budget(compressor: Compressor, 
 @property_test(100)
 @example(
     given_prompt=Structured(
-        prompt="Say what not Anna Anna old only.\n\nReview: the the the\nSentiment: very mixed\n\nReview: engineer unless "
-        "état Grüße Anna engineer\nSentiment: very mixed\n\nReview: not Anna Anna old engineer\nSentiment:",
+        prompt="Say what not Anna Anna old only.\n\nReview: the the the\nSentiment: very mixed\n\nReview: engineer "
+        "unless état Grüße Anna engineer\nSentiment: very mixed\n\nReview: not Anna Anna old engineer\nSentiment:",
         shots=[["Review:", "Sentiment: very mixed"], ["Review:", "Sentiment: very mixed"]],
         query="Review: not Anna Anna old engineer\nSentiment:",
         instructions="Say what not Anna Anna old only.",
