@@ -49,26 +49,6 @@ def shared_rare_words(query: str, texts: Sequence[str]) -> FloatArray:
     return np.array([sum(np.log((len(texts) + 1) / frequency[word]) for word in words) for words in shared])
 
 
-_WORD = re.compile(r"\w+")
-# As most search engines have them.
-_SATURATION, _LENGTH_WEIGHT = 1.2, 0.75
-
-
-def bm25_similarities(query: str, texts: Sequence[str]) -> FloatArray:
-    """Okapi BM25 of each text for the query."""
-    counts = [Counter(_WORD.findall(text.casefold())) for text in texts]
-    lengths = np.array([count.total() for count in counts])
-    mean = max(lengths.sum() / max(len(texts), 1), 1)
-    damping = _SATURATION * (1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * lengths / mean)
-    scores = np.zeros(len(texts))
-    for word in sorted(set(_WORD.findall(query.casefold()))):
-        often = np.array([count[word] for count in counts])
-        holding = np.count_nonzero(often)
-        rarity = np.log(1 + (len(texts) - holding + 0.5) / (holding + 0.5))
-        scores += rarity * often * (_SATURATION + 1) / (often + damping)
-    return scores
-
-
 def _units(text: str) -> Iterator[str]:
     return (text[start:end] for start, end in split_words(text).tolist())
 

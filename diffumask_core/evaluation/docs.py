@@ -14,12 +14,12 @@ import numpy as np
 from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import DocsRow, DocumentRow, QuestionRow
 from diffumask_core.errors import DataError
-from diffumask_core.evaluation.baselines import bm25_similarities
 from diffumask_core.evaluation.curves import Trial
 from diffumask_core.evaluation.shorten import OURS
 from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.prompt.prompt import Prompt, Shot
 from diffumask_core.readers.protocol import Question
+from diffumask_core.scoring.terms import bm25
 from diffumask_core.tokens import TokenCounter
 
 BUDGETS = (800, 400, 200)
@@ -164,7 +164,7 @@ def cut_passages(
     def each(cut: Callable[[int], list[str]]) -> list[list[str]]:
         return [cut(budget) for budget in BUDGETS]
 
-    by_bm25 = np.argsort(-bm25_similarities(question, texts), kind="stable").tolist()
+    by_bm25 = np.argsort(-bm25(question, texts), kind="stable").tolist()
     as_found = range(len(texts))
     ways: dict[str, Callable[[], list[list[str]]]] = {
         OURS: lambda: ours(texts),
@@ -211,7 +211,7 @@ class _Fits:
         """The lines that are nearest to the question, each that still fits, in the order of the text."""
         lines = [[line for line in text.splitlines() if line.strip()] for text in texts]
         places = [(number, at) for number, own in enumerate(lines) for at in range(len(own))]
-        nearness = bm25_similarities(question, [lines[number][at] for number, at in places])
+        nearness = bm25(question, [lines[number][at] for number, at in places])
         kept = [set[int]() for _ in texts]
         left = [""] * len(texts)
         for number, at in (places[place] for place in np.argsort(-nearness, kind="stable")):

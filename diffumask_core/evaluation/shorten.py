@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from diffumask_core.compressor import Compressor
 from diffumask_core.evaluation.baselines import (
-    bm25_similarities,
     idf_scores,
     keep_best,
     lead_scores,
@@ -25,6 +24,7 @@ from diffumask_core.prompt.prompt import Prompt
 from diffumask_core.prompt.spans import Span
 from diffumask_core.rendering.join import kept_text
 from diffumask_core.scoring.reading import Reading
+from diffumask_core.scoring.terms import bm25
 from diffumask_core.scoring.worth import pool_words
 from diffumask_core.tokens import TokenCounter
 
@@ -167,7 +167,7 @@ def _shots_by_bm25(reading: Reading) -> FloatArray:
     shots = [reading.text(shot.span) for shot in reading.units.layout.shots]
     # Text outside shots, which is number -1, comes before all of them.
     ranks = np.full(len(shots) + 1, -1.0)
-    ranks[np.argsort(-bm25_similarities(reading.query, shots), kind="stable")] = np.arange(len(shots))
+    ranks[np.argsort(-bm25(reading.query, shots), kind="stable")] = np.arange(len(shots))
     scores: FloatArray = -ranks[reading.units.shot]
     return scores
 

@@ -48,15 +48,19 @@ def with_labels(reading: Reading, scores: Scores, pinned: BoolArray, limit: int,
         fits = reading.count(reading.close(parts & added, alive), alive) <= limit
         return fits and reading.room(limit, alive) >= 0
 
-    levels = _parts(reading, readable_part(reading, scores)) if options.token_level else [reading.units.free]
-    parts = next((parts for parts in levels if fit(shortest, parts)), None)
-    if parts is None:
-        most = last_that_holds(lambda number: fit(shortest[:number], levels[-1]), len(shortest))
-        return with_best(pinned, shortest, most)
-    fitting = parts
-    mixed = [np.concatenate([best[:number], shortest[number:]]) for number in range(len(best) + 1)]
-    most = last_that_holds(lambda number: fit(mixed[number], fitting), len(mixed))
-    return with_best(pinned, mixed[most], len(best))
+    levels = _levels(reading, readable_part(reading, scores)) if options.token_level else [reading.units.free]
+
+    def best_ones(parts: BoolArray) -> BoolArray:
+        """As many of the best exemplars as fit, and the shortest ones of the other labels."""
+        mixed = [np.concatenate([best[:number], shortest[number:]]) for number in range(len(best) + 1)]
+        most = last_that_holds(lambda number: fit(mixed[number], parts), len(mixed))
+        return with_best(pinned, mixed[most], len(best))
+
+    for parts in levels:
+        if fit(shortest, parts):
+            return best_ones(parts)
+    most = last_that_holds(lambda number: fit(shortest[:number], levels[-1]), len(shortest))
+    return with_best(pinned, shortest, most)
 
 
 def _first_of_labels(order: IntArray, labels: IntArray, pinned: BoolArray) -> IntArray:
@@ -66,7 +70,7 @@ def _first_of_labels(order: IntArray, labels: IntArray, pinned: BoolArray) -> In
     return first
 
 
-def _parts(reading: Reading, needed: FloatArray) -> list[BoolArray]:
+def _levels(reading: Reading, needed: FloatArray) -> list[BoolArray]:
     """Units ``[N]`` of each shot, from much to little: shares of its readable part, its three cheapest ones."""
     units, costs = reading.units, reading.costs
     free = np.flatnonzero(units.free & (units.shot >= 0))

@@ -48,8 +48,9 @@ def labels_left(result: CompressionResult, labels: list[str]) -> set[str]:
 def test_each_label_stays(compressor: Compressor, labels: list[str], rate: float, token_level: bool) -> None:
     prompt = exemplars(labels)
     result = compressor.compress(prompt, keep_rate=rate, tokenizer=words, token_level=token_level)
-    whole = {label: words(shot.render()[0]) for label, shot in zip(labels, prompt.shots, strict=True)}  # type: ignore[union-attr]
-    least = sum(2 + words(label) + 3 for label in set(labels)) if token_level else sum(whole.values())
+    # Of an exemplar its two markers, its label, and three words of its text or all.
+    whole = {label: words(f"{TEXTS[number % len(TEXTS)]} Item {number}.") for number, label in enumerate(labels)}
+    least = sum(2 + words(label) + (3 if token_level else text) for label, text in whole.items())
     if result.protected_tokens + least <= result.budget:
         assert labels_left(result, labels) == set(labels)
     else:

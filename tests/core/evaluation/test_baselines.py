@@ -6,7 +6,6 @@ import pytest
 from diffumask_core.diffusion.states import DROP
 from diffumask_core.evaluation.baselines import (
     best_first,
-    bm25_similarities,
     idf_scores,
     keep_best,
     lead_scores,
@@ -42,26 +41,6 @@ def test_a_shared_word_counts_more_the_rarer_it_is() -> None:
     texts = ["the rolls", "the river", "The RIVER rose, the baker said", "", "the"]
     nearness = shared_rare_words("The baker and the river", texts)
     assert np.argsort(-nearness, kind="stable").tolist() == [2, 1, 0, 4, 3]
-
-
-def test_bm25_can_be_worked_out_by_hand() -> None:
-    texts = ["the rolls", "The river, the river", "a baker of rolls"]
-    # Of three texts two hold "rolls", and one "river", twice; the mean text has three words and a third.
-    mean = 10 / 3
-    rolls, river = np.log(1 + 1.5 / 2.5), np.log(1 + 2.5 / 1.5)
-    expected = [
-        rolls * 2.2 / (1 + 1.2 * (0.25 + 0.75 * 2 / mean)),
-        river * 2 * 2.2 / (2 + 1.2 * (0.25 + 0.75 * 4 / mean)),
-        rolls * 2.2 / (1 + 1.2 * (0.25 + 0.75 * 4 / mean)),
-    ]
-    assert bm25_similarities("River rolls?", texts) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("texts", [[], [""], ["", "rolls"]])
-def test_bm25_of_nothing(texts: list[str]) -> None:
-    scores = bm25_similarities("Rolls?", texts)
-    assert len(scores) == len(texts)
-    assert all(scores[:1] == 0)
 
 
 @pytest.mark.parametrize(
