@@ -7,9 +7,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache
+from itertools import chain, pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import DocsRow, DocumentRow, QuestionRow
@@ -17,13 +19,17 @@ from diffumask_core.errors import DataError
 from diffumask_core.evaluation.curves import Trial
 from diffumask_core.evaluation.shorten import OURS
 from diffumask_core.model.pretrained import load_pruner
+from diffumask_core.model.pruner import Pruner
 from diffumask_core.prompt.prompt import Prompt, Shot
+from diffumask_core.prompt.wording import paragraphs
 from diffumask_core.readers.protocol import Question
 from diffumask_core.scoring.terms import bm25
 from diffumask_core.tokens import TokenCounter
 
+FloatArray = npt.NDArray[np.floating]
+
 BUDGETS = (800, 400, 200)
-METHODS = (OURS, f"{OURS} with scores", "lead", "whole passages", "bm25 lines", "bm25 passages")
+METHODS = (OURS, f"{OURS} with scores", "lead", "whole passages", "bm25 lines", "bm25 passages", "nearest paragraphs")
 NO_RATES = f"evaluate docs cuts to {', '.join(map(str, BUDGETS))} tokens: leave out --keep-rates."
 _INSTRUCTIONS = "Answer the question from the passages. Write names, values and commands as they stand there."
 _PASSAGES = 10
@@ -72,6 +78,12 @@ def _chunks(text: str, counter: TokenCounter, ends: Sequence[re.Pattern[str]]) -
     yield chunk
 
 
+@cache
+def _bundled() -> Pruner:
+    """The model whose sentence encoder retrieves."""
+    return load_pruner()
+
+
 def retrieve(rows: Sequence[DocsRow], split: str, limit: int | None, counter: TokenCounter) -> list[Retrieved]:
     """Finds the ten passages that are nearest to each question of a split, by the bundled model's text vectors.
 
@@ -96,7 +108,7 @@ def retrieve(rows: Sequence[DocsRow], split: str, limit: int | None, counter: To
                 f"{question.document!r}: mend its row."
             )
     passages = [chunk for document in documents.values() for chunk in chunks(document.text, counter)]
-    pruner = load_pruner()
+    pruner = _bundled()
     nearness = pruner.embed([question.question for question in questions]) @ pruner.embed(passages).T
     order = np.argsort(-nearness, axis=1, kind="stable")[:, :_PASSAGES]
     return [
@@ -166,13 +178,22 @@ def cut_passages(
 
     by_bm25 = np.argsort(-bm25(question, texts), kind="stable").tolist()
     as_found = range(len(texts))
+    lines = [[line for line in text.splitlines() if line.strip()] for text in texts]
+    parts = [[text[slice(*span)] for span in paragraphs(text, 0, len(text))] for text in texts]
+
+    @cache
+    def nearness() -> FloatArray:
+        """By meaning and by words, weighed as in DiffuMask, but for the passage that a paragraph is in."""
+        return _bundled().nearness(flat(parts), question) + 2 * bm25(question, flat(parts))
+
     ways: dict[str, Callable[[], list[list[str]]]] = {
         OURS: lambda: ours(texts),
         f"{OURS} with scores": lambda: ours(passages),
         "lead": lambda: each(lambda budget: fits.beginning(texts, as_found, budget)),
         "whole passages": lambda: each(lambda budget: fits.whole(texts, as_found, budget)),
-        "bm25 lines": lambda: each(lambda budget: fits.lines(texts, question, budget)),
+        "bm25 lines": lambda: each(lambda budget: fits.parts(lines, bm25(question, flat(lines)), budget)),
         "bm25 passages": lambda: each(lambda budget: fits.beginning(texts, by_bm25, budget)),
+        "nearest paragraphs": lambda: each(lambda budget: fits.parts(parts, nearness(), budget)),
     }
     return {name: way() for name, way in ways.items() if name in methods}
 
@@ -207,16 +228,14 @@ class _Fits:
                 left[number] = ""
         return left
 
-    def lines(self, texts: Sequence[str], question: str, budget: int) -> list[str]:
-        """The lines that are nearest to the question, each that still fits, in the order of the text."""
-        lines = [[line for line in text.splitlines() if line.strip()] for text in texts]
-        places = [(number, at) for number, own in enumerate(lines) for at in range(len(own))]
-        nearness = bm25(question, [lines[number][at] for number, at in places])
-        kept = [set[int]() for _ in texts]
-        left = [""] * len(texts)
+    def parts(self, parts: Sequence[Sequence[str]], nearness: FloatArray, budget: int) -> list[str]:
+        """The lines or paragraphs that are nearest to the question, each that still fits, in the order of the text."""
+        places = [(number, at) for number, own in enumerate(parts) for at in range(len(own))]
+        kept = [set[int]() for _ in parts]
+        left = [""] * len(parts)
         for number, at in (places[place] for place in np.argsort(-nearness, kind="stable")):
             before = left[number]
-            left[number] = "\n".join(lines[number][each] for each in sorted({*kept[number], at}))
+            left[number] = "\n".join(parts[number][each] for each in sorted({*kept[number], at}))
             if self._tokens(left) <= budget:
                 kept[number].add(at)
             else:
@@ -225,6 +244,11 @@ class _Fits:
 
     def _tokens(self, left: Sequence[str]) -> int:
         return self.counter.count(joined(left))
+
+
+def flat(parts: Iterable[Iterable[str]]) -> list[str]:
+    """All parts of all passages."""
+    return list(chain.from_iterable(parts))
 
 
 def joined(left: Iterable[str]) -> str:
