@@ -33,7 +33,7 @@ from diffumask_core.scoring.coverage import with_labels
 from diffumask_core.scoring.reading import Reading, read
 from diffumask_core.scoring.scores import Scores, score
 from diffumask_core.scoring.shots import choose_shots, footing_first, with_best, without_starved
-from diffumask_core.scoring.worth import Worth, unit_bias, worth_of
+from diffumask_core.scoring.worth import Worth, worth_of
 from diffumask_core.tokens import get_counter
 from diffumask_core.units.units import Units
 
@@ -190,7 +190,7 @@ def _worth_and_shots(
     reading: Reading, scores: Scores, budget: Budget, options: Options, alive: BoolArray, pinned: BoolArray
 ) -> tuple[Worth, BoolArray]:
     """What units are worth, and the shots that stay: a shot of which too little would be left goes whole after all."""
-    bias = unit_bias(reading, scores.of_units if options.shot_level else None)
+    bias = scores.bias(options.shot_level)
     worth = worth_of(reading, scores, bias, alive, budget.limit)
     if options.shot_level:
         fed = without_starved(reading, scores, worth, alive, pinned, budget)

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from diffumask_core.options import Options
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
-from diffumask_core.scoring.shots import last_that_holds, readable_part, with_best
+from diffumask_core.scoring.shots import last_that_holds, with_best
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
@@ -48,7 +48,7 @@ def with_labels(reading: Reading, scores: Scores, pinned: BoolArray, limit: int,
         fits = reading.count(reading.close(parts & added, alive), alive) <= limit
         return fits and reading.room(limit, alive) >= 0
 
-    levels = _levels(reading, readable_part(reading, scores)) if options.token_level else [reading.units.free]
+    levels = _levels(reading, scores.readable) if options.token_level else [reading.units.free]
 
     def best_ones(parts: BoolArray) -> BoolArray:
         """As many of the best exemplars as fit, and the shortest ones of the other labels."""

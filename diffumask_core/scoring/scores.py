@@ -7,9 +7,11 @@ import numpy.typing as npt
 
 from diffumask_core.model.pruner import Encoding, Pruner
 from diffumask_core.prompt.layout import ShotSpan
+from diffumask_core.scoring.gains import unit_gains
 from diffumask_core.scoring.labels import find_labels
 from diffumask_core.scoring.novelty import copies
 from diffumask_core.scoring.ranking import rank_shots, relevance_of, retrieval_utilities, typicality
+from diffumask_core.scoring.readable import readable_parts
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.relevance import unit_utilities
 
@@ -27,6 +29,8 @@ class Scores:
         encoding: What the pruning encoder made of the words.
         utilities: ``[S]``, how much each shot helps with the query, with what a retriever thought of it.
         of_units: ``[N]``, the same of each unit: of the paragraph that it is in, or of its shot.
+        gains: ``[N]``, what each unit gains or loses by what it tells.
+        readable: ``[S]``, how many tokens of its text each shot needs to be readable.
         relevance: ``[S]``, how surely each passage helps with the query, from 0 to 1, whatever a retriever thought of
             it; NaN where there is no query, and of exemplars.
         order: ``[S]``, shot numbers from the one to keep longest to the one to drop first.
@@ -38,6 +42,8 @@ class Scores:
     encoding: Encoding
     utilities: FloatArray
     of_units: FloatArray
+    gains: FloatArray
+    readable: FloatArray
     relevance: FloatArray
     order: IntArray
     repeated: BoolArray
@@ -46,6 +52,15 @@ class Scores:
     def of_shots(self, wanted: BoolArray) -> "Scores":
         """The same scores, but only wanted shots ``[S]`` in the order of those that can be kept."""
         return replace(self, order=self.order[wanted[self.order]])
+
+    def bias(self, shot_level: bool) -> FloatArray:
+        """What is added to the logit of each unit ``[N]``, whatever is decided.
+
+        Args:
+            shot_level: Whether a unit shares the utility of its shot or paragraph: 0 in the best one, less elsewhere.
+        """
+        share = self.of_units - self.of_units.max(initial=-np.inf) if shot_level else 0.0
+        return self.gains + share
 
     def of_shot(self, number: int) -> tuple[float, float | None]:
         """The utility and the relevance of a shot; None where its relevance is not known."""
@@ -81,7 +96,8 @@ def score(reading: Reading, pruner: Pruner) -> Scores:
     utilities = _best_of_shots(of_units, units.shot, utilities)
     repeated = copies([reading.text(shot.span) for shot in shots], answers)
     order = rank_shots(utilities, vectors, labels, repeated)
-    return Scores(pruner, encoding, utilities, of_units, relevance, order, repeated, labels)
+    gains, readable = unit_gains(reading, of_units), readable_parts(reading, of_units)
+    return Scores(pruner, encoding, utilities, of_units, gains, readable, relevance, order, repeated, labels)
 
 
 def _best_of_shots(of_units: FloatArray, shot: IntArray, utilities: FloatArray) -> FloatArray:

@@ -7,22 +7,16 @@ import numpy.typing as npt
 
 from diffumask_core.diffusion.sampler import budget_threshold
 from diffumask_core.options import Options
-from diffumask_core.regions.documentation import DOCUMENTATION
-from diffumask_core.regions.region import walk_all
 from diffumask_core.scoring.budget import Budget
+from diffumask_core.scoring.readable import PASSAGE_SHARE
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
 from diffumask_core.scoring.worth import Worth
-from diffumask_core.units.units import Units, overlapping
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-# A passage of which less than this share of its words is left tells an LLM little: about the tight level of the labels.
-_PASSAGE_SHARE = 0.3
-# An exemplar has to be understood by itself, and what it reasons about has to be there.
-_EXEMPLAR_SHARE = 0.8
 # About three words: with fewer a text hardly tells what its label means.
 _FOOTING_TOKENS = 5.0
 
@@ -49,8 +43,8 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
 
     fixed, free = per_shot(in_shots & ~units.free), per_shot(in_shots & units.free)
     # Without the level of words a shot is whole or gone.
-    needed = fixed + (readable_part(reading, scores) if options.token_level else free)
-    other = float(costs[units.free & ~in_shots].sum()) * (_PASSAGE_SHARE if options.token_level else 1.0)
+    needed = fixed + (scores.readable if options.token_level else free)
+    other = float(costs[units.free & ~in_shots].sum()) * (PASSAGE_SHARE if options.token_level else 1.0)
     room = budget.limit - float(costs[units.protected].sum())
     best = order[0]
     if not pinned.any() and fixed[best] < room < needed[best] + other:
@@ -60,7 +54,7 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
         alive = add_shots(pinned, order, needed, room - other - float(needed[pinned].sum()))
     if options.token_level:
         # What is over when all that stays is whole goes to shots of which less than they need can be kept.
-        least = np.minimum(needed, fixed + _PASSAGE_SHARE * free)
+        least = np.minimum(needed, fixed + PASSAGE_SHARE * free)
         alive = add_shots(alive, order, least, budget.limit - reading.total_of(alive))
     if reading.room(budget.limit, alive) >= 0:
         return alive
@@ -88,28 +82,6 @@ def add_shots(alive: BoolArray, order: IntArray, costs: FloatArray, room: float)
             alive[shot] = True
             room -= float(costs[shot])
     return alive
-
-
-def readable_part(reading: Reading, scores: Scores) -> FloatArray:
-    """``[S]``, how many tokens of its text a shot needs to be readable.
-
-    Of a passage that goes by paragraphs its best paragraph is enough. Of an exemplar's input most is needed.
-    """
-    units, shots = reading.units, reading.units.layout.shots
-    share = np.array([_EXEMPLAR_SHARE if shot.is_exemplar else _PASSAGE_SHARE for shot in shots])
-    free = np.flatnonzero(units.free & (units.shot >= 0))
-    needed: FloatArray = share * np.bincount(units.shot[free], reading.costs[free], len(shots))
-    whole = free[_are_paragraphs(units)[free]]
-    best = whole[np.lexsort((-scores.of_units[whole], units.shot[whole]))]
-    in_shot, first = np.unique(units.shot[best], return_index=True)
-    needed[in_shot] = np.minimum(needed[in_shot], reading.costs[best[first]])
-    return needed
-
-
-def _are_paragraphs(units: Units) -> BoolArray:
-    """``[N]``, units that are whole paragraphs of documentation, or sentences of long ones."""
-    regions = [region for region in walk_all(units.layout.regions) if region.kind == DOCUMENTATION]
-    return overlapping(units.spans, [span for region in regions for span in region.units])
 
 
 def last_that_holds(holds: Callable[[int], bool], end: int) -> int:
@@ -178,7 +150,7 @@ def without_starved(
     in_shot = worth.free & (units.shot >= 0)
     total = np.bincount(units.shot[in_shot], costs[in_shot], minlength=len(alive))
     kept = np.bincount(units.shot[in_shot & above], costs[in_shot & above], minlength=len(alive))
-    starved = (total > 0) & (kept < readable_part(reading, scores)) & alive & ~pinned
+    starved = (total > 0) & (kept < scores.readable) & alive & ~pinned
     going = scores.order[starved[scores.order]]
 
     def with_first(number: int) -> BoolArray:

@@ -1,4 +1,4 @@
-"""What a unit is worth: the denoiser's logit, its shot's share, what it tells, and less for a copy."""
+"""What a unit is worth: the denoiser's logit, and what its utility and what it tells add to that."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,12 +8,9 @@ import numpy.typing as npt
 
 from diffumask_core.diffusion.sampler import sample_mask
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
-from diffumask_core.prompt.wording import count_words, sentences
-from diffumask_core.regions.region import Series, walk_all
-from diffumask_core.scoring.novelty import copies, repeats
+from diffumask_core.regions.region import walk_all
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
-from diffumask_core.scoring.telling import is_telling, named_by, odd_ones
 from diffumask_core.units.units import Units, overlapping
 
 BoolArray = npt.NDArray[np.bool_]
@@ -22,16 +19,6 @@ IntArray = npt.NDArray[np.int64]
 
 # A passage of so few words goes whole, as far as the budget allows.
 _FEW_WORDS = 10
-# A sentence of fewer words is no fact that is told twice.
-_SENTENCE_WORDS = 6
-# What a line or sentence that is near-equal to an earlier one loses: on the scale of logits that is beyond doubt.
-_COPY_PENALTY = 8.0
-# What a line or a row gains that says how something ended, such as an error or a total, or is unlike the others.
-_TELLING_BONUS = 4.0
-# What a line or a record gains that holds a term of the query which few others hold.
-_NAMED_BONUS = 4.0
-# What the results of the newest calls of a running turn gain, the newest first: they are the last to be shortened.
-_RECENCY_BONUS = (16.0, 4.0, 2.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -133,58 +120,3 @@ def _lines_of(units: Units) -> BoolArray:
     """``[N]``, units that are items of a series of lines or rows."""
     series = [each for region in walk_all(units.layout.regions) for each in region.series if each.form == "line"]
     return overlapping(units.spans, [item for each in series for item in each.items])
-
-
-def unit_bias(reading: Reading, utilities: FloatArray | None) -> FloatArray:
-    """What is added to the logit of each unit ``[N]``, whatever is decided.
-
-    A unit shares the utility of its shot or paragraph: 0 in the best one, less elsewhere. Utilities are on the scale of
-    logits. Results of a running turn gain by how new they are. Near-equal lines lose but for the first. Lines
-    and records gain that say how something ended, or that the query names.
-
-    Args:
-        reading: The prompt.
-        utilities: ``[N]``; None where shots do not share the budget by their utility.
-    """
-    units = reading.units
-    bias = np.zeros(len(units))
-    if utilities is not None and len(utilities):
-        bias += utilities - utilities.max()
-    for span, rank in units.layout.recency:
-        first, last = units.at(span)
-        bias[first:last] += _RECENCY_BONUS[rank] if rank < len(_RECENCY_BONUS) else 0.0
-    _add_of_copies(bias, reading)
-    for region in walk_all(units.layout.regions):
-        for series in region.series:
-            _add_of_series(bias, reading, region.kind, series)
-    return bias
-
-
-def _add_of_copies(bias: FloatArray, reading: Reading) -> None:
-    """Adds what sentences of passages lose that another passage says in the same words, but for the best of them."""
-    passages = reading.units.layout.passages
-    if len(passages) < 2:
-        return
-    text = reading.units.layout.text
-    found = [span for passage in passages for span in sentences(text, *passage)]
-    found = [span for span in found if count_words(text[slice(*span)]) >= _SENTENCE_WORDS]
-    ranges = [reading.units.at(span) for span in found]
-    best_first = sorted(range(len(found)), key=lambda number: -bias[ranges[number][0]])
-    said = copies([reading.text(found[number]) for number in best_first], [None] * len(found))
-    for number, is_copy in zip(best_first, said, strict=True):
-        if is_copy:
-            first, last = ranges[number]
-            bias[first:last] -= _COPY_PENALTY
-
-
-def _add_of_series(bias: FloatArray, reading: Reading, kind: str, series: Series) -> None:
-    """Adds what the items of a series lose as copies of others, and what they gain by what they tell."""
-    texts = [reading.text(item) for item in series.items]
-    seen = repeats(series.alike) or [False] * len(texts)
-    named, odd = named_by(reading.query, texts), odd_ones(texts)
-    for item, text, is_copy, is_named, is_odd in zip(series.items, texts, seen, named, odd, strict=True):
-        tells = is_odd or is_telling(kind, text)
-        gain = _NAMED_BONUS * is_named + _TELLING_BONUS * tells - _COPY_PENALTY * is_copy
-        if gain:
-            first, last = reading.units.at(item)
-            bias[first:last] += gain

@@ -12,6 +12,7 @@ from diffumask_core.pipeline import read_prompt
 from diffumask_core.prompt.layout import Layout, ShotSpan
 from diffumask_core.scoring.budget import Budget
 from diffumask_core.scoring.coverage import with_labels
+from diffumask_core.scoring.readable import readable_parts
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.shots import add_shots, choose_shots, with_best, without_starved
 from diffumask_core.scoring.worth import Worth
@@ -56,7 +57,7 @@ def scored(reading: Reading, order: list[int], labels: list[int] | None = None, 
         order=np.array(order, dtype=np.int64),
         labels=np.array(labels or [-1] * len(order), dtype=np.int64),
         repeated=np.isin(np.arange(len(order)), copies),
-        of_units=np.zeros(len(reading.units)),
+        readable=readable_parts(reading, np.zeros(len(reading.units))),
     )
 
 
