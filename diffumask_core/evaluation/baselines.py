@@ -4,6 +4,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,8 @@ import numpy.typing as npt
 from diffumask_core.diffusion.sampler import Predict
 from diffumask_core.diffusion.states import DROP, KEEP
 from diffumask_core.extras import needs_extra
+from diffumask_core.model.pretrained import load_pruner
+from diffumask_core.model.pruner import Pruner
 from diffumask_core.prompt.spans import Span
 from diffumask_core.units.words import split_words
 
@@ -51,6 +54,12 @@ def shared_rare_words(query: str, texts: Sequence[str]) -> FloatArray:
 
 def _units(text: str) -> Iterator[str]:
     return (text[start:end] for start, end in split_words(text).tolist())
+
+
+@cache
+def bundled() -> Pruner:
+    """The bundled model, whose sentence encoder is all-MiniLM-L6-v2."""
+    return load_pruner()
 
 
 Similarities = Callable[[str, Sequence[str]], FloatArray]

@@ -16,10 +16,9 @@ import numpy.typing as npt
 from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import DocsRow, DocumentRow, QuestionRow
 from diffumask_core.errors import DataError
+from diffumask_core.evaluation.baselines import bundled
 from diffumask_core.evaluation.curves import Trial
 from diffumask_core.evaluation.shorten import OURS
-from diffumask_core.model.pretrained import load_pruner
-from diffumask_core.model.pruner import Pruner
 from diffumask_core.prompt.prompt import Prompt, Shot
 from diffumask_core.prompt.wording import paragraphs
 from diffumask_core.readers.protocol import Question
@@ -78,12 +77,6 @@ def _chunks(text: str, counter: TokenCounter, ends: Sequence[re.Pattern[str]]) -
     yield chunk
 
 
-@cache
-def _bundled() -> Pruner:
-    """The model whose sentence encoder retrieves."""
-    return load_pruner()
-
-
 def retrieve(rows: Sequence[DocsRow], split: str, limit: int | None, counter: TokenCounter) -> list[Retrieved]:
     """Finds the ten passages that are nearest to each question of a split, by the bundled model's text vectors.
 
@@ -108,7 +101,7 @@ def retrieve(rows: Sequence[DocsRow], split: str, limit: int | None, counter: To
                 f"{question.document!r}: mend its row."
             )
     passages = [chunk for document in documents.values() for chunk in chunks(document.text, counter)]
-    pruner = _bundled()
+    pruner = bundled()
     nearness = pruner.embed([question.question for question in questions]) @ pruner.embed(passages).T
     order = np.argsort(-nearness, axis=1, kind="stable")[:, :_PASSAGES]
     return [
@@ -184,7 +177,7 @@ def cut_passages(
     @cache
     def nearness() -> FloatArray:
         """By meaning and by words, weighed as in DiffuMask, but for the passage that a paragraph is in."""
-        return _bundled().nearness(flat(parts), question) + 2 * bm25(question, flat(parts))
+        return bundled().nearness(flat(parts), question) + 2 * bm25(question, flat(parts))
 
     ways: dict[str, Callable[[], list[list[str]]]] = {
         OURS: lambda: ours(texts),

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from diffumask_core.compressor import Compressor
 from diffumask_core.evaluation.baselines import (
+    bundled,
     idf_scores,
     keep_best,
     lead_scores,
@@ -68,6 +69,7 @@ def shorten(
     layout = prompt.layout if isinstance(prompt, Prompt) else parse_layout(prompt)
     reading = read_prompt(layout, Options(keep_rate=1.0, query=query, tokenizer=counter, marks=False))
     units = [reading.text((start, end)) for start, end in reading.units.spans.tolist()]
+    shots = [reading.text(shot.span) for shot in reading.units.layout.shots]
 
     def words(scores: FloatArray) -> list[str]:
         return [_keep_words(reading, scores, budget) for budget in budgets]
@@ -89,7 +91,8 @@ def shorten(
         "sequential": lambda: words(_survival(reading, pruner)),
         "lead": lambda: [lead(budget) for budget in budgets],
         "whole shots": whole_shots,
-        "bm25 passages": lambda: words(_shots_by_bm25(reading)),
+        "bm25 passages": lambda: words(_shots_by(reading, bm25(query, shots))),
+        "nearest passages": lambda: words(_shots_by(reading, bundled().nearness(shots, query))),
     }
     return {name: ways[name]() for name in methods_for(bool(query)) if methods is None or name in methods}
 
@@ -97,7 +100,7 @@ def shorten(
 def methods_for(query: bool) -> tuple[str, ...]:
     """All methods, ours first; with a query or without one."""
     always = (OURS, "random", "idf", "sequential", "lead", "whole shots")
-    return (*always, "bm25 passages") if query else always
+    return (*always, "bm25 passages", "nearest passages") if query else always
 
 
 def _keep_words(reading: Reading, scores: FloatArray, budget: int) -> str:
@@ -162,12 +165,16 @@ def _survival(reading: Reading, pruner: Pruner) -> FloatArray:
     return pool_words(scores, units)
 
 
-def _shots_by_bm25(reading: Reading) -> FloatArray:
-    """Scores of units ``[N]`` by which whole shots stay, the nearest to the query first, and one is cut at its end."""
-    shots = [reading.text(shot.span) for shot in reading.units.layout.shots]
+def _shots_by(reading: Reading, nearness: FloatArray) -> FloatArray:
+    """Scores of units ``[N]`` by which whole shots stay, the nearest to the query first, and one is cut at its end.
+
+    Args:
+        reading: The prompt of S shots.
+        nearness: ``[S]``.
+    """
     # Text outside shots, which is number -1, comes before all of them.
-    ranks = np.full(len(shots) + 1, -1.0)
-    ranks[np.argsort(-bm25(reading.query, shots), kind="stable")] = np.arange(len(shots))
+    ranks = np.full(len(nearness) + 1, -1.0)
+    ranks[np.argsort(-nearness, kind="stable")] = np.arange(len(nearness))
     scores: FloatArray = -ranks[reading.units.shot]
     return scores
 

@@ -232,10 +232,10 @@ class Pruner:
         settings = self.network.settings
         scores = settings.evidence_weight * encoding.of_shots(encoding.utilities, shot_of_unit, shots)
         if self.network.compares and len(encoding.query):
-            scores = scores + settings.relevance_weight * self._nearness(encoding, shot_of_unit, shots)
+            scores = scores + settings.relevance_weight * self._shot_cosines(encoding, shot_of_unit, shots)
         return scores
 
-    def _nearness(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
+    def _shot_cosines(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The cosine between the query and each shot: ``[S]``."""
         units = encoding.units
         inside, starts = runs_of(shot_of_unit, shots)

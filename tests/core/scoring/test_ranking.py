@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffumask_core.scoring.labels import find_labels
-from diffumask_core.scoring.ranking import rank_shots, retrieval_utilities
+from diffumask_core.scoring.ranking import rank_shots, retrieval_utilities, typicality
 
 
 def rank(
@@ -86,3 +86,19 @@ class TestRank:
         assert sorted(order.tolist()) == list(range(len(shots)))
         count = len(set(labels[labels >= 0].tolist()))
         assert len(set(labels[order[:count]].tolist()) - {-1}) == count
+
+
+def test_an_exemplar_is_typical_that_is_like_its_label_and_unlike_others() -> None:
+    vectors = np.array([[1.0, 0.0], [0.9, 0.1], [0.2, 0.8], [0.0, 1.0]])
+    typical = typicality(vectors, np.array([0, 0, 0, 1]))
+    assert typical[0] > typical[2]
+    assert typicality(vectors, np.full(4, -1)).tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("order", "counts"), [([9, 8, 7, 6, 5, 4], True), ([4, 9, 5, 8, 6, 7], False), ([1, 2], False)]
+)
+def test_an_order_counts_that_agrees_with_the_model(order: list[float], counts: bool) -> None:
+    added = retrieval_utilities([None] * len(order), np.array(order, dtype=float))
+    assert (added[0] > added[-1]) is np.bool_(counts)
+    assert retrieval_utilities([None] * len(order)).tolist() == [0] * len(order)

@@ -10,7 +10,8 @@ from diffumask_core.scoring.scores import Scores
 def scores(of_units: list[float], gains: list[float]) -> Scores:
     """Scores that hold no more than what units are worth."""
     none: Any = None
-    return Scores(none, none, none, np.array(of_units, dtype=float), np.array(gains, dtype=float), none, none, none, none, none)
+    worth = np.array(of_units, dtype=float), np.array(gains, dtype=float)
+    return Scores(none, none, none, *worth, none, none, none, none, none)
 
 
 def test_a_unit_shares_what_its_shot_lacks_to_the_best() -> None:
