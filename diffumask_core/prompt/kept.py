@@ -56,7 +56,7 @@ def _verbatim(layout: Layout) -> tuple[list[Span], list[Span]]:
     word of it.
     """
     given = [shot.span for shot in layout.shots if not shot.guessed]
-    exemplars = [shot.span for shot in layout.shots if shot.answer and not shot.guessed]
+    exemplars = [shot.span for shot in layout.shots if shot.is_exemplar and not shot.guessed]
     whole = merge_spans([span for region in walk_all(layout.regions) for span in region.units])
     always: list[Span] = []
     with_shot: list[Span] = []
