@@ -1,0 +1,131 @@
+"""Labels by hindsight: what an agent's run wrote later says what it needed of earlier results of tools.
+
+No LLM is asked. A run is cut; a string that the agent writes after the cut, that it had seen before only in old results,
+and that agents write in few runs, was needed.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from diffumask_core.prompt.formats import ReadMessage, read_message
+
+# Paths, identifiers of six characters and more with what is joined to them by points, and numbers of three digits.
+_STRING = re.compile(r"[\w.-]*(?:/[\w.-]+)+|[A-Za-z_][A-Za-z0-9_]{5,}(?:\.[A-Za-z_]\w+)*|\b\d{3,}\b")
+# The newest messages, which nothing shortens.
+NEWEST = 4
+# A string that agents write in more runs than these can be guessed.
+MOST_RUNS = 3
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A run up to a cut, and what the rest of the run needed of the old results of tools.
+
+    Attributes:
+        id: Of the run, and where it was cut.
+        messages: The messages before the cut.
+        old: Indices of the messages with old results of tools.
+        needed: Strings that the agent writes later and has seen only in these results, in alphabetical order.
+        values: Whole values of arguments of later calls, seen only in these results, in alphabetical order.
+    """
+
+    id: str
+    messages: Messages
+    old: tuple[int, ...]
+    needed: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+def strings_of(text: str) -> list[str]:
+    """The paths, identifiers and numbers of a text that a later step could need to the letter."""
+    return _STRING.findall(text)
+
+
+def runs_that_write(runs: Iterable[Messages]) -> Counter[str]:
+    """For each string in how many runs the agent writes it."""
+    counts: Counter[str] = Counter()
+    for messages in runs:
+        counts.update(set(strings_of("\n".join(map(said, _read(messages))))))
+    return counts
+
+
+def cut_run(name: str, messages: Messages, share: float, counts: Mapping[str, int], newest: int = NEWEST) -> Cut:
+    """Cuts a run before the first step of the agent after a share of its messages.
+
+    Args:
+        name: What the run is called.
+        messages: In any of the formats.
+        share: Of the messages, those before the cut, from 0 to 1.
+        counts: Of `runs_that_write`.
+        newest: How many messages before the cut are not old.
+    """
+    read = _read(messages)
+    at = next((n for n in range(int(len(read) * share), len(read)) if read[n].role == "assistant"), len(read))
+    asked = next((n for n, message in enumerate(read) if message.asks), 0)
+    old = tuple(n for n in range(asked + 1, at - newest) if _results(read[n]))
+    stays = "\n".join(_all(message) if n not in old else said(message) for n, message in enumerate(read[:at]))
+    results = "\n".join(_results(read[n]) for n in old)
+    seen, known = set(strings_of(results)), set(strings_of(stays))
+    written = {string for message in read[at:] for string in strings_of(said(message))}
+    needed = {string for string in written & seen - known if counts.get(string, 0) <= MOST_RUNS}
+    values = {value for message in read[at:] for value in argument_values(message)}
+    needed_values = {value for value in values if _stands_in(value, results) and not _stands_in(value, stays)}
+    return Cut(f"{name}@{at}", messages[:at], old, tuple(sorted(needed)), tuple(sorted(needed_values)))
+
+
+def said(message: ReadMessage) -> str:
+    """What the agent writes in a message: its words, and the arguments of its calls as they are meant."""
+    if message.role != "assistant":
+        return ""
+    parts = [text.text for text in message.texts if text.kind == "text"]
+    return "\n".join([*parts, *map(str, _arguments(message))])
+
+
+def argument_values(message: ReadMessage) -> list[str]:
+    """Values of the arguments of the calls in a message that must be right to the letter: no white space inside."""
+    values = [str(value) for value in _arguments(message)]
+    return [value for value in values if len(value) > 1 and not re.search(r"\s", value)]
+
+
+def _arguments(message: ReadMessage) -> list[Any]:
+    """All strings and numbers in the arguments of a message's calls."""
+    found: list[Any] = []
+    for text in message.texts:
+        if text.kind == "fixed" and text.keys[-1] in ("arguments", "input"):
+            try:
+                found += _scalars(json.loads(text.text))
+            except ValueError:
+                found.append(text.text)
+    return found
+
+
+def _scalars(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [found for each in value.values() for found in _scalars(each)]
+    if isinstance(value, list):
+        return [found for each in value for found in _scalars(each)]
+    return [] if value is None or isinstance(value, bool) else [value]
+
+
+def _stands_in(value: str, text: str) -> bool:
+    """Whether a value stands in a text on its own, not as a part of a longer word or number."""
+    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
+
+
+def _read(messages: Messages) -> list[ReadMessage]:
+    return [read_message(f"messages[{number}]", message) for number, message in enumerate(messages)]
+
+
+def _results(message: ReadMessage) -> str:
+    return "\n".join(text.text for text in message.texts if text.is_result)
+
+
+def _all(message: ReadMessage) -> str:
+    own = "\n".join(text.text for text in message.texts if text.kind != "fixed")
+    return f"{own}\n{said(message)}"
