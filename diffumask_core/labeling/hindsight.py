@@ -1,7 +1,7 @@
 """Labels by hindsight: what an agent's run wrote later says what it needed of earlier results of tools.
 
-No LLM is asked. A run is cut; a string that the agent writes after the cut, that it had seen before only in old results,
-and that agents write in few runs, was needed.
+No LLM is asked. A run is cut; a string that the agent writes after the cut, that it had seen before only in old
+results, and that agents write in few runs, was needed.
 """
 
 import json
