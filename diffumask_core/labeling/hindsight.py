@@ -4,14 +4,13 @@ No LLM is asked. A run is cut; a string that the agent writes after the cut, tha
 results, and that agents write in few runs, was needed.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from diffumask_core.prompt.formats import ReadMessage, read_message
+from diffumask_core.prompt.formats import ReadMessage, argument_values, read_message
 
 # Paths, identifiers of six characters and more with what is joined to them by points, and numbers of three digits.
 _STRING = re.compile(r"[\w.-]*(?:/[\w.-]+)+|[A-Za-z_][A-Za-z0-9_]{5,}(?:\.[A-Za-z_]\w+)*|\b\d{3,}\b")
@@ -74,7 +73,7 @@ def cut_run(name: str, messages: Messages, share: float, counts: Mapping[str, in
     seen, known = set(strings_of(results)), set(strings_of(stays))
     written = {string for message in read[at:] for string in strings_of(said(message))}
     needed = {string for string in written & seen - known if counts.get(string, 0) <= MOST_RUNS}
-    values = {value for message in read[at:] for value in argument_values(message)}
+    values = {value for message in read[at:] for value in exact_values(message)}
     needed_values = {value for value in values if _stands_in(value, results) and not _stands_in(value, stays)}
     return Cut(f"{name}@{at}", messages[:at], old, tuple(sorted(needed)), tuple(sorted(needed_values)))
 
@@ -84,33 +83,18 @@ def said(message: ReadMessage) -> str:
     if message.role != "assistant":
         return ""
     parts = [text.text for text in message.texts if text.kind == "text"]
-    return "\n".join([*parts, *map(str, _arguments(message))])
+    return "\n".join([*parts, *_arguments(message)])
 
 
-def argument_values(message: ReadMessage) -> list[str]:
+def exact_values(message: ReadMessage) -> list[str]:
     """Values of the arguments of the calls in a message that must be right to the letter: no white space inside."""
-    values = [str(value) for value in _arguments(message)]
-    return [value for value in values if len(value) > 1 and not re.search(r"\s", value)]
+    return [value for value in _arguments(message) if len(value) > 1 and not re.search(r"\s", value)]
 
 
-def _arguments(message: ReadMessage) -> list[Any]:
+def _arguments(message: ReadMessage) -> list[str]:
     """All strings and numbers in the arguments of a message's calls."""
-    found: list[Any] = []
-    for text in message.texts:
-        if text.kind == "fixed" and text.keys[-1] in ("arguments", "input"):
-            try:
-                found += _scalars(json.loads(text.text))
-            except ValueError:
-                found.append(text.text)
-    return found
-
-
-def _scalars(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [found for each in value.values() for found in _scalars(each)]
-    if isinstance(value, list):
-        return [found for each in value for found in _scalars(each)]
-    return [] if value is None or isinstance(value, bool) else [value]
+    given = [text.text for text in message.texts if text.kind == "fixed" and text.keys[-1] in ("arguments", "input")]
+    return [value for text in given for value in argument_values(text)]
 
 
 def _stands_in(value: str, text: str) -> bool:

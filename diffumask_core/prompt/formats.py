@@ -98,6 +98,24 @@ def read_message(where: str, message: Mapping[str, Any]) -> ReadMessage:
     )
 
 
+def argument_values(text: str) -> list[str]:
+    """The strings and numbers in the arguments of a call, as they are meant: without the escapes of JSON."""
+    try:
+        return [str(value) for value in _scalars(json.loads(text))]
+    except (ValueError, RecursionError):
+        return [text]
+
+
+def _scalars(value: Any) -> Iterator[str | int | float]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _scalars(each)
+    elif value is not None and not isinstance(value, bool):
+        yield value
+
+
 def put_text(message: dict[str, Any], keys: Keys, text: str) -> None:
     """Puts a text where another one is; a call's arguments that are no text stay."""
     holder: Any = message

@@ -41,6 +41,23 @@ class ShotSpan:
 
 
 @dataclass(frozen=True)
+class Voice:
+    """Whose text a segment of a conversation is.
+
+    Attributes:
+        message: The number of its message.
+        role: Of the message: ``"system"``, ``"user"``, ``"assistant"``, ``"tool"``.
+        is_call: Whether the segment is the name or the arguments of a call.
+        calls: Of a result of a tool, the segments with the name and the arguments of the call that brought the result.
+    """
+
+    message: int
+    role: str
+    is_call: bool = False
+    calls: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Layout:
     """A prompt's text and its structure.
 
@@ -55,6 +72,7 @@ class Layout:
         task_within: A stretch whose instructions and query are not known yet: they are looked for in its paragraphs.
         segments: The parts of the text that are sent, and so counted, apart from each other (one for a plain text;
             one for each message text). White space between segments is not counted.
+        voices: For each segment of a conversation whose text it is; nothing for a plain text.
         results: The segments that are results of tools.
         recency: Of the turn that is not over yet, the results of tools, each with its rank: 0 for the newest batch,
             1 for the batch before the assistant's last step, and so on.
@@ -70,6 +88,7 @@ class Layout:
     regions: tuple[Region, ...] = ()
     task_within: Span | None = None
     segments: tuple[Span, ...] = ()
+    voices: tuple[Voice, ...] = ()
     results: tuple[Span, ...] = ()
     recency: tuple[tuple[Span, int], ...] = ()
     every_segment: bool = False

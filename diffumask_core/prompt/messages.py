@@ -8,7 +8,7 @@ from typing import Any
 
 from diffumask_core.errors import InputError
 from diffumask_core.prompt.formats import Keys, MessageText, ReadMessage, put_text, read_message
-from diffumask_core.prompt.layout import Layout, ShotSpan, shift_layout, shift_shot
+from diffumask_core.prompt.layout import Layout, ShotSpan, Voice, shift_layout, shift_shot
 from diffumask_core.prompt.outputs import is_formal
 from diffumask_core.prompt.parse import describe_shot, parse_layout
 from diffumask_core.prompt.spans import Span, merge_spans
@@ -92,6 +92,7 @@ def messages_layout(
         protected=(*last.protected, *_protected(conversation, in_turns, compress_instructions)),
         task_within=last.task_within,
         segments=tuple(piece.span for piece in pieces),
+        voices=tuple(_voices(conversation)),
         results=tuple(piece.span for piece in pieces if piece.text.is_result),
         recency=_recency(conversation, starts[-1] if starts else 0),
         every_segment=True,
@@ -374,6 +375,21 @@ def _recency(conversation: _Conversation, start: int) -> tuple[tuple[Span, int],
             in_batch = False
         in_batch = in_batch or bool(results)
     return tuple(reversed(ranks))
+
+
+def _voices(conversation: _Conversation) -> Iterator[Voice]:
+    """Whose text each segment is, and of a result which call brought it: the last call of its id before it."""
+    called: dict[str, tuple[int, ...]] = {}
+    number = 0
+    for index, message in enumerate(conversation.messages):
+        calls = tuple(call for id_ in message.answers for call in called.get(id_, ()))
+        own: list[int] = []
+        for text in message.texts:
+            is_call = text.kind == "fixed" and message.role == "assistant"
+            yield Voice(index, message.role, is_call, calls if text.is_result else ())
+            own += [number] if is_call else []
+            number += 1
+        called.update(dict.fromkeys(message.calls, tuple(own)))
 
 
 def _cover(spans: Sequence[Span]) -> Span | None:
