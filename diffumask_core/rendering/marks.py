@@ -4,8 +4,9 @@ A mark is the only text of an output that is not the source's. There is one for 
 it stands for: a gap that costs no more than its mark is filled again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -102,11 +103,35 @@ class MarkPlan:
             stays: ``[N]``, the units that are in no dropped shot.
         """
         cheap: BoolArray = np.zeros(len(mask), dtype=bool)
-        for first, last in self._gaps(mask, stays, _kept_before(mask)):
-            start, end = self._first[first], self._end[last - 1]
-            if self._paid[end] - self._paid[start] <= self._mark_cost(int(self._owner[first]), self._size(first, last)):
-                cheap[start:end] = True
+        kept_before = _kept_before(mask)
+        for gaps in self._of_one_mark(self._gaps(mask, stays, kept_before), kept_before):
+            units = [(int(self._first[first]), int(self._end[last - 1])) for first, last in gaps]
+            size = sum(self._size(first, last) for first, last in gaps)
+            paid = sum(self._paid[end] - self._paid[start] for start, end in units)
+            if paid <= self._mark_cost(int(self._owner[gaps[0][0]]), size):
+                for start, end in units:
+                    cheap[start:end] = True
         return cheap
+
+    def _of_one_mark(self, gaps: Sequence[tuple[int, int]], kept_before: IntArray) -> Iterator[list[tuple[int, int]]]:
+        """Gaps in order, those together that share a mark: lines of one segment with nothing kept between them."""
+        together: list[tuple[int, int]] = []
+        for gap in sorted(gaps, key=lambda gap: int(self._first[gap[0]])):
+            if together and not self._share_a_mark(together[-1], gap, kept_before):
+                yield together
+                together = []
+            together.append(gap)
+        if together:
+            yield together
+
+    def _share_a_mark(self, before: tuple[int, int], after: tuple[int, int], kept_before: IntArray) -> bool:
+        ended, begins = int(self._end[before[1] - 1]) - 1, int(self._first[after[0]])
+        apart = kept_before[begins] > kept_before[ended] or self._units.segment[begins] != self._units.segment[ended]
+        forms = {self._series[self._owner[gap[0]]].form for gap in (before, after)}
+        return not apart and forms == {"line"} and self._newline(before) == self._newline(after)
+
+    def _newline(self, gap: tuple[int, int]) -> str:
+        return self._units.joins.newline(int(self._first[gap[0]]))
 
     def place(self, mask: BoolArray, stays: BoolArray) -> list[PlacedMark]:
         """The marks that a mask needs, in order; arguments as of `spared`."""
@@ -114,17 +139,9 @@ class MarkPlan:
         known = self._known(kept_before)
         placed: list[PlacedMark] = []
         # The segments of a conversation are sent apart, so that each has a mark of its own.
-        segment = self._units.segment
-        last_unit = 0
-        gaps = sorted(self._gaps(mask, stays, kept_before), key=lambda gap: int(self._first[gap[0]]))
-        for first, last in gaps:
-            unit = int(self._first[first])
-            new = self._placed(first, last, known)
-            apart = kept_before[unit] > kept_before[last_unit] or segment[unit] != segment[last_unit]
-            if placed and not apart and _joins(placed[-1], new):
-                new = _merged(placed.pop(), new)
-            placed.append(new)
-            last_unit = int(self._end[last - 1]) - 1
+        for gaps in self._of_one_mark(self._gaps(mask, stays, kept_before), kept_before):
+            marks = [self._placed(first, last, known) for first, last in gaps]
+            placed.append(reduce(_merged, marks))
         return placed
 
     def _gaps(self, mask: BoolArray, stays: BoolArray, kept_before: IntArray) -> list[tuple[int, int]]:
@@ -227,11 +244,6 @@ def _sizes_of(series: Sequence[Series], units: Units, first: IntArray) -> IntArr
 def _written(series: Series, text: str) -> str:
     """A mark as it stands among the items of a series."""
     return f"{series.quote}{text}{series.quote}"
-
-
-def _joins(before: PlacedMark, after: PlacedMark) -> bool:
-    """Whether two marks of one gap can be one: both are lines of their own in the same text."""
-    return before.after == after.before and before.after.strip(" ,") != ""
 
 
 def _merged(before: PlacedMark, after: PlacedMark) -> PlacedMark:
