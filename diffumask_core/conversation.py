@@ -18,7 +18,7 @@ from cachetools import LRUCache
 
 from diffumask_core.aging import Aging, Moment
 from diffumask_core.errors import InputError
-from diffumask_core.left_out import Cut, LeftOut, find_left_out, tail_mark
+from diffumask_core.left_out import LONGEST_TEXT, Cut, LeftOut, find_left_out, parsed_json, tail_mark
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.options import Options
 from diffumask_core.prompt.calls import tools_of
@@ -260,21 +260,20 @@ class Conversation:
         return replay.without_clashes([text for group in together for text in self._shorten(replay, moment, group)])
 
     def _is_long(self, text: str) -> bool:
-        """Whether a text is shortened at all: not where there is little to save."""
+        """Whether a text is shortened at all: not where there is little to save, nor a huge one that is not cut."""
         least = self._options.target_tokens or SMALL_PROMPT
-        return bool(text.strip()) and self._count(text) > least
+        may_be_read = len(text) <= LONGEST_TEXT or (bool(self._options.marks) and parsed_json(text) is None)
+        return may_be_read and bool(text.strip()) and self._count(text) > least
 
     def _shorten(self, replay: "_Replay", moment: Moment, group: Sequence[tuple[int, MessageText]]) -> Iterator[_Text]:
         """Shortens texts of old messages, given what else there was at the moment."""
         indices = replay.surroundings(moment, {index for index, _ in group})
         history = [copy.deepcopy(replay.shown[index]) for index in indices]
-        cuts, wanted = [], []
-        for index, text in group:
-            cut = Cut.of(text.text, self._restores) if self._options.marks else Cut(text.text)
+        cuts, wanted = [Cut.of(text.text, self._restores) for _, text in group], []
+        for (index, text), cut in zip(group, cuts, strict=True):
             place = TextPlace(indices.index(index), text.keys)
             put_text(history[place.message], text.keys, cut.text)
             tail = tail_mark(text.text) if self._restores and text.kind == "result" else None
-            cuts.append(cut)
             wanted.append(Wanted(place, cut.at, tail))
         lefts = shorten_within(history, wanted, replay.said(moment), self._options, self._pruner)
         for (index, text), cut, left in zip(group, cuts, lefts, strict=True):

@@ -13,7 +13,7 @@ from diffumask_core.rendering.marks import Mark, mark_name, mark_text
 
 _NAME = re.compile(r"#?(?P<name>[0-9a-f]{6})|\"?\[… .*, #(?P<inner>[0-9a-f]{6})\]\"?", re.DOTALL)
 # A mark that an LLM quotes may bring the quotes of JSON along.
-_AROUND = " \t\r\n\"\\"
+_AROUND = ' \t\r\n"\\'
 _WORD = re.compile(r"\w")
 # A longer text is first cut in its midst: it would take minutes to read, and no LLM reads it either.
 LONGEST_TEXT = 200_000
@@ -110,8 +110,8 @@ class Cut:
 
     @classmethod
     def of(cls, text: str, named: bool) -> "Cut":
-        """Cuts a text that is too long, at the ends of lines if possible; JSON stays whole."""
-        if len(text) <= LONGEST_TEXT or parsed_json(text) is not None:
+        """Cuts a text that is too long, at the ends of lines if possible."""
+        if len(text) <= LONGEST_TEXT:
             return cls(text)
         start = text.rfind("\n", 0, LONGEST_TEXT // 2) + 1 or LONGEST_TEXT // 2
         end = text.find("\n", len(text) - LONGEST_TEXT // 2) + 1 or len(text) - LONGEST_TEXT // 2
