@@ -165,6 +165,9 @@ def compress(
     marks: Annotated[
         bool, typer.Option("--marks/--no-marks", help=described("marks"), rich_help_panel=_DETAILS)
     ] = True,
+    named_marks: Annotated[
+        bool, typer.Option("--named-marks", help="Marks have a name each.", rich_help_panel=_DETAILS)
+    ] = False,
     on_overflow: Annotated[
         Overflow, typer.Option(help=described("on_overflow"), rich_help_panel=_DETAILS)
     ] = Overflow.raises,
@@ -216,10 +219,12 @@ def compress(
         "shot_level": shot_level,
         "token_level": token_level,
         "grain": grain.value,
-        "marks": marks,
+        "marks": "named" if named_marks else marks,
         "on_overflow": on_overflow.value,
     }
     with _errors_told():
+        if named_marks and not marks:
+            raise InputError("--named-marks and --no-marks were both given: pass one of them.")
         if corpus or folder:
             if not (corpus and folder) or file != "-" or output is not Format.text:
                 raise InputError("A corpus needs both --input FILE and --output FOLDER, and no other file or --format.")

@@ -6,7 +6,9 @@ from os import PathLike
 from typing import Any, Unpack
 
 from diffumask_core import pipeline
+from diffumask_core.aging import Aging, Amount
 from diffumask_core.calibration import Calibration, Example, calibrate
+from diffumask_core.conversation import DEFAULT_KEEP_RATE, Conversation
 from diffumask_core.errors import InputError
 from diffumask_core.model.cache import EncodingCache
 from diffumask_core.model.pretrained import Runtime, load_pruner
@@ -130,6 +132,38 @@ class Compressor:
         if not laid_out.layout.text.strip():
             raise InputError("There is no text in the messages: there is nothing to compress.")
         return pipeline.compress(laid_out.layout, chosen, self._pruner, partial(rebuild, laid_out, messages))
+
+    def conversation(
+        self,
+        *,
+        keep: Amount = ("messages", 2),
+        trigger: Amount | Sequence[Amount] | None = None,
+        exclude_tools: Collection[str] = (),
+        restore: bool = False,
+        context_tokens: int | None = None,
+        **options: Unpack[CompressionOptions],
+    ) -> Conversation:
+        """A conversation that grows, such as that of an agent, whose old messages are shortened once each.
+
+        Args:
+            keep: How much of its end stays as it is: ``("messages", 2)``, ``("tokens", 4000)``, or
+                ``("fraction", 0.2)`` of a context window.
+            trigger: From when on messages are shortened: an amount such as ``("tokens", 8000)``, or a list of amounts
+                of which one must be reached. The original messages are counted, so that it stays on once it is on.
+            exclude_tools: Names of tools whose results stay; shell patterns such as ``"read_*"`` too.
+            restore: Whether marks have names, by which `Conversation.restore` gives back what was left out.
+            context_tokens: The size of the context window of which fractions are meant.
+            **options: As for `compress`, but for ``query``. A keep rate is that of what becomes old, 0.3 where nothing
+                else is said; a number of tokens is that of each old message.
+
+        Raises:
+            InputError: An option is not possible.
+        """
+        given: CompressionOptions = {"on_overflow": "best_effort", **options}
+        if self.calibration is None and given.get("keep_rate") is None and given.get("target_tokens") is None:
+            given = {**given, "keep_rate": DEFAULT_KEEP_RATE}
+        aging = Aging.of(keep, trigger, context_tokens)
+        return Conversation(self._pruner, self._options(given), aging, exclude_tools, restore)
 
     def compress_batch(
         self, prompts: Iterable[str | Prompt], **options: Unpack[CompressionOptions]

@@ -3,6 +3,7 @@
 DiffuMaskError
 ├── InputError (ValueError)          an argument or a text that cannot be used
 │   ├── BudgetError                  the protected text alone is longer than the budget
+│   ├── MarkError                    a mark that stands for nothing that was left out
 │   ├── ResumeError                  an output folder with something else in it
 │   └── TokenizerError               no token counter of that name
 ├── MissingExtraError (ImportError)  a package that an extra brings is not installed
@@ -12,6 +13,8 @@ DiffuMaskError
 │   └── ReaderBudgetError            its limit of calls or tokens is reached
 └── WorkerError (RuntimeError)       a worker that could not do its work on a corpus
 """
+
+from collections.abc import Sequence
 
 
 class DiffuMaskError(Exception):
@@ -38,6 +41,31 @@ class BudgetError(InputError):
             f'target_tokens to at least {protected_tokens}, protect less, or pass on_overflow="best_effort" to get '
             "the protected text back."
         )
+
+
+class MarkError(InputError):
+    """A mark that stands for nothing that was left out of a conversation.
+
+    Attributes:
+        mark: What was asked for.
+        known: The names of the marks that there are, the newest first.
+    """
+
+    _SHOWN = 5
+    _LONG = 60
+
+    def __init__(self, mark: str, known: Sequence[str]) -> None:
+        self.mark = mark
+        self.known = tuple(known)
+        shown = ", ".join(f"#{name}" for name in self.known[: self._SHOWN])
+        more = f" and {len(self.known) - self._SHOWN} more" if len(self.known) > self._SHOWN else ""
+        there = f"pass one of the names that there are, such as {shown}{more}" if shown else "there is no named mark"
+        # What an agent asks for may be anything.
+        short = mark if len(mark) <= self._LONG else f"{mark[: self._LONG]}…"
+        super().__init__(f"Nothing was left out under the mark {short!r}: {there}.")
+
+    def __reduce__(self) -> tuple[type["MarkError"], tuple[str, Sequence[str]]]:
+        return type(self), (self.mark, self.known)
 
 
 class ResumeError(InputError):

@@ -33,7 +33,7 @@ class CompressionOptions(TypedDict, total=False):
     shot_level: bool
     token_level: bool
     grain: Literal["auto", "words"]
-    marks: bool
+    marks: bool | Literal["named"]
     on_overflow: Literal["raise", "best_effort"]
 
 
@@ -62,7 +62,8 @@ class Options:
             too long is cut at its end.
         grain: What is kept or dropped whole: the least that makes sense in each region, such as a line of code or a row
             of a table (``"auto"``), or words everywhere (``"words"``).
-        marks: Whether a mark such as ``[… 12 lines left out]`` stands where lines, rows or records went.
+        marks: Whether a mark such as ``[… 12 lines left out]`` stands where lines, rows or records went; ``"named"``
+            for marks with a name each, such as ``[… 12 lines left out, #3fa9c2]``.
         on_overflow: What to do when the protected text alone is longer than the budget: ``"raise"`` a `BudgetError`
             or give the protected text back (``"best_effort"``).
     """
@@ -81,7 +82,7 @@ class Options:
     shot_level: bool = True
     token_level: bool = True
     grain: Literal["auto", "words"] = "auto"
-    marks: bool = True
+    marks: bool | Literal["named"] = True
     on_overflow: Literal["raise", "best_effort"] = "raise"
 
     def __post_init__(self) -> None:
@@ -104,6 +105,8 @@ class Options:
             self._make_plain(name, int)
         if self.grain not in ("auto", "words"):
             raise InputError(f'grain={self.grain!r} is unknown: pass "auto" or "words".')
+        if self.marks not in (True, False, "named"):
+            raise InputError(f'marks={self.marks!r} is unknown: pass True, False or "named".')
         if self.on_overflow not in ("raise", "best_effort"):
             raise InputError(f'on_overflow={self.on_overflow!r} is unknown: pass "raise" or "best_effort".')
         if not isinstance(self.query, str):

@@ -76,7 +76,7 @@ def read_prompt(layout: Layout, options: Options) -> Reading:
     query = options.query or query_words(layout.text[slice(*layout.query)] if layout.query else "")
     if query and options.grain == "auto":
         layout = with_whole_paragraphs(layout)
-    units = Units.of(layout, protect(layout, options), options.marks)
+    units = Units.of(layout, protect(layout, options), bool(options.marks))
     return read(units, query, get_counter(options.tokenizer), options.marks)
 
 

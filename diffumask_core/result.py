@@ -13,6 +13,11 @@ from diffumask_core.rendering.shot_result import ShotResult
 _SHOWN = 60
 
 
+def _plain_mark(mark: Mark) -> dict[str, Any]:
+    plain = {**vars(mark), "span": list(mark.span)}
+    return plain if mark.name else {key: value for key, value in plain.items() if key != "name"}
+
+
 @dataclass(frozen=True)
 class CompressionResult:
     """A shortened prompt, with where it came from and what it saved.
@@ -89,7 +94,7 @@ class CompressionResult:
             "unused_tokens": self.unused_tokens,
             "keep_rate": round(self.keep_rate, 4),
             "counter": self.counter,
-            "marks": [{**vars(mark), "span": list(mark.span)} for mark in self.marks],
+            "marks": [_plain_mark(mark) for mark in self.marks],
             "regions": [{"kind": region.kind, "span": list(region.span)} for region in self.regions],
             "shots": [{**vars(shot), "span": list(shot.span)} for shot in self.shots],
             "timings": {stage: round(seconds, 4) for stage, seconds in self.timings.items()},

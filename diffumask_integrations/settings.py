@@ -56,7 +56,7 @@ class CompressionSettings(BaseModel):
     shot_level: bool = Field(default=True, description=described("shot_level"))
     token_level: bool = Field(default=True, description=described("token_level"))
     grain: Literal["auto", "words"] = Field(default="auto", description=described("grain"))
-    marks: bool = Field(default=True, description=described("marks"))
+    marks: bool | Literal["named"] = Field(default=True, description=described("marks"))
     on_overflow: Literal["raise", "best_effort"] = Field(default="best_effort", description=described("on_overflow"))
     compressor: Compressor | None = Field(
         default=None, exclude=True, repr=False, description="A loaded compressor, in place of `model`."

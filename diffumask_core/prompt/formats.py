@@ -143,7 +143,7 @@ def _with_role(where: str, role: str, message: Mapping[str, Any]) -> ReadMessage
     content, calls, name = message.get("content"), message.get("tool_calls"), message.get("name")
     is_example = role not in _TOOL_ROLES and isinstance(name, str) and name in _EXAMPLES
     role = _EXAMPLES[str(name)] if is_example else role
-    kind: Kind = "result" if role in _TOOL_ROLES else "text"
+    kind: Kind = "text" if role not in _TOOL_ROLES else "failed" if message.get("is_error") else "result"
     texts = _checked(where, [*_content(where, content, kind), *_calls(where, calls)])
     parts = content if isinstance(content, list) else []
     results = [part for part in parts if part["type"] == "tool_result"]

@@ -1,12 +1,15 @@
 """Marks: what says how many lines, rows or records were left out, and where.
 
 A mark is the only text of an output that is not the source's. There is one for each gap, and none is dearer than what
-it stands for: a gap that costs no more than its mark is filled again.
+it stands for: a gap that costs no more than its mark is filled again. A named mark bears a short hash of what it stands
+for, by which that can be asked for.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +22,11 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+Marks = bool | Literal["named"]
+"""Whether marks stand in gaps, and whether they have names."""
+
+_NAME_DIGITS = 6
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -29,12 +37,14 @@ class Mark:
         span: The stretch of the source from the first to the last item that was left out.
         count: How many items were left out; of items of several lines, how many lines.
         noun: What each item is, such as ``"line"``.
+        name: The name in the text of a named mark: the first digits of a hash of the stretch; empty of any other mark.
     """
 
     text: str
     span: Span
     count: int
     noun: str
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,18 +64,25 @@ class PlacedMark:
     after: str
 
 
-def mark_text(count: int, noun: str, similar: int = 0) -> str:
+def mark_text(count: int, noun: str, similar: int = 0, name: str = "") -> str:
     """The words of a mark.
 
     Args:
         count: How many items were left out.
         noun: What an item is.
         similar: How many of them are near-equal to an item that is kept.
+        name: The name of the mark, if it has one.
     """
     nouns = noun if count == 1 else f"{noun}s"
+    named = f", #{name}" if name else ""
     if similar == count:
-        return f"[… {count} similar {nouns} left out]"
-    return f"[… {count} {nouns} left out{f', {similar} similar' if similar else ''}]"
+        return f"[… {count} similar {nouns} left out{named}]"
+    return f"[… {count} {nouns} left out{f', {similar} similar' if similar else ''}{named}]"
+
+
+def mark_name(text: str) -> str:
+    """The name of a mark that stands for a text: hexadecimal digits, few tokens, the same for the same text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_NAME_DIGITS]
 
 
 class MarkPlan:
@@ -74,26 +91,28 @@ class MarkPlan:
     The plan is made once and serves every mask.
     """
 
-    def __init__(self, units: Units, costs: FloatArray, count: Callable[[str], int], enabled: bool) -> None:
+    def __init__(self, units: Units, costs: FloatArray, count: Callable[[str], int], marks: Marks) -> None:
         """Looks up the items.
 
         Args:
             units: The units of the text.
             costs: ``[N]``, tokens of each unit.
             count: The number of tokens of a text.
-            enabled: Whether there are marks at all.
+            marks: Whether there are marks at all, and whether they have names.
         """
         self._units = units
         self._paid = np.concatenate([[0.0], np.cumsum(costs)])
         self._count = count
-        self._series, openers = _series_of(units) if enabled else ([], [])
+        self._series, openers = _series_of(units) if marks else ([], [])
+        self._named = marks == "named"
         ranges = [units.at(item) for series in self._series for item in series.items]
         self._first, self._end = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
         self._owner = np.repeat(np.arange(len(self._series)), [len(series.items) for series in self._series])
         self._opener = np.array(openers, dtype=np.int64)[self._owner]
         self._like = _numbers_of_alike(self._series)
         self._sizes = _sizes_of(self._series, units, self._first)
-        self._price: dict[tuple[int, int], float] = {}
+        self._price: dict[tuple[int, int, str], float] = {}
+        self._names: dict[Span, str] = {}
 
     def spared(self, mask: BoolArray, stays: BoolArray) -> BoolArray:
         """``[N]``, units of gaps that are filled again, since their mark would cost as much.
@@ -108,7 +127,8 @@ class MarkPlan:
             units = [(int(self._first[first]), int(self._end[last - 1])) for first, last in gaps]
             size = sum(self._size(first, last) for first, last in gaps)
             paid = sum(self._paid[end] - self._paid[start] for start, end in units)
-            if paid <= self._mark_cost(int(self._owner[gaps[0][0]]), size):
+            name = self._name(self._span(units[0][0], units[-1][1]))
+            if paid <= self._mark_cost(int(self._owner[gaps[0][0]]), size, name):
                 for start, end in units:
                     cheap[start:end] = True
         return cheap
@@ -141,7 +161,7 @@ class MarkPlan:
         # The segments of a conversation are sent apart, so that each has a mark of its own.
         for gaps in self._of_one_mark(self._gaps(mask, stays, kept_before), kept_before):
             marks = [self._placed(first, last, known) for first, last in gaps]
-            placed.append(reduce(_merged, marks))
+            placed.append(reduce(self._merged, marks))
         return placed
 
     def _gaps(self, mask: BoolArray, stays: BoolArray, kept_before: IntArray) -> list[tuple[int, int]]:
@@ -161,25 +181,38 @@ class MarkPlan:
         """How many a mark counts in a run of items."""
         return int(self._sizes[first:last].sum())
 
-    def _mark_cost(self, series: int, count: int) -> float:
+    def _span(self, start: int, end: int) -> Span:
+        """The stretch of the source from a unit to the one before ``end``."""
+        spans = self._units.spans
+        return int(spans[start, 0]), int(spans[end - 1, 1])
+
+    def _name(self, span: Span) -> str:
+        """The name of the mark of a stretch; empty where marks have none."""
+        if not self._named:
+            return ""
+        if span not in self._names:
+            self._names[span] = mark_name(self._units.layout.text[slice(*span)])
+        return self._names[span]
+
+    def _mark_cost(self, series: int, count: int, name: str) -> float:
         """The most tokens of a mark with what parts it from its neighbours."""
-        if (series, count) not in self._price:
+        if (series, count, name) not in self._price:
             each = self._series[series]
             # How many items are similar to a kept one is seen only when all gaps are known.
             similar = {0, count - 1, count} if any(each.alike) else {0}
-            quoted = [_written(each, mark_text(count, each.noun, number)) for number in sorted(similar)]
+            quoted = [_written(each, mark_text(count, each.noun, number, name)) for number in sorted(similar)]
             parted = [f"{text}, " if each.form == "element" else f"\n{text}" for text in quoted]
-            self._price[series, count] = max(map(self._count, parted))
-        return self._price[series, count]
+            self._price[series, count, name] = max(map(self._count, parted))
+        return self._price[series, count, name]
 
     def _placed(self, first: int, last: int, known: BoolArray) -> PlacedMark:
         series = self._series[self._owner[first]]
         start, end = int(self._first[first]), int(self._end[last - 1])
         size, repeated = self._size(first, last), known[self._like[first:last]]
         similar = int(self._sizes[first:last][repeated].sum())
-        text = _written(series, mark_text(size, series.noun, similar))
-        spans = self._units.spans
-        mark = Mark(text, (int(spans[start, 0]), int(spans[end - 1, 1])), size, series.noun)
+        span = self._span(start, end)
+        name = self._name(span)
+        mark = Mark(_written(series, mark_text(size, series.noun, similar, name)), span, size, series.noun, name)
         if series.form == "line":
             newline = self._units.joins.newline(start)
             return PlacedMark(mark, start, newline, newline)
@@ -188,6 +221,14 @@ class MarkPlan:
         return PlacedMark(
             mark, start, " " if precedes and follows else ", " if precedes else "", ", " if follows else ""
         )
+
+    def _merged(self, before: PlacedMark, after: PlacedMark) -> PlacedMark:
+        noun = before.mark.noun if before.mark.noun == after.mark.noun else "line"
+        count = before.mark.count + after.mark.count
+        span = (before.mark.span[0], after.mark.span[1])
+        name = self._name(span)
+        mark = Mark(mark_text(count, noun, name=name), span, count, noun, name)
+        return replace(before, mark=mark, after=after.after)
 
     def _known(self, kept_before: IntArray) -> BoolArray:
         """For each number of near-equal items, and at the end for none, whether one of the items is kept."""
@@ -244,13 +285,6 @@ def _sizes_of(series: Sequence[Series], units: Units, first: IntArray) -> IntArr
 def _written(series: Series, text: str) -> str:
     """A mark as it stands among the items of a series."""
     return f"{series.quote}{text}{series.quote}"
-
-
-def _merged(before: PlacedMark, after: PlacedMark) -> PlacedMark:
-    noun = before.mark.noun if before.mark.noun == after.mark.noun else "line"
-    count = before.mark.count + after.mark.count
-    mark = Mark(mark_text(count, noun), (before.mark.span[0], after.mark.span[1]), count, noun)
-    return replace(before, mark=mark, after=after.after)
 
 
 def _kept_before(mask: BoolArray) -> IntArray:

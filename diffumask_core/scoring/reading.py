@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from diffumask_core.prompt.spans import Span
 from diffumask_core.rendering.join import Rendered, render_range, render_segments
-from diffumask_core.rendering.marks import MarkPlan
+from diffumask_core.rendering.marks import MarkPlan, Marks
 from diffumask_core.tokens import TokenCounter
 from diffumask_core.units.units import Units
 
@@ -113,7 +113,7 @@ class Reading:
         return self.units.layout.text[slice(*span)]
 
 
-def read(units: Units, query: str, counter: TokenCounter, marks: bool) -> Reading:
+def read(units: Units, query: str, counter: TokenCounter, marks: Marks) -> Reading:
     """Counts what each unit costs.
 
     Args:

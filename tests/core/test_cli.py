@@ -106,6 +106,7 @@ class TestCompress:
             "--no-token-level": {"token_level": False},
             "--grain words": {"grain": "words"},
             "--no-marks": {"marks": False},
+            "--named-marks": {"marks": "named"},
             "--on-overflow best_effort": {"on_overflow": "best_effort"},
         }
         file = prompt.with_name("mixed.txt")

@@ -49,6 +49,12 @@ def test_impossible_numbers_of_numpy_are_told(given: dict[str, Any]) -> None:
         Options(**given)
 
 
+def test_marks_are_there_or_not_or_named() -> None:
+    assert Options(keep_rate=0.5, marks="named").marks == "named"
+    with pytest.raises(InputError, match="marks='numbered' is unknown"):
+        Options(keep_rate=0.5, marks="numbered")  # type: ignore[arg-type]
+
+
 def test_a_result_of_a_numpy_budget_is_ready_for_json(compressor: Compressor) -> None:
     result = compressor.compress(TEXT, target_tokens=np.int64(40), tokenizer=len, on_overflow="best_effort")
     again = result.at(target_tokens=np.int64(60))
@@ -127,7 +133,7 @@ OTHER_VALUES: dict[str, dict[str, Any]] = {
     "shot_level": {"shot_level": False},
     "token_level": {"token_level": False},
     "grain": {"grain": "words"},
-    "marks": {"marks": False},
+    "marks": {"marks": "named"},
     "on_overflow": {"on_overflow": "best_effort"},
 }
 

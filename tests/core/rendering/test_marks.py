@@ -14,7 +14,7 @@ from diffumask_core.pipeline import read_prompt
 from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.messages import messages_layout
 from diffumask_core.rendering.join import Rendered
-from diffumask_core.rendering.marks import mark_text
+from diffumask_core.rendering.marks import Marks, mark_name, mark_text
 
 NAMES = ["Ann", "Bo", "Cy", "Di", "Ed", "Flo", "Gus", "Hal"]
 LOG = "\n".join(
@@ -28,7 +28,7 @@ TABLE = "\n".join(
 RECORDS = [{"id": number, "name": name, "note": f"the {name} of {name}"} for number, name in enumerate(NAMES, 1)]
 
 
-def left(text: str | Layout, *keep: str, marks: bool = True) -> Rendered:
+def left(text: str | Layout, *keep: str, marks: Marks = True) -> Rendered:
     """What is left of a text when the units that contain one of these stay, with what follows from them."""
     layout = Layout(text) if isinstance(text, str) else text
     reading = read_prompt(layout, Options(keep_rate=0.5, marks=marks, tokenizer=words))
@@ -283,3 +283,42 @@ def is_marked(part: Any, whole: Any) -> bool:
     if isinstance(part, str) and isinstance(whole, str):
         return set(part.split()) <= set(whole.split())
     return bool(part == whole)
+
+
+def test_a_named_mark_bears_a_hash_of_what_it_stands_for() -> None:
+    kept = left(LOG, "Cy", "Di", "Hal", marks="named")
+    lines = LOG.split("\n")
+    gaps = ["\n".join(lines[:2]), "\n".join(lines[4:7])]
+    assert [mark.name for mark in kept.marks] == [mark_name(gap) for gap in gaps]
+    assert [mark.text for mark in kept.marks] == [
+        f"[… 2 lines left out, #{mark_name(gaps[0])}]",
+        f"[… 3 lines left out, #{mark_name(gaps[1])}]",
+    ]
+    assert kept.text.split("\n")[0] == kept.marks[0].text
+    assert all(re.fullmatch("[0-9a-f]{6}", mark.name) for mark in kept.marks)
+    assert not any(mark.name for mark in left(LOG, "Cy").marks)
+
+
+def test_a_list_of_json_with_named_marks_is_json() -> None:
+    text = json.dumps({"total": 8, "items": RECORDS, "page": 1})
+    kept = left(text, "Cy", "Hal", "page", marks="named")
+    items = json.loads(kept.text)["items"]
+    assert [each for each in items if isinstance(each, str)] == [mark.text.strip('"') for mark in kept.marks]
+    assert [mark_name(text[slice(*mark.span)]) for mark in kept.marks] == [mark.name for mark in kept.marks]
+    inner = json.dumps({"log": LOG, "list": json.dumps(RECORDS)})
+    kept = left(inner, "Cy", marks="named")
+    assert "#" in json.loads(kept.text)["log"]
+    for mark in kept.marks:
+        assert mark_name(inner[slice(*mark.span)]) == mark.name
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_no_named_mark_is_dearer_than_its_gap(data: st.DataObject) -> None:
+    lines = data.draw(st.lists(st.sampled_from(["INFO a", "WARN the pier is wet", "ERROR no boat at all today"])))
+    text = "\n".join(
+        f"2026-03-01 10:00:{number:02} {line} {number}" for number, line in enumerate([*lines, *["INFO b"] * 6])
+    )
+    kept = left(text, *data.draw(st.lists(st.sampled_from([f":{number:02} " for number in range(8)]))), marks="named")
+    for mark in kept.marks:
+        assert words(mark.text) < words(text[slice(*mark.span)])

@@ -1,0 +1,128 @@
+"""When the messages of a conversation become old: what `keep` leaves new, once a `trigger` is reached."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Literal
+
+from diffumask_core.errors import InputError
+from diffumask_core.prompt.formats import ReadMessage
+
+Amount = tuple[Literal["messages"], int] | tuple[Literal["tokens"], int] | tuple[Literal["fraction"], float]
+"""A number of messages, a number of tokens, or a share of a context window."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A point of a conversation at which messages become old.
+
+    Attributes:
+        length: How many messages there were.
+        first: The first message that became old.
+        end: The message after the last one that did.
+    """
+
+    length: int
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Aging:
+    """When messages become old.
+
+    Attributes:
+        keep: How much of the end of a conversation is new.
+        triggers: From when on anything is old: as soon as one of them is reached; none for from the beginning.
+    """
+
+    keep: tuple[Literal["messages", "tokens"], int]
+    triggers: tuple[tuple[Literal["messages", "tokens"], int], ...] = ()
+
+    @classmethod
+    def of(cls, keep: Amount, trigger: Amount | Sequence[Amount] | None, context_tokens: int | None) -> "Aging":
+        """Checks what a user asked for.
+
+        Raises:
+            InputError: An amount is not possible, or is a share of a context window of unknown size.
+        """
+        if context_tokens is not None and not _is_whole(context_tokens, 1):
+            raise InputError(f"context_tokens={context_tokens!r} is not possible: pass a whole number of at least 1.")
+        if isinstance(trigger, list) and not trigger:
+            raise InputError("trigger=[] would never be reached: leave it out, or pass such as [('tokens', 8000)].")
+        triggers = trigger if isinstance(trigger, list) else [] if trigger is None else [trigger]
+        return cls(
+            _absolute("keep", keep, context_tokens),
+            tuple(_absolute("trigger", each, context_tokens) for each in triggers),
+        )
+
+    def moments(self, messages: Sequence[ReadMessage], tokens: Sequence[int]) -> Iterator[Moment]:
+        """The points at which messages became old, in order.
+
+        Whether a message is old at a point depends on nothing that came later. While a call waits for its result, an
+        LLM is not asked, and nothing becomes old.
+
+        Args:
+            messages: The messages.
+            tokens: The tokens of each.
+        """
+        unit, most = self.keep
+        waiting = _waiting(messages)
+        old = start = total = new = 0
+        for length in range(1, len(messages) + 1):
+            total += tokens[length - 1]
+            new += tokens[length - 1]
+            # The newest message stays new, however long it is.
+            while unit == "tokens" and new > most and start < length - 1:
+                new -= tokens[start]
+                start += 1
+            end = start if unit == "tokens" else max(length - most, 0)
+            if end > old and not waiting[length - 1] and self._is_on(length, total):
+                yield Moment(length, old, end)
+                old = end
+
+    def _is_on(self, length: int, tokens: int) -> bool:
+        reached = [(length if unit == "messages" else tokens) >= least for unit, least in self.triggers]
+        return not reached or any(reached)
+
+
+def _absolute(option: str, given: object, context_tokens: int | None) -> tuple[Literal["messages", "tokens"], int]:
+    """An amount in messages or tokens."""
+    match given:
+        case ("messages" | "tokens" as unit, Integral() as amount) if _is_whole(amount, 0):
+            return unit, int(amount)
+        case ("fraction", Real() as share) if not isinstance(share, bool) and 0 < float(share) <= 1:
+            if context_tokens is None:
+                raise InputError(
+                    f"{option}={given!r} is a share of a context window of unknown size: pass context_tokens too, such "
+                    "as context_tokens=128000."
+                )
+            return "tokens", int(float(share) * context_tokens)
+    raise InputError(
+        f'{option}={given!r} is not possible: pass a pair such as ("messages", 10), ("tokens", 8000) or '
+        '("fraction", 0.5).'
+    )
+
+
+def _is_whole(number: object, least: int) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool) and int(number) >= least
+
+
+def _waiting(messages: Sequence[ReadMessage]) -> list[bool]:
+    """For each message whether a call waits for its result once the message is there.
+
+    A call that is given no result by the next step of the agent, or by what the user says next, waits for none.
+    """
+    calls: Counter[str] = Counter()
+    waiting: list[bool] = []
+    answered = False
+    for message in messages:
+        if message.asks or (answered and message.role == "assistant"):
+            calls.clear()
+        # Some agents number the calls of each step anew, so an id may wait for several results.
+        calls.update(message.calls)
+        calls.subtract(each for each in message.answers if calls[each] > 0)
+        answered = bool(message.answers) or (answered and message.role != "assistant")
+        waiting.append(calls.total() > 0)
+    return waiting

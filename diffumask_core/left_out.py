@@ -1,0 +1,140 @@
+"""What was left out of a conversation, by the names of its marks."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from diffumask_core.errors import MarkError
+from diffumask_core.prompt.formats import Keys
+from diffumask_core.prompt.spans import Span, merge_spans, shift_span, spans_between
+from diffumask_core.rendering.marks import Mark, mark_name, mark_text
+
+_NAME = re.compile(r"#?(?P<name>[0-9a-f]{6})|\"?\[… .*, #(?P<inner>[0-9a-f]{6})\]\"?", re.DOTALL)
+# A mark that an LLM quotes may bring the quotes of JSON along.
+_AROUND = ' \t\r\n"\\'
+_WORD = re.compile(r"\w")
+# A longer text is first cut in its midst: it would take minutes to read, and no LLM reads it either.
+LONGEST_TEXT = 200_000
+# The key under which an object of JSON says that something of it was left out.
+_REST = "…"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A named mark in a shortened conversation, and what it stands for.
+
+    Attributes:
+        mark: The mark; its span is a stretch of the text that the message had.
+        message: The index of the message.
+        keys: Where in the message the text is.
+        source: The text that the message had.
+    """
+
+    mark: Mark
+    message: int
+    keys: Keys
+    source: str = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The source from the first to the last thing that was left out."""
+        return self.source[slice(*self.mark.span)]
+
+
+def find_left_out(asked: str | Mark, known: Mapping[str, LeftOut]) -> str:
+    """What a mark stands for.
+
+    Args:
+        asked: A name with or without its sign, the text of a mark, or a mark.
+        known: What was left out, by name, in order.
+
+    Raises:
+        MarkError: There is no mark of that name.
+    """
+    written = f"#{asked.name}" if isinstance(asked, Mark) else asked
+    found = _NAME.fullmatch(written.strip(_AROUND).lower()) if isinstance(written, str) else None
+    name = (found["name"] or found["inner"]) if found else ""
+    if name not in known:
+        raise MarkError(str(written), list(known)[::-1])
+    return known[name].text
+
+
+def tail_mark(text: str) -> Mark:
+    """The mark that stands for the whole of a text of which words went without a mark."""
+    name = mark_name(text)
+    return Mark(f"[… shortened, #{name}]", (0, len(text)), 1, "text", name)
+
+
+def lost_words(text: str, kept: Sequence[Span], marks: Sequence[Mark]) -> bool:
+    """Whether words of a text are neither among what was kept of it nor under a mark."""
+    told = merge_spans([*kept, *(mark.span for mark in marks)])
+    return any(_WORD.search(text, *span) for span in spans_between(told, (0, len(text))))
+
+
+def with_tail(text: str, mark: Mark) -> str:
+    """A text with a mark at its end: JSON stays JSON, and any other text gets one more line."""
+    value = parsed_json(text)
+    if not isinstance(value, dict | list):
+        return f"{text}\n{mark.text}"
+    body = text.rstrip()[:-1].rstrip()
+    member = json.dumps(mark.text, ensure_ascii=False)
+    member = f'"{_REST}": {member}' if isinstance(value, dict) else member
+    return f"{body}{', ' if value else ''}{member}{text.rstrip()[-1]}"
+
+
+def parsed_json(text: str) -> Any:
+    """The value of a text that is JSON; None of any other."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A text that was cut in its midst before anything is decided.
+
+    Attributes:
+        text: What is left of it, with a mark.
+        mark: The mark, with the stretch of the source that it stands for; None where nothing was cut.
+        at: Where the mark stands in the text.
+    """
+
+    text: str
+    mark: Mark | None = None
+    at: Span = (0, 0)
+
+    @classmethod
+    def of(cls, text: str, named: bool) -> "Cut":
+        """Cuts a text that is too long, at the ends of lines if possible."""
+        if len(text) <= LONGEST_TEXT:
+            return cls(text)
+        start = text.rfind("\n", 0, LONGEST_TEXT // 2) + 1 or LONGEST_TEXT // 2
+        end = text.find("\n", len(text) - LONGEST_TEXT // 2) + 1 or len(text) - LONGEST_TEXT // 2
+        gone = text[start:end].rstrip("\n")
+        lines = sum(bool(line.strip()) for line in gone.split("\n"))
+        count, noun = (lines, "line") if text[start - 1] == "\n" == text[end - 1] else (len(gone), "character")
+        name = mark_name(gone) if named else ""
+        mark = Mark(mark_text(count, noun, name=name), (start, start + len(gone)), count, noun, name)
+        head = text[:start].rstrip("\n") + "\n"
+        at = (len(head), len(head) + len(mark.text))
+        return cls(f"{head}{mark.text}\n{text[end:]}", mark, at)
+
+    def in_source(self, text: str, marks: Sequence[Mark]) -> list[Mark]:
+        """The marks of what was left as marks of the source, in order, with that of the cut.
+
+        Args:
+            text: The source.
+            marks: The marks of the shortened text.
+        """
+        if self.mark is None:
+            return list(marks)
+        by = len(text) - len(self.text)
+        before = [mark for mark in marks if mark.span[1] <= self.at[0]]
+        after = [replace(mark, span=shift_span(mark.span, by)) for mark in marks if self.at[1] <= mark.span[0]]
+        whole = [mark for mark in marks if mark.span == (0, len(text))]
+        return [*before, self.mark, *after, *whole]
