@@ -1,12 +1,13 @@
-"""What the line model is told of lines: their features, their exact strings, and what is said elsewhere.
+"""What the line model is told of lines: their features, and their exact strings.
 
-A line here is any unit of a tool's result that is kept or dropped whole: a line, a row, a record, a member of an object.
-Features are counts and overlaps of words; no encoder reads the lines, so that a line costs microseconds.
+A line here is a unit of a tool's result that is kept or dropped whole: a line, a row, a record, a member of an object.
+Features are counts, places and overlaps of words with what is said around the result.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -25,40 +26,45 @@ IntArray = npt.NDArray[np.int64]
 
 # So many messages after a result tell what the agent made of it at once.
 _AT_ONCE = 3
-# What a line looks like, and what the call of its result does; one feature each.
-_LOOKS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?:async\s+)?(?:def|class|func|fn|function|struct|interface|impl)\b",
-        r"(?:import|from|#include|use|require)\b",
-        r"#|//|\*",
-        r"[\w./-]+:\d+",
-        r"[\w./-]+\.\w+$",
-        r"[+-]|@@",
-        r".*(?:Error|Exception|Traceback|FAILED|failed|error:)",
-        r".*\bself\.",
-        r".*\breturn\b",
-        r"[\"'][\w-]+[\"']\s*:|[\w-]+:\s",
-        r"[\"'][^\"']*[\"']\s*:\s*[\"']?[\w.@-]*\d[\w.@-]*[\"']?,?$",
-        r"[\"'][^\"']*[\"']\s*:\s*(?:true|false|null|None|True|False)\b",
-        r"[\[{]",
-        r"</?\w",
-    )
-)
-_CALLS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"\b(?:grep|rg|ag|search|find_in)",
-        r"\b(?:cat|head|tail|read|view|open)\b",
-        r"\b(?:sed|nl|awk)\b",
-        r"\b(?:ls|find|tree|list|glob)",
-        r"\b(?:pytest|python|test|run|make|npm|cargo)\b",
-        r"\b(?:git|diff|log)\b",
-        r"\b(?:get|fetch|lookup|details|query|select)",
-    )
-)
-_KINDS = ("code", "output", "json", "string", "listing", "log", "trace", "test output", "table", "diff", "config")
+# Of a line so many characters are looked at.
 _LOOKED_AT = 300
+# How a line begins, or what stands in it.
+_LOOKS = {
+    "definition": r"(?:async\s+)?(?:def|class|func|fn|function|struct|interface|impl)\b",
+    "import": r"(?:import|from|#include|use|require)\b",
+    "comment": r"#|//|\*",
+    "hit": r"[\w./-]+:\d+",
+    "file": r"[\w./-]+\.\w+$",
+    "change": r"[+-]|@@",
+    "failure": r".*(?:Error|Exception|Traceback|FAILED|failed|error:)",
+    "attribute": r".*\bself\.",
+    "return": r".*\breturn\b",
+    "key": r"[\"'][\w-]+[\"']\s*:|[\w-]+:\s",
+    "exact value": r"[\"'][^\"']*[\"']\s*:\s*[\"']?[\w.@-]*\d[\w.@-]*[\"']?,?$",
+    "flag": r"[\"'][^\"']*[\"']\s*:\s*(?:true|false|null|None|True|False)\b",
+    "bracket": r"[\[{]",
+    "tag": r"</?\w",
+}
+# What the call of a result does.
+_CALLS = {
+    "searches": r"\b(?:grep|rg|ag|search|find_in)",
+    "reads": r"\b(?:cat|head|tail|read|view|open)\b",
+    "prints": r"\b(?:sed|nl|awk)\b",
+    "lists": r"\b(?:ls|find|tree|list|glob)",
+    "runs": r"\b(?:pytest|python|test|run|make|npm|cargo)\b",
+    "compares": r"\b(?:git|diff|log)\b",
+    "looks up": r"\b(?:get|fetch|lookup|details|query|select)",
+}
+_KINDS = ("code", "output", "json", "string", "listing", "log", "trace", "test output", "table", "diff", "config")
+FEATURES = (
+    *("said in the task", "asked since", "said in the call", "said at once", "said since", "said before"),
+    *("strings", "new strings", "known strings", "rarity", "results that hold", "strings of earlier results"),
+    *("strings with digits", "length", "indentation", "slashes", "words", "place", "share of lines before", "lines"),
+    *("messages since", "share of messages before", "telling"),
+    *(f"kind {kind}" for kind in _KINDS),
+    *(f"looks like a {look}" for look in _LOOKS),
+    *(f"call {call}" for call in _CALLS),
+)
 
 
 @dataclass(frozen=True)
@@ -67,9 +73,9 @@ class Evidence:
 
     Attributes:
         unit: ``[M]``, the unit that each line is.
-        features: ``[M, F]``, squashed by ``sign(x) log(1 + |x|)``.
+        features: ``[M, F]``, those of `FEATURES`, as ``sign(x) log(1 + |x|)``.
         costs: ``[M]``, tokens.
-        terms: The exact strings of each line that stand nowhere but in these lines.
+        terms: The exact strings of each line that are said nowhere but in these lines.
     """
 
     unit: IntArray
@@ -79,162 +85,175 @@ class Evidence:
 
 
 def read_evidence(reading: Reading) -> Evidence | None:
-    """Looks at the lines of the results of tools in a conversation; None where there are none to decide."""
+    """Looks at the lines of the results of tools in a conversation; None where none is to be decided."""
     units, layout = reading.units, reading.units.layout
-    which = _lines_of_results(units)
-    if not which.any():
+    unit = np.flatnonzero(lines_of_results(units))
+    if not len(unit):
         return None
-    unit = np.flatnonzero(which)
     texts = [layout.text[start:end] for start, end in units.spans[unit].tolist()]
-    segment = units.segment[unit]
-    scene = _Scene.of(layout, set(segment.tolist()))
+    scene = _Scene.of(layout, units.segment[unit])
     held = [strings_in(text) for text in texts]
-    known = set().union(*scene.known_strings)
+    known = {string for text in scene.staying for string in strings_in(text)}
     terms = Terms.of([own - known for own in held])
-    features = np.stack(
-        [*_overlaps(texts, segment, scene), *_strings(held, terms, segment, scene), *_looks(texts, segment, scene, units, unit)],
-        axis=1,
-    )
-    features = np.sign(features) * np.log1p(np.abs(features))
-    return Evidence(unit, features, np.maximum(reading.costs[unit], 1.0), terms)
+    columns = [
+        *_overlaps(texts, scene),
+        *_strings(held, terms, scene),
+        *_places(texts, scene, units, unit),
+        *_looks(texts, scene, units, unit),
+    ]
+    features = np.stack(columns, axis=1)
+    return Evidence(unit, np.sign(features) * np.log1p(np.abs(features)), reading.costs[unit].clip(1.0), terms)
 
 
-def _lines_of_results(units: Units) -> BoolArray:
-    """``[N]``, the units that the line model decides: those of regions in results of tools."""
+def lines_of_results(units: Units) -> BoolArray:
+    """``[N]``, the units that the line model decides: those of regions in results of tools in a conversation."""
     layout = units.layout
-    results = np.array([voice.role in ("tool", "function") and not voice.is_call for voice in layout.voices], dtype=bool)
-    if not results.any():
+    if not layout.voices:
         return np.zeros(len(units), dtype=bool)
+    brought = np.array([voice.role in ("tool", "function") for voice in layout.voices])
     whole = overlapping(units.spans, [span for region in walk_all(layout.regions) for span in region.units])
-    lines: BoolArray = units.free & whole & results[units.segment]
+    lines: BoolArray = units.free & whole & brought[units.segment]
     return lines
 
 
 @dataclass(frozen=True)
 class _Scene:
-    """The conversation around the lines.
+    """The conversation around R results with M lines.
 
     Attributes:
-        layout: The conversation.
-        open_segments: The segments in which lines are decided.
-        said: For each message what the agent says in it: texts, and arguments as they are meant.
-        asked: What the system and the user say.
-        known_strings: Of each segment that stays, its exact strings.
-        first_said: For each message the words that the agent ...
+        result: ``[M]``, the number of the result that each line is in.
+        first: ``[R + 1]``, the first line of each result, and M.
+        message: ``[R]``, the message of each result.
+        call: ``[R]``, what the call of each result says.
+        asked: What the system and the users say, by message; empty where others speak.
+        said: What the agent says, by message: its words, and the arguments of its calls as they are meant.
+        staying: The texts without a line that is to be decided.
     """
 
-    layout: Layout
-    open_segments: set[int]
+    result: IntArray
+    first: IntArray
+    message: IntArray
+    call: list[str]
+    asked: list[str]
     said: list[str]
-    asked: str
-    known_strings: list[set[str]]
+    staying: list[str]
 
     @classmethod
-    def of(cls, layout: Layout, open_segments: set[int]) -> "_Scene":
-        said = [""] * (layout.voices[-1].message + 1)
-        asked: list[str] = []
-        known: list[set[str]] = []
-        for number, (voice, span) in enumerate(zip(layout.voices, layout.segments, strict=True)):
-            if number in open_segments:
-                continue
-            text = layout.text[slice(*span)]
-            if voice.is_call:
-                text = "\n".join(argument_values(text))
-            known.append(strings_in(text))
-            if voice.role == "assistant":
-                said[voice.message] += f"\n{text}"
-            elif voice.role in ("system", "developer", "user"):
-                asked.append(text)
-        return cls(layout, open_segments, said, "\n".join(asked), known)
+    def of(cls, layout: Layout, segment: IntArray) -> "_Scene":
+        """Looks at a conversation.
 
-    def call(self, segment: int) -> str:
-        """The call that brought a result; where nothing says which, what the agent said before."""
-        voice = self.layout.voices[segment]
-        texts = [self.layout.text[slice(*self.layout.segments[number])] for number in voice.calls]
-        return "\n".join(argument for text in texts for argument in argument_values(text)) or self.said[max(voice.message - 1, 0)]
+        Args:
+            layout: The conversation.
+            segment: ``[M]``, the segment of each line, in order.
+        """
+        segments, first, result = np.unique(segment, return_index=True, return_inverse=True)
+        open_segments = set(segments.tolist())
+        messages = layout.voices[-1].message + 1
+        asked, said = [""] * messages, [""] * messages
+        meant = [
+            "\n".join(argument_values(text)) if voice.is_call else text
+            for voice, text in zip(layout.voices, (layout.text[slice(*each)] for each in layout.segments), strict=True)
+        ]
+        for number, (voice, text) in enumerate(zip(layout.voices, meant, strict=True)):
+            if number not in open_segments and voice.role not in ("tool", "function"):
+                spoken = said if voice.role == "assistant" else asked
+                spoken[voice.message] += f"{text}\n"
+        message = np.array([layout.voices[number].message for number in segments.tolist()])
+        call = [
+            "\n".join(meant[call] for call in layout.voices[number].calls) or said[layout.voices[number].message - 1]
+            for number in segments.tolist()
+        ]
+        staying = [text for number, text in enumerate(meant) if number not in open_segments]
+        return cls(result, np.append(first, len(segment)), message, call, asked, said, staying)
 
 
-def _overlaps(texts: Sequence[str], segment: IntArray, scene: _Scene) -> list[FloatArray]:
-    """How much of the words of each line, by rarity, the task, the call and the agent's words hold."""
+def _overlaps(texts: Sequence[str], scene: _Scene) -> Iterator[FloatArray]:
+    """How much of the words of each line, by rarity, stands in the task, the call and what was said around it."""
     words = Terms.of([words_in(text) for text in texts])
-    vocabulary = len(words.numbers)
-    last = np.full(vocabulary, -1)
-    first = np.full(vocabulary, len(scene.said) + 1)
-    by_message = [words.among([words_in(text)]) if text else None for text in scene.said]
-    for message, found in enumerate(by_message):
+    said = [words.among(words_in(text)) if text else None for text in scene.said]
+    asked = [words.among(words_in(text)) if text else None for text in scene.asked]
+    place = scene.message[scene.result][words.line]
+    at_call, at_once = np.zeros(len(words.line), dtype=bool), np.zeros(len(words.line), dtype=bool)
+    borders = np.searchsorted(words.line, scene.first)
+    for number, (start, end) in enumerate(pairwise(borders.tolist())):
+        own, message = words.term[start:end], int(scene.message[number])
+        at_call[start:end] = words.among(words_in(scene.call[number]))[own]
+        for spoken in said[message + 1 : message + 1 + _AT_ONCE]:
+            if spoken is not None:
+                at_once[start:end] |= spoken[own]
+    first_said, last_said = _first_and_last(said, len(words.numbers))
+    _, last_asked = _first_and_last(asked, len(words.numbers))
+    length = 1 + np.bincount(words.line, minlength=words.lines) / 6
+    for found in (
+        last_asked[words.term] >= 0,
+        last_asked[words.term] > place,
+        at_call,
+        at_once,
+        last_said[words.term] > place,
+        first_said[words.term] < place,
+    ):
+        yield words.sums(words.rarity * found) / length
+
+
+def _first_and_last(spoken: Sequence[BoolArray | None], terms: int) -> tuple[IntArray, IntArray]:
+    """The first and the last message that says each term: ``[V]``; past the end and -1 for a term that none says."""
+    first, last = np.full(terms, len(spoken)), np.full(terms, -1)
+    for message, found in enumerate(spoken):
         if found is not None:
+            first[found & (last < 0)] = message
             last[found] = message
-            first[found] = np.minimum(first[found], message)
-    weight = words.rarity[words.term]
-    length = 1 + np.bincount(words.row, minlength=words.lines) / 6
-    message = np.array([scene.layout.voices[each].message for each in segment])
-    task = words.among([words_in(scene.asked)])[words.term]
-    call, at_once = np.zeros(len(words.row), dtype=bool), np.zeros(len(words.row), dtype=bool)
-    borders = np.searchsorted(segment[words.row], np.unique(segment), side="left").tolist() + [len(words.row)]
-    for number, start, end in zip(np.unique(segment).tolist(), borders, borders[1:]):
-        own = words.term[start:end]
-        call[start:end] = words.among([words_in(scene.call(number))])[own]
-        place = scene.layout.voices[number].message
-        for found in by_message[place + 1 : place + 1 + _AT_ONCE]:
-            if found is not None:
-                at_once[start:end] |= found[own]
-    place = message[words.row]
-    after, before = last[words.term] > place, first[words.term] < place
-    return [words.sums(weight * flag) / length for flag in (task, call, at_once, after, before)]
+    return first, last
 
 
-def _strings(held: Sequence[set[str]], terms: Terms, segment: IntArray, scene: _Scene) -> list[FloatArray]:
-    """How many exact strings each line holds, how rare they are, in how many results, and which the agent has named."""
-    results = np.unique(segment, return_inverse=True)[1]
-    pairs = np.unique(np.stack([terms.term, results[terms.row]], 1), axis=0)
-    spread = np.bincount(pairs[:, 0], minlength=len(terms.numbers))
-    most = np.zeros(terms.lines)
-    np.maximum.at(most, terms.row, spread[terms.term])
-    named_at = np.full(len(terms.numbers), -1)
+def _strings(held: Sequence[set[str]], terms: Terms, scene: _Scene) -> Iterator[FloatArray]:
+    """How many exact strings each line holds, how rare they are, and in how many results they stand."""
+    count, result = len(terms.numbers), scene.result[terms.line]
     number = np.array([len(own) for own in held], dtype=np.float64)
-    new = np.bincount(terms.row, minlength=terms.lines).astype(np.float64)
-    first_result = np.full(len(terms.numbers), len(results) + 1)
-    np.minimum.at(first_result, terms.term, results[terms.row])
-    again = terms.sums((first_result[terms.term] < results[terms.row]).astype(np.float64))
-    digits = np.array([any(map(str.isdigit, each)) for each in terms.numbers], dtype=np.float64)
-    with_digits = terms.sums(digits[terms.term]) if len(digits) else np.zeros(terms.lines)
-    return [number, new, number - new, terms.sums(terms.rarity[terms.term]), most, again, with_digits]
+    new = terms.sums(np.ones(len(terms.line)))
+    results_of = np.unique(np.stack([terms.term, result]), axis=1)[0]
+    spread, most = np.bincount(results_of, minlength=count), np.zeros(terms.lines)
+    np.maximum.at(most, terms.line, spread[terms.term])
+    earliest = np.full(count, len(scene.first))
+    np.minimum.at(earliest, terms.term, result)
+    has_digit = np.array([any(map(str.isdigit, each)) for each in terms.numbers], dtype=bool)
+    yield from (number, new, number - new, terms.weights, most)
+    yield terms.sums(earliest[terms.term] < result)
+    yield terms.sums(has_digit[terms.term]) if count else np.zeros(terms.lines)
 
 
-def _looks(
-    texts: Sequence[str], segment: IntArray, scene: _Scene, units: Units, unit: IntArray
-) -> list[FloatArray]:
-    """What each line looks like, where it stands, and what the call of its result does."""
-    messages = len(scene.said)
-    message = np.array([scene.layout.voices[each].message for each in segment])
-    _, owner, size = np.unique(segment, return_inverse=True, return_counts=True)
-    place = np.arange(len(texts)) - np.searchsorted(segment, segment)
-    stripped = [text.strip()[:_LOOKED_AT] for text in texts]
-    calls = {number: scene.call(number) for number in set(segment.tolist())}
-    kinds = np.full(len(units), -1)
-    telling = np.zeros(len(texts))
+def _places(texts: Sequence[str], scene: _Scene, units: Units, unit: IntArray) -> Iterator[FloatArray]:
+    """How long each line is, and where it stands."""
+    lines = np.diff(scene.first)[scene.result].astype(np.float64)
+    place = np.arange(len(texts)) - scene.first[scene.result]
+    message, messages = scene.message[scene.result], len(scene.said)
+    yield np.array([len(text.strip()) for text in texts], dtype=np.float64)
+    yield np.array([len(text) - len(text.lstrip()) for text in texts], dtype=np.float64)
+    yield np.array([text.count("/") for text in texts], dtype=np.float64)
+    yield np.diff(units.first_word)[unit].astype(np.float64)
+    yield place.astype(np.float64)
+    yield place / lines
+    yield lines
+    yield (messages - message).astype(np.float64)
+    yield message / messages
+
+
+def _looks(texts: Sequence[str], scene: _Scene, units: Units, unit: IntArray) -> Iterator[FloatArray]:
+    """What each line looks like, the kind of its region, and what the call of its result does."""
+    kind_of_unit = np.full(len(units), -1)
     for region in walk_all(units.layout.regions):
         first, last = units.at(region.span)
-        kinds[first:last] = _KINDS.index(region.kind) if region.kind in _KINDS else -1
-    kind = kinds[unit]
-    telling = np.array(
-        [is_telling(_KINDS[number], text) if number >= 0 else False for number, text in zip(kind, texts, strict=True)]
-    )
-    of_call = np.array([[bool(look.search(calls[each])) for look in _CALLS] for each in segment.tolist()], dtype=np.float64)
-    of_line = np.array([[bool(look.match(text)) for look in _LOOKS] for text in stripped], dtype=np.float64)
-    columns = [
-        np.array([len(text.strip()) for text in texts], dtype=np.float64),
-        np.array([len(text) - len(text.lstrip()) for text in texts], dtype=np.float64),
-        np.array([text.count("/") for text in texts], dtype=np.float64),
-        np.diff(units.first_word)[unit].astype(np.float64),
-        place.astype(np.float64),
-        place / size[owner],
-        size[owner].astype(np.float64),
-        (messages - message).astype(np.float64),
-        message / messages,
-        telling.astype(np.float64),
-        *(np.where(kind == number, 1.0, 0.0) for number in range(len(_KINDS))),
-        *of_line.T,
-        *of_call.T,
+        kind_of_unit[first:last] = _KINDS.index(region.kind) if region.kind in _KINDS else -1
+    kind = kind_of_unit[unit]
+    telling = [
+        number >= 0 and is_telling(_KINDS[number], text) for number, text in zip(kind.tolist(), texts, strict=True)
     ]
-    return columns
+    yield np.array(telling, dtype=np.float64)
+    for number in range(len(_KINDS)):
+        yield (kind == number).astype(np.float64)
+    starts = [text.strip()[:_LOOKED_AT] for text in texts]
+    for pattern in _LOOKS.values():
+        match = re.compile(pattern).match
+        yield np.array([match(start) is not None for start in starts], dtype=np.float64)
+    for pattern in _CALLS.values():
+        search = re.compile(pattern).search
+        yield np.array([search(call) is not None for call in scene.call], dtype=np.float64)[scene.result]

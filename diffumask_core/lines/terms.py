@@ -1,4 +1,4 @@
-"""What lines say that others say too: exact strings and words, as numbers."""
+"""The terms of lines, as numbers: exact strings, of which a line tells what no other line does, and words."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -34,39 +34,48 @@ class Terms:
     """Which of V terms each of M lines holds, as P pairs in the order of the lines.
 
     Attributes:
-        row: ``[P]``, the line of each pair.
+        lines: M.
+        line: ``[P]``, the line of each pair.
         term: ``[P]``, the term of each pair.
-        rarity: ``[V]``, how rare each term is among the lines: ``log(1 + M / lines that hold the term)``.
+        rarity: ``[P]``, how rare each pair's term is among the lines: ``log(1 + M / lines that hold the term)``.
         numbers: The number of each term.
     """
 
-    row: IntArray
+    lines: int
+    line: IntArray
     term: IntArray
     rarity: FloatArray
     numbers: dict[str, int]
-    lines: int
 
     @classmethod
-    def of(cls, lines: Sequence[set[str]]) -> "Terms":
+    def of(cls, held: Sequence[set[str]]) -> "Terms":
         """Numbers the terms of lines."""
         numbers: dict[str, int] = {}
-        term = [numbers.setdefault(each, len(numbers)) for held in lines for each in sorted(held)]
-        row = np.repeat(np.arange(len(lines)), [len(held) for held in lines])
-        terms = np.array(term, dtype=np.int64)
-        rarity = np.log1p(len(lines) / np.maximum(np.bincount(terms, minlength=len(numbers)), 1))
-        return cls(row, terms, rarity, numbers, len(lines))
+        # Sorted, since the order of a set is another one in each process.
+        terms = np.array([numbers.setdefault(each, len(numbers)) for own in held for each in sorted(own)], np.int64)
+        line = np.repeat(np.arange(len(held)), [len(own) for own in held])
+        rarity = np.log1p(len(held) / np.bincount(terms, minlength=len(numbers)).clip(1))
+        return cls(len(held), line, terms, rarity[terms], numbers)
 
-    def among(self, texts: Iterable[set[str]]) -> BoolArray:
-        """``[V]``, the terms that are in one of these sets."""
+    def among(self, terms: Iterable[str]) -> BoolArray:
+        """``[V]``, which terms are among these."""
         found = np.zeros(len(self.numbers), dtype=bool)
-        for held in texts:
-            found[[self.numbers[each] for each in held if each in self.numbers]] = True
+        found[[self.numbers[each] for each in terms if each in self.numbers]] = True
         return found
 
-    def sums(self, values: FloatArray) -> FloatArray:
+    def sums(self, values: npt.NDArray[np.floating | np.bool_]) -> FloatArray:
         """``[M]``, for each line the sum of the values ``[P]`` of its pairs."""
-        return np.bincount(self.row, values, self.lines)
+        sums: FloatArray = np.bincount(self.line, values, self.lines)
+        return sums
 
-    def counts(self, lines: BoolArray) -> IntArray:
-        """``[V]``, how many of these lines ``[M]`` hold each term."""
-        return np.bincount(self.term[lines[self.row]], minlength=len(self.numbers))
+    @property
+    def weights(self) -> FloatArray:
+        """``[M]``, the rarity of all terms of each line."""
+        return self.sums(self.rarity)
+
+    def held_elsewhere(self, lines: BoolArray) -> FloatArray:
+        """``[M]``, the share of each line's terms, by rarity, that other lines among these ``[M]`` hold."""
+        own = lines[self.line]
+        others = np.bincount(self.term, own, len(self.numbers))[self.term] - own > 0
+        share: FloatArray = self.sums(self.rarity * others) / self.weights.clip(1e-6)
+        return share
