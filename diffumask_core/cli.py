@@ -39,6 +39,7 @@ class Task(StrEnum):
     gsm8k = "gsm8k"
     icl = "icl"
     docs = "docs"
+    agent = "agent"
     custom = "custom"
 
 
@@ -379,6 +380,13 @@ def evaluate(
     labels: Annotated[
         Path | None, typer.Option(help="Label rows whose problems gsm8k leaves out (token_labels.jsonl).")
     ] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="Recorded runs of an agent: JSON lines with messages, plain or .xz.")
+    ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(help="Of agent, more runs, which say how common a string is; can be given several times."),
+    ] = None,
     model: ModelOption = None,
     keep_rates: Annotated[str | None, typer.Option(help="Shares to keep, such as 0.5,0.25.")] = None,
     steps: Annotated[
@@ -416,7 +424,15 @@ def evaluate(
 ) -> None:
     """Measures a model beside its baselines; with a reader, how often it answers right at each share of the tokens."""
     with _errors_told():
-        if reader:
+        if (runs or also) and task is not Task.agent:
+            raise InputError("--runs and --also go with the task agent.")
+        if task is Task.agent:
+            if data or reader:
+                raise InputError("evaluate agent takes --runs FILE, no --data and no --reader.")
+            from diffumask_core.evaluation.command import evaluate_runs
+
+            report = evaluate_runs(runs, also or [], model, _rates(keep_rates), steps, limit, plot)
+        elif reader:
             from diffumask_core.evaluation.with_reader import evaluate_with_reader
 
             report = evaluate_with_reader(
@@ -451,6 +467,12 @@ def evaluate(
             report = evaluate_task(task.value, data, split, labels, model, _rates(keep_rates), steps, limit)
     if as_json:
         typer.echo(json.dumps(report, indent=2))
+    elif task is Task.agent:
+        for rate in next(iter(report["results"].values())):
+            at_rate = {
+                kind: {name: left[rate] for name, left in report[kind].items()} for kind in ("results", "baselines")
+            }
+            _print_tables({**report, **at_rate, "task": f"agent, {rate} of the old results' tokens"})
     else:
         _print_tables(report)
 

@@ -10,11 +10,13 @@ import numpy.typing as npt
 from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import DocsRow, LabelRow, PassageRow, SolutionRow, read_rows
 from diffumask_core.errors import DataError, InputError
-from diffumask_core.evaluation import baselines, docs, gsm8k, nq
+from diffumask_core.evaluation import agent, baselines, docs, gsm8k, nq
 from diffumask_core.evaluation.labels import MANY_STEPS, Select, evaluate_labels, pruner_selection
+from diffumask_core.evaluation.plot import plot_left
 from diffumask_core.evaluation.shorten import OURS
 from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.options import DEFAULT_STEPS
+from diffumask_core.pictures import check_picture
 from diffumask_core.tokens import get_counter
 
 Report = dict[str, Any]
@@ -106,6 +108,40 @@ def evaluate_task(
             )
         },
     )
+
+
+def evaluate_runs(
+    runs: Path | None,
+    also: Sequence[Path],
+    model: str | None,
+    keep_rates: tuple[float, ...] | None,
+    steps: int | None,
+    limit: int | None,
+    plot: Path | None,
+) -> Report:
+    """Measures what a model leaves of what recorded agents needed later; see `agent.evaluate_agent`.
+
+    Args:
+        runs: The file of runs that are cut.
+        also: Files of more runs.
+        model: As of `Compressor.from_pretrained`.
+        keep_rates: Shares of the old results' tokens.
+        steps: The most denoising steps.
+        limit: Only so many runs.
+        plot: A file for the picture.
+    """
+    if runs is None:
+        raise InputError("evaluate agent needs recorded runs: pass --runs FILE.")
+    if plot:
+        check_picture(plot)
+    compressor, counter = Compressor(load_pruner(model)), get_counter(_TOKENIZER)
+    rates = keep_rates or agent.KEEP_RATES
+    report = agent.evaluate_agent(
+        runs, also, compressor, rates, DEFAULT_STEPS if steps is None else steps, limit, counter
+    )
+    if plot:
+        plot_left({**report["results"], **report["baselines"]}, report["data"], plot)
+    return report
 
 
 def _report(task: str, data: Path, rows: int, results: Report, others: Report) -> Report:

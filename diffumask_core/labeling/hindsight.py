@@ -75,7 +75,7 @@ def cut_run(name: str, messages: Messages, share: float, counts: Mapping[str, in
     written = {string for message in read[at:] for string in strings_of(said(message))}
     needed = {string for string in written & seen - known if counts.get(string, 0) <= MOST_RUNS}
     values = {value for message in read[at:] for value in argument_values(message)}
-    needed_values = {value for value in values if _stands_in(value, results) and not _stands_in(value, stays)}
+    needed_values = {value for value in values if stands_in(value, results) and not stands_in(value, stays)}
     return Cut(f"{name}@{at}", messages[:at], old, tuple(sorted(needed)), tuple(sorted(needed_values)))
 
 
@@ -90,7 +90,12 @@ def said(message: ReadMessage) -> str:
 def argument_values(message: ReadMessage) -> list[str]:
     """Values of the arguments of the calls in a message that must be right to the letter: no white space inside."""
     values = [str(value) for value in _arguments(message)]
-    return [value for value in values if len(value) > 1 and not re.search(r"\s", value)]
+    return [value for value in values if is_exact(value)]
+
+
+def is_exact(value: str) -> bool:
+    """Whether a value must be right to the letter: no white space inside."""
+    return len(value) > 1 and not re.search(r"\s", value)
 
 
 def _arguments(message: ReadMessage) -> list[Any]:
@@ -113,7 +118,7 @@ def _scalars(value: Any) -> list[Any]:
     return [] if value is None or isinstance(value, bool) else [value]
 
 
-def _stands_in(value: str, text: str) -> bool:
+def stands_in(value: str, text: str) -> bool:
     """Whether a value stands in a text on its own, not as a part of a longer word or number."""
     return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
 
