@@ -40,6 +40,7 @@ class Task(StrEnum):
     icl = "icl"
     docs = "docs"
     agent = "agent"
+    bill = "bill"
     custom = "custom"
 
 
@@ -387,6 +388,13 @@ def evaluate(
         list[Path] | None,
         typer.Option(help="Of agent, more runs, which say how common a string is; can be given several times."),
     ] = None,
+    prices: Annotated[
+        str | None,
+        typer.Option(
+            help="Of bill: anthropic (the default), openai, or dollars for a million tokens of input, cached input, "
+            "input written to the cache, and output, such as 3,0.3,3.75,15."
+        ),
+    ] = None,
     model: ModelOption = None,
     keep_rates: Annotated[str | None, typer.Option(help="Shares to keep, such as 0.5,0.25.")] = None,
     steps: Annotated[
@@ -424,14 +432,14 @@ def evaluate(
 ) -> None:
     """Measures a model beside its baselines; with a reader, how often it answers right at each share of the tokens."""
     with _errors_told():
-        if (runs or also) and task is not Task.agent:
-            raise InputError("--runs and --also go with the task agent.")
-        if task is Task.agent:
+        if task is Task.agent or task is Task.bill:
             if data or reader:
-                raise InputError("evaluate agent takes --runs FILE, no --data and no --reader.")
+                raise InputError(f"evaluate {task.value} takes --runs FILE, no --data and no --reader.")
             from diffumask_core.evaluation.command import evaluate_runs
 
-            report = evaluate_runs(runs, also or [], model, _rates(keep_rates), steps, limit, plot)
+            report = evaluate_runs(task.value, runs, also or (), prices, model, _rates(keep_rates), steps, limit, plot)
+        elif runs or also or prices:
+            raise InputError("--runs, --also and --prices go with the tasks agent and bill.")
         elif reader:
             from diffumask_core.evaluation.with_reader import evaluate_with_reader
 

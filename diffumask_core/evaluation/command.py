@@ -10,9 +10,9 @@ import numpy.typing as npt
 from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import DocsRow, LabelRow, PassageRow, SolutionRow, read_rows
 from diffumask_core.errors import DataError, InputError
-from diffumask_core.evaluation import agent, baselines, docs, gsm8k, nq
+from diffumask_core.evaluation import agent, baselines, bill, docs, gsm8k, nq
 from diffumask_core.evaluation.labels import MANY_STEPS, Select, evaluate_labels, pruner_selection
-from diffumask_core.evaluation.plot import plot_left
+from diffumask_core.evaluation.plot import plot_bill, plot_left
 from diffumask_core.evaluation.shorten import OURS
 from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.options import DEFAULT_STEPS
@@ -111,34 +111,47 @@ def evaluate_task(
 
 
 def evaluate_runs(
+    task: str,
     runs: Path | None,
-    also: Sequence[Path],
-    model: str | None,
-    keep_rates: tuple[float, ...] | None,
-    steps: int | None,
-    limit: int | None,
-    plot: Path | None,
+    also: Sequence[Path] = (),
+    prices: str | None = None,
+    model: str | None = None,
+    keep_rates: tuple[float, ...] | None = None,
+    steps: int | None = None,
+    limit: int | None = None,
+    plot: Path | None = None,
 ) -> Report:
-    """Measures what a model leaves of what recorded agents needed later; see `agent.evaluate_agent`.
+    """Measures on recorded runs of agents; see `agent.evaluate_agent` and `bill.evaluate_bill`.
 
     Args:
-        runs: The file of runs that are cut.
-        also: Files of more runs.
+        task: ``"agent"``, what is left of what they needed later, or ``"bill"``, what they would have cost.
+        runs: The file of runs.
+        also: Of agent, files of more runs.
+        prices: Of bill, as of `bill.prices_of`.
         model: As of `Compressor.from_pretrained`.
         keep_rates: Shares of the old results' tokens.
-        steps: The most denoising steps.
+        steps: Of agent, the most denoising steps.
         limit: Only so many runs.
         plot: A file for the picture.
     """
     if runs is None:
-        raise InputError("evaluate agent needs recorded runs: pass --runs FILE.")
+        raise InputError(f"evaluate {task} needs recorded runs: pass --runs FILE.")
+    if task == "bill" and (also or steps is not None):
+        raise InputError("--also and --steps do not go with the task bill.")
+    if task == "agent" and prices is not None:
+        raise InputError("--prices goes with the task bill.")
+    charged = bill.prices_of("anthropic" if prices is None else prices)
     if plot:
         check_picture(plot)
     compressor, counter = Compressor(load_pruner(model)), get_counter(_TOKENIZER)
-    rates = keep_rates or agent.KEEP_RATES
-    report = agent.evaluate_agent(
-        runs, also, compressor, rates, DEFAULT_STEPS if steps is None else steps, limit, counter
-    )
+    if task == "bill":
+        report = bill.evaluate_bill(runs, compressor, keep_rates or bill.KEEP_RATES, charged, limit, counter)
+        if plot:
+            median = report["median_run"]
+            plot_bill(median["dollars"], f"{report['data']}, run {median['id']}", plot)
+        return report
+    many = DEFAULT_STEPS if steps is None else steps
+    report = agent.evaluate_agent(runs, also, compressor, keep_rates or agent.KEEP_RATES, many, limit, counter)
     if plot:
         plot_left({**report["results"], **report["baselines"]}, report["data"], plot)
     return report

@@ -1,6 +1,7 @@
 """The picture of some curves: accuracy over tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 from diffumask_core import pictures
@@ -36,6 +37,30 @@ def plot_left(methods: Mapping[str, Mapping[str, Mapping[str, float]]], title: s
             axes.set(title=title, xlabel="% of the old results' tokens", ylabel=measure, ylim=(0, 1))
             axes.spines[["top", "right"]].set_visible(False)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False)
+
+
+def plot_bill(dollars: Mapping[str, Sequence[float]], title: str, file: Path) -> None:
+    """Draws a line a way to shorten: what a run has cost up to each call.
+
+    Args:
+        dollars: By way up to each call; ours have its name at their beginning.
+        title: What stands above.
+        file: The picture; see `pictures.picture`.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    others, styles = cycle(_OTHERS), cycle(("-", "--", ":"))
+    with pictures.picture(file, 8, 4.5) as figure:
+        axes = figure.add_subplot()
+        for name, spent in dollars.items():
+            ours = name.startswith(OURS)
+            colour = pictures.OURS if ours else next(others)[0]
+            style = next(styles) if ours else "-"
+            axes.plot(range(1, len(spent) + 1), spent, style, color=colour, linewidth=2.6 if ours else 1.4, label=name)
+        axes.set(title=title, xlabel="calls", ylabel="dollars so far", ylim=(0, None))
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(loc="outside right center", frameon=False)
 
 
 def _points(methods: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Mapping[str, float]]:

@@ -164,7 +164,7 @@ class TestCommand:
     def test_a_picture(self, tmp_path: Path, model_folder: Path) -> None:
         runs = write_runs(tmp_path / "runs.jsonl", coding_run(), desk_run())
         picture = tmp_path / "left.svg"
-        evaluate_runs(runs, [], str(model_folder), (0.5, 0.3), None, None, picture)
+        evaluate_runs("agent", runs, model=str(model_folder), keep_rates=(0.5, 0.3), plot=picture)
         drawn = picture.read_text("utf-8")
         assert all(name in drawn for name in ("strings left", "values left", "rare strings"))
 
@@ -208,18 +208,18 @@ class TestCommand:
     def test_runs_without_old_results(self, tmp_path: Path, model_folder: Path, messages: Any) -> None:
         file = write_runs(tmp_path / "runs.jsonl", messages)
         with pytest.raises(DataError, match="has no run whose second half needs"):
-            evaluate_runs(file, [], str(model_folder), None, None, None, None)
+            evaluate_runs("agent", file, model=str(model_folder))
 
     def test_no_runs(self) -> None:
         with pytest.raises(InputError, match="pass --runs FILE"):
-            evaluate_runs(None, [], None, None, None, None, None)
+            evaluate_runs("agent", None)
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
             (["agent", "--data", "x"], "takes --runs FILE"),
             (["agent", "--runs", "x", "--reader", "nearest"], "no --reader"),
-            (["labels", "--runs", "x"], "go with the task agent"),
+            (["labels", "--runs", "x"], "go with the tasks agent"),
         ],
     )
     def test_options_that_do_not_go_together(self, arguments: list[str], message: str) -> None:
