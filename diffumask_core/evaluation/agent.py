@@ -20,6 +20,7 @@ from diffumask_core.evaluation.pieces import WITHOUT_A_MODEL, History, Result
 from diffumask_core.evaluation.runs import Messages, Shorten, prompts_of, read_messages, read_runs
 from diffumask_core.evaluation.shorten import OURS
 from diffumask_core.labeling.hindsight import NEWEST, Cut, cut_run, runs_that_write, said, stands_in, strings_of
+from diffumask_core.result import CompressionResult
 from diffumask_core.tokens import TokenCounter
 
 KEEP_RATES = (0.3, 0.15, 0.08)
@@ -68,12 +69,14 @@ def cases_of(runs: Sequence[RunRow], also: Iterable[RunRow], counter: TokenCount
     """
     counts = runs_that_write(run.messages for run in (*runs, *also))
     cases = (
-        _case(cut_run(run.id or str(number), run.messages, _SHARE, counts), counter) for number, run in enumerate(runs)
+        case_of(cut_run(run.id or str(number), run.messages, _SHARE, counts), counter)
+        for number, run in enumerate(runs)
     )
     return [case for case in cases if case.needed or case.values]
 
 
-def _case(cut: Cut, counter: TokenCounter) -> Case:
+def case_of(cut: Cut, counter: TokenCounter) -> Case:
+    """A cut run with its old results as the ways to shorten see them."""
     read = read_messages(cut.messages)
     old = [Result(text.text) for n in cut.old for text in read[n].texts if text.is_result and text.text.strip()]
     stays = [
@@ -106,23 +109,27 @@ def with_compressor(compressor: Compressor, steps: int) -> Way:
     """Ours: all but the old results is kept, and these have the share of their tokens together, marks included."""
 
     def way(case: Case, rates: Sequence[float]) -> list[Left]:
-        messages, history = case.cut.messages, case.history
-        kept = [index for index in range(len(messages)) if index not in case.cut.old]
         began = time.perf_counter()
-        whole = compressor.compress_messages(
-            messages, keep=kept, keep_rate=1.0, steps=steps, tokenizer=history.counter, on_overflow="best_effort"
-        )
-        reading = time.perf_counter() - began
-        stays = whole.original_tokens - history.tokens
-        results = [whole.at(target_tokens=stays + int(rate * history.tokens)) for rate in rates]
-        # The encoder runs once; a call at one rate alone would pay for it.
-        encoding = max(result.timings["encode"] for result in results)
+        results = at_rates(compressor, case, rates, steps)
+        passed = time.perf_counter() - began
+        # The prompt is read and encoded once; a call at one rate alone would pay for that in full.
+        once = passed - sum(result.timings["decide"] for result in results)
         return [
-            Left(results_before_newest(result.messages or []), reading + encoding + result.timings["decide"])
-            for result in results
+            Left(results_before_newest(result.messages or []), once + result.timings["decide"]) for result in results
         ]
 
     return way
+
+
+def at_rates(compressor: Compressor, case: Case, rates: Sequence[float], steps: int) -> list[CompressionResult]:
+    """A cut run with its old results shortened to a share of their tokens together, marks included, at each rate."""
+    messages, history = case.cut.messages, case.history
+    kept = [index for index in range(len(messages)) if index not in case.cut.old]
+    whole = compressor.compress_messages(
+        messages, keep=kept, keep_rate=1.0, steps=steps, tokenizer=history.counter, on_overflow="best_effort"
+    )
+    stays = whole.original_tokens - history.tokens
+    return [whole.at(target_tokens=stays + int(rate * history.tokens)) for rate in rates]
 
 
 def without_a_model() -> dict[str, Way]:

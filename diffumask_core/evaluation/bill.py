@@ -221,6 +221,25 @@ def compare(
     }
 
 
+def totals(billed: Mapping[str, Sequence[Sequence[Charge]]]) -> dict[str, dict[str, float]]:
+    """Figures of all runs together by way, one of which leaves them whole."""
+
+    def dollars(name: str) -> float:
+        return sum(charge.dollars for run in billed[name] for charge in run)
+
+    found: dict[str, dict[str, float]] = {}
+    for name, runs in billed.items():
+        charges = [charge for run in runs for charge in run]
+        prompts = sum(charge.prompt for charge in charges)
+        found[name] = {
+            "dollars a run": round(dollars(name) / len(runs), 4),
+            "share of the bill": round(dollars(name) / dollars(WHOLE), 4) if dollars(WHOLE) else 1.0,
+            "tokens a call": round(prompts / len(charges)),
+            "from the cache": round(sum(charge.cached for charge in charges) / max(prompts, 1), 4),
+        }
+    return found
+
+
 def evaluate_bill(
     file: Path,
     compressor: Compressor,
@@ -253,14 +272,14 @@ def evaluate_bill(
     billed = compare(runs, {**ours, **WITHOUT_A_MODEL}, prices, counter)
     costs = [sum(charge.dollars for charge in charges) for charges in billed[WHOLE]]
     median = sorted(range(len(runs)), key=costs.__getitem__)[len(runs) // 2]
-    totals = {name: _totals(charges, sum(costs)) for name, charges in billed.items()}
+    figures = totals(billed)
     return {
         "task": "bill",
         "data": file.name,
         "rows": len(runs),
         "prices": asdict(prices),
-        "results": {name: totals[name] for name in ours},
-        "baselines": {name: totals[name] for name in WITHOUT_A_MODEL},
+        "results": {name: figures[name] for name in ours},
+        "baselines": {name: figures[name] for name in WITHOUT_A_MODEL},
         "median_run": {
             "id": runs[median].id,
             "dollars": {
@@ -268,15 +287,4 @@ def evaluate_bill(
                 for name, charges in billed.items()
             },
         },
-    }
-
-
-def _totals(billed: Sequence[Sequence[Charge]], whole_history: float) -> dict[str, float]:
-    charges = [charge for run in billed for charge in run]
-    prompts, dollars = sum(charge.prompt for charge in charges), sum(charge.dollars for charge in charges)
-    return {
-        "dollars a run": round(dollars / len(billed), 4),
-        "share of the bill": round(dollars / whole_history, 4) if whole_history else 1.0,
-        "tokens a call": round(prompts / len(charges)),
-        "from the cache": round(sum(charge.cached for charge in charges) / max(prompts, 1), 4),
     }
