@@ -31,40 +31,12 @@ from diffumask_core.labeling.hindsight import Cut, argument_values, cut_run, sta
 from diffumask_core.tokens import get_counter
 
 COUNTER = get_counter()
-FIRST = [
-    *[
-        "Tomke",
-        "Aurel",
-        "Ilvy",
-        "Bastian",
-        "Soraya",
-        "Jannik",
-        "Miro",
-        "Tilda",
-        "Kasimir",
-        "Leocadia",
-        "Ruben",
-        "Selma",
-        "Odin",
-        "Enno",
-        "Zelda",
-    ]
-]
-LAST = [
-    *[
-        "Harkness",
-        "Oyelaran",
-        "Dubrowski",
-        "Lindqvist",
-        "Achterberg",
-        "Tamboura",
-        "Eskildsen",
-        "Morvane",
-        "Quillon",
-        "Bexley",
-        "Ravndal",
-    ]
-]
+FIRST = re.findall(
+    r"\w+", "Tomke Aurel Ilvy Bastian Soraya Jannik Miro Tilda Kasimir Leocadia Ruben Selma Odin Enno Zelda"
+)
+LAST = re.findall(
+    r"\w+", "Harkness Oyelaran Dubrowski Lindqvist Achterberg Tamboura Eskildsen Morvane Quillon Bexley Ravndal"
+)
 MONTHS = [month for month in calendar.month_name if month]
 DATE = re.compile(
     rf"(?P<iso>\b\d{{4}}-\d\d-\d\d)|\b(?P<month>{'|'.join(MONTHS)}) (?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b"
