@@ -107,7 +107,7 @@ class RunRow(_Row):
         reward: How well the agent did, where the file says so.
     """
 
-    id: str = ""
+    id: Annotated[str, Field(coerce_numbers_to_str=True)] = ""
     messages: list[dict[str, Any]]
     reward: float | None = None
 

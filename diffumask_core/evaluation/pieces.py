@@ -25,6 +25,8 @@ Place = tuple[int, int]
 
 # How much less than a line of the newest result a line of the oldest counts, found on runs that training may see.
 _OLDEST = 0.25
+# Shorter values of JSON, such as prices and counts, are no rare strings.
+_LEAST_VALUE = 4
 _NOTHING = object()
 
 
@@ -58,7 +60,7 @@ class Result:
         if self.value is None:
             return [set(strings_of(line)) for line in self.pieces]
         values = [str(value) for _, value in _members(self.value)]
-        return [{value} if is_exact(value) else set() for value in values]
+        return [{value} if len(value) >= _LEAST_VALUE and is_exact(value) else set() for value in values]
 
     def left(self, kept: Collection[int]) -> str:
         """The text with these pieces alone; all of them give the text itself."""

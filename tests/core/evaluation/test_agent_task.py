@@ -190,6 +190,11 @@ class TestCommand:
         with pytest.raises(DataError, match=message):
             read_runs(file)
 
+    def test_ids_may_be_numbers(self, tmp_path: Path) -> None:
+        file = tmp_path / "runs.jsonl"
+        file.write_text('{"id": 7, "messages": []}\n{"messages": []}\n', "utf-8")
+        assert [run.id for run in read_runs(file)] == ["7", ""]
+
     @pytest.mark.parametrize("content", [b"plain", b""])
     def test_no_xz(self, tmp_path: Path, content: bytes) -> None:
         file = tmp_path / "runs.jsonl.xz"
