@@ -118,8 +118,8 @@ def clearing(keep: int) -> Shorten:
 
 
 def with_editing(case: Case) -> list[Left]:
-    """What LangChain's editing leaves, from the two newest results, which are not old, to all of them."""
-    kept = range(2, len(case.history.results) + 3)
+    """What LangChain's editing leaves, from none of the results to all of them."""
+    kept = range(len(case.history.results) + 3)
     return [Left(results_before_newest(clearing(keep)(case.cut.messages)), 0.0) for keep in kept]
 
 
