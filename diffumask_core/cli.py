@@ -39,6 +39,8 @@ class Task(StrEnum):
     gsm8k = "gsm8k"
     icl = "icl"
     docs = "docs"
+    agent = "agent"
+    bill = "bill"
     custom = "custom"
 
 
@@ -384,6 +386,20 @@ def evaluate(
     labels: Annotated[
         Path | None, typer.Option(help="Label rows whose problems gsm8k leaves out (token_labels.jsonl).")
     ] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="Recorded runs of an agent: JSON lines with messages, plain or .xz.")
+    ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(help="Of agent, more runs, which say how common a string is; can be given several times."),
+    ] = None,
+    prices: Annotated[
+        str | None,
+        typer.Option(
+            help="Of bill: anthropic (the default), openai, or dollars for a million tokens of input, cached input, "
+            "input written to the cache, and output, such as 3,0.3,3.75,15."
+        ),
+    ] = None,
     model: ModelOption = None,
     keep_rates: Annotated[str | None, typer.Option(help="Shares to keep, such as 0.5,0.25.")] = None,
     steps: Annotated[
@@ -421,7 +437,15 @@ def evaluate(
 ) -> None:
     """Measures a model beside its baselines; with a reader, how often it answers right at each share of the tokens."""
     with _errors_told():
-        if reader:
+        if task is Task.agent or task is Task.bill:
+            if data or reader:
+                raise InputError(f"evaluate {task.value} takes --runs FILE, no --data and no --reader.")
+            from diffumask_core.evaluation.command import evaluate_runs
+
+            report = evaluate_runs(task.value, runs, also or (), prices, model, _rates(keep_rates), steps, limit, plot)
+        elif runs or also or prices:
+            raise InputError("--runs, --also and --prices go with the tasks agent and bill.")
+        elif reader:
             from diffumask_core.evaluation.with_reader import evaluate_with_reader
 
             report = evaluate_with_reader(
@@ -456,6 +480,12 @@ def evaluate(
             report = evaluate_task(task.value, data, split, labels, model, _rates(keep_rates), steps, limit)
     if as_json:
         typer.echo(json.dumps(report, indent=2))
+    elif task is Task.agent:
+        for rate in next(iter(report["results"].values())):
+            at_rate = {
+                kind: {name: left[rate] for name, left in report[kind].items()} for kind in ("results", "baselines")
+            }
+            _print_tables({**report, **at_rate, "task": f"agent, {rate} of the old results' tokens"})
     else:
         _print_tables(report)
 

@@ -1,8 +1,9 @@
 """Rows of the data files (JSON lines) and their reading."""
 
+import lzma
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import IO, Annotated, Any, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -95,6 +96,20 @@ class QuestionRow(_Row):
 
 class DocsRow(RootModel[Annotated[DocumentRow | QuestionRow, Field(discriminator="type")]]):
     """A document, or a question about one."""
+
+
+class RunRow(_Row):
+    """A recorded run of an agent.
+
+    Attributes:
+        id: What the run is called.
+        messages: In any of the formats.
+        reward: How well the agent did, where the file says so.
+    """
+
+    id: Annotated[str, Field(coerce_numbers_to_str=True)] = ""
+    messages: list[dict[str, Any]]
+    reward: float | None = None
 
 
 class ClassificationRow(_Row):
@@ -198,7 +213,7 @@ RowType = TypeVar("RowType", bound=BaseModel)
 
 
 def read_rows(path: str | Path, row_type: type[RowType]) -> list[RowType]:
-    """Reads a file of JSON lines.
+    """Reads a file of JSON lines, which may be compressed with xz.
 
     Raises:
         DataError: The file is missing or empty, or a line of it is not such a row; the line is named by its number.
@@ -206,7 +221,7 @@ def read_rows(path: str | Path, row_type: type[RowType]) -> list[RowType]:
     rows: list[RowType] = []
     number = 0
     try:
-        with open(path, encoding="utf-8") as lines:
+        with _opened(Path(path)) as lines:
             for line in lines:
                 number += 1
                 if line.strip():
@@ -217,6 +232,9 @@ def read_rows(path: str | Path, row_type: type[RowType]) -> list[RowType]:
     except UnicodeDecodeError as error:
         msg = f"{path} is not UTF-8 text: {error.reason} at byte {error.start}."
         raise DataError(msg) from error
+    except (lzma.LZMAError, EOFError) as error:
+        msg = f"{path} is no whole xz file: {error}. Fetch or write it again."
+        raise DataError(msg) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
@@ -226,6 +244,10 @@ def read_rows(path: str | Path, row_type: type[RowType]) -> list[RowType]:
         msg = f"{path} has no rows."
         raise DataError(msg)
     return rows
+
+
+def _opened(path: Path) -> IO[str]:
+    return lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
 
 
 def covered_units(offsets: npt.NDArray[np.int64], spans: Sequence[Span], length: int) -> npt.NDArray[np.bool_]:

@@ -10,11 +10,13 @@ import numpy.typing as npt
 from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import DocsRow, LabelRow, PassageRow, SolutionRow, read_rows
 from diffumask_core.errors import DataError, InputError
-from diffumask_core.evaluation import baselines, docs, gsm8k, nq
+from diffumask_core.evaluation import agent, baselines, bill, docs, gsm8k, nq
 from diffumask_core.evaluation.labels import MANY_STEPS, Select, evaluate_labels, pruner_selection
+from diffumask_core.evaluation.plot import plot_bill, plot_left
 from diffumask_core.evaluation.shorten import OURS
 from diffumask_core.model.pretrained import load_pruner
 from diffumask_core.options import DEFAULT_STEPS
+from diffumask_core.pictures import check_picture
 from diffumask_core.tokens import get_counter
 
 Report = dict[str, Any]
@@ -106,6 +108,53 @@ def evaluate_task(
             )
         },
     )
+
+
+def evaluate_runs(
+    task: str,
+    runs: Path | None,
+    also: Sequence[Path] = (),
+    prices: str | None = None,
+    model: str | None = None,
+    keep_rates: tuple[float, ...] | None = None,
+    steps: int | None = None,
+    limit: int | None = None,
+    plot: Path | None = None,
+) -> Report:
+    """Measures on recorded runs of agents; see `agent.evaluate_agent` and `bill.evaluate_bill`.
+
+    Args:
+        task: ``"agent"``, what is left of what they needed later, or ``"bill"``, what they would have cost.
+        runs: The file of runs.
+        also: Of agent, files of more runs.
+        prices: Of bill, as of `bill.prices_of`.
+        model: As of `Compressor.from_pretrained`.
+        keep_rates: Shares of the old results' tokens.
+        steps: Of agent, the most denoising steps.
+        limit: Only so many runs.
+        plot: A file for the picture.
+    """
+    if runs is None:
+        raise InputError(f"evaluate {task} needs recorded runs: pass --runs FILE.")
+    if task == "bill" and (also or steps is not None):
+        raise InputError("--also and --steps do not go with the task bill.")
+    if task == "agent" and prices is not None:
+        raise InputError("--prices goes with the task bill.")
+    charged = bill.prices_of("anthropic" if prices is None else prices)
+    if plot:
+        check_picture(plot)
+    compressor, counter = Compressor(load_pruner(model)), get_counter(_TOKENIZER)
+    if task == "bill":
+        report = bill.evaluate_bill(runs, compressor, keep_rates or bill.KEEP_RATES, charged, limit, counter)
+        if plot:
+            median = report["median_run"]
+            plot_bill(median["dollars"], f"{report['data']}, run {median['id']}", plot)
+        return report
+    many = DEFAULT_STEPS if steps is None else steps
+    report = agent.evaluate_agent(runs, also, compressor, keep_rates or agent.KEEP_RATES, many, limit, counter)
+    if plot:
+        plot_left({**report["results"], **report["baselines"]}, report["data"], plot)
+    return report
 
 
 def _report(task: str, data: Path, rows: int, results: Report, others: Report) -> Report:

@@ -1,6 +1,7 @@
 """The picture of some curves: accuracy over tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 from diffumask_core import pictures
@@ -10,6 +11,60 @@ from diffumask_core.evaluation.shorten import OURS
 # Markers tell the lines apart without colour.
 _OURS = (pictures.OURS, "o")
 _OTHERS = (("#d9730d", "s"), ("#2da44e", "^"), ("#a371f7", "D"), ("#bf8700", "v"), ("#8c959f", "P"), ("#0969da", "X"))
+
+
+def plot_left(methods: Mapping[str, Mapping[str, Mapping[str, float]]], title: str, file: Path) -> None:
+    """Draws a line a method: what is left of what an agent needs later, over the tokens of the old results.
+
+    Args:
+        methods: By method and rate the figures of `agent.measure`.
+        title: What stands above.
+        file: The picture; see `pictures.picture`.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    measures = [name for name in ("strings left", "values left") if any(name in p for p in _points(methods))]
+    with pictures.picture(file, 4.5 + 3.5 * len(measures), 4.5) as figure:
+        for axes, measure in zip(figure.subplots(1, len(measures), squeeze=False)[0], measures, strict=True):
+            looks = iter(_OTHERS)
+            for method, points in methods.items():
+                colour, marker = _OURS if method == OURS else next(looks)
+                tokens = [100 * point["tokens"] for point in points.values()]
+                left = [point[measure] for point in points.values()]
+                width = 2.6 if method == OURS else 1.4
+                axes.plot(tokens, left, color=colour, marker=marker, linewidth=width, label=method)
+            axes.set(title=title, xlabel="% of the old results' tokens", ylabel=measure, ylim=(0, 1))
+            axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False)
+
+
+def plot_bill(dollars: Mapping[str, Sequence[float]], title: str, file: Path) -> None:
+    """Draws a line a way to shorten: what a run has cost up to each call.
+
+    Args:
+        dollars: By way up to each call; ours have its name at their beginning.
+        title: What stands above.
+        file: The picture; see `pictures.picture`.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    others, styles = cycle(_OTHERS), cycle(("-", "--", ":"))
+    with pictures.picture(file, 8, 4.5) as figure:
+        axes = figure.add_subplot()
+        for name, spent in dollars.items():
+            ours = name.startswith(OURS)
+            colour = pictures.OURS if ours else next(others)[0]
+            style = next(styles) if ours else "-"
+            axes.plot(range(1, len(spent) + 1), spent, style, color=colour, linewidth=2.6 if ours else 1.4, label=name)
+        axes.set(title=title, xlabel="calls", ylabel="dollars so far", ylim=(0, None))
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(loc="outside right center", frameon=False)
+
+
+def _points(methods: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Mapping[str, float]]:
+    return [point for points in methods.values() for point in points.values()]
 
 
 def plot_curves(curves: Mapping[str, Mapping[str, Point]], title: str, file: Path) -> None:

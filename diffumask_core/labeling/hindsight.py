@@ -74,7 +74,7 @@ def cut_run(name: str, messages: Messages, share: float, counts: Mapping[str, in
     written = {string for message in read[at:] for string in strings_of(said(message))}
     needed = {string for string in written & seen - known if counts.get(string, 0) <= MOST_RUNS}
     values = {value for message in read[at:] for value in exact_values(message)}
-    needed_values = {value for value in values if _stands_in(value, results) and not _stands_in(value, stays)}
+    needed_values = {value for value in values if stands_in(value, results) and not stands_in(value, stays)}
     return Cut(f"{name}@{at}", messages[:at], old, tuple(sorted(needed)), tuple(sorted(needed_values)))
 
 
@@ -88,7 +88,12 @@ def said(message: ReadMessage) -> str:
 
 def exact_values(message: ReadMessage) -> list[str]:
     """Values of the arguments of the calls in a message that must be right to the letter: no white space inside."""
-    return [value for value in _arguments(message) if len(value) > 1 and not re.search(r"\s", value)]
+    return [value for value in _arguments(message) if is_exact(value)]
+
+
+def is_exact(value: str) -> bool:
+    """Whether a value must be right to the letter: no white space inside."""
+    return len(value) > 1 and not re.search(r"\s", value)
 
 
 def _arguments(message: ReadMessage) -> list[str]:
@@ -97,7 +102,7 @@ def _arguments(message: ReadMessage) -> list[str]:
     return [value for text in given for value in argument_values(text)]
 
 
-def _stands_in(value: str, text: str) -> bool:
+def stands_in(value: str, text: str) -> bool:
     """Whether a value stands in a text on its own, not as a part of a longer word or number."""
     return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
 

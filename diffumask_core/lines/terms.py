@@ -65,8 +65,7 @@ class Terms:
 
     def sums(self, values: npt.NDArray[np.floating | np.bool_]) -> FloatArray:
         """``[M]``, for each line the sum of the values ``[P]`` of its pairs."""
-        sums: FloatArray = np.bincount(self.line, values, self.lines)
-        return sums
+        return np.bincount(self.line, values, self.lines).astype(np.float64)
 
     @property
     def weights(self) -> FloatArray:

@@ -1,0 +1,290 @@
+"""What recorded runs of agents would have cost, call by call, with a provider's cache of prompts.
+
+A provider charges little for the beginning of a request that is that of the request before. So what shortens a history
+saves tokens, and pays for each time that it changes what was sent already.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import accumulate, takewhile
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from diffumask_core.compressor import Compressor
+from diffumask_core.datasets import RunRow
+from diffumask_core.errors import DataError, InputError
+from diffumask_core.evaluation.runs import Messages, Shorten, calls_of, prompts_of, read_messages, read_runs, texts_of
+from diffumask_core.evaluation.shorten import OURS
+from diffumask_core.model.cache import EncodingCache
+from diffumask_core.prompt.formats import put_text
+from diffumask_core.tokens import TokenCounter
+
+KEEP_RATES = (0.3,)
+WHOLE = "whole history"
+_MILLION = 1_000_000
+# How many of the newest messages the ways here leave as they are, as the adapter for agents does.
+_KEEP = 6
+_CLEARED = "[Old tool result content cleared]"
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What a provider charges, in dollars for a million tokens, and what its cache takes for the same beginning.
+
+    Attributes:
+        input: Tokens that are neither read from the cache nor written to it.
+        cached: Tokens that are read from the cache.
+        write: Tokens that are written to it: all others of a request that is long enough.
+        output: Tokens that the model writes.
+        step: The beginning is counted in so many tokens; None where it is made of whole messages.
+        least: A shorter beginning is not cached.
+    """
+
+    input: float
+    cached: float
+    write: float
+    output: float
+    step: int | None = None
+    least: int = 1024
+
+
+PRICES: Mapping[str, Prices] = {
+    "anthropic": Prices(3, 0.3, 3.75, 15),
+    "openai": Prices(1.25, 0.125, 1.25, 10, step=128),
+}
+
+
+def prices_of(listed: str) -> Prices:
+    """Reads prices: a provider's name, or four numbers.
+
+    Raises:
+        InputError: It is neither.
+    """
+    if listed in PRICES:
+        return PRICES[listed]
+    try:
+        numbers = [float(number) for number in listed.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 4 or not all(0 <= number < _MILLION for number in numbers):
+        raise InputError(
+            f"--prices {listed} are no prices: pass {' or '.join(PRICES)}, or dollars for a million tokens of input, "
+            "cached input, input written to the cache, and output, such as 3,0.3,3.75,15."
+        )
+    price, cached, write, output = numbers
+    return Prices(price, cached, write, output)
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A call, as it is billed.
+
+    Attributes:
+        prompt: Tokens of the request.
+        cached: Those of them that are read from the cache.
+        output: Tokens of the answer.
+        dollars: What all of that costs.
+    """
+
+    prompt: int
+    cached: int
+    output: int
+    dollars: float
+
+
+def bill(messages: Messages, shorten: Shorten, prices: Prices, counter: TokenCounter) -> list[Charge]:
+    """Bills each call of a run.
+
+    The request is what `shorten` makes of the messages before the call; the answer is the recorded one. Descriptions
+    of tools, which a run does not hold, are not counted.
+
+    Args:
+        messages: The run.
+        shorten: What shortens it; shown the messages before each call, in order.
+        prices: Of the provider.
+        counter: Counts tokens.
+    """
+
+    @cache
+    def count(text: str) -> int:
+        return counter.count(text)
+
+    def tokens(sent: Messages) -> int:
+        return sum(count(text) for message in sent for text in texts_of(message))
+
+    charges = []
+    before: Messages = []
+    for call, sent in prompts_of(messages, shorten):
+        total = tokens(sent)
+        same = _same_beginning(before, sent, prices.step, tokens, count)
+        cached = same if same >= prices.least else 0
+        rest = (total - cached) * (prices.write if total >= prices.least else prices.input)
+        output = tokens(messages[call.prompt : call.end])
+        dollars = (cached * prices.cached + rest + output * prices.output) / _MILLION
+        charges.append(Charge(total, cached, output, dollars))
+        before = sent
+    return charges
+
+
+def _same_beginning(
+    before: Messages,
+    sent: Messages,
+    step: int | None,
+    tokens: Callable[[Messages], int],
+    count: Callable[[str], int],
+) -> int:
+    """Tokens of the beginning that a request shares with the one before."""
+    equal = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, sent, strict=False)))
+    same = tokens(sent[:equal])
+    if step is None:
+        return same
+    if equal < min(len(before), len(sent)):
+        for old, new in zip(texts_of(before[equal]), texts_of(sent[equal]), strict=False):
+            same += count(_common(old, new))
+            if old != new:
+                break
+    return same // step * step
+
+
+def _common(first: str, second: str) -> str:
+    """The beginning that two texts share, up to its last whole word."""
+    if first == second:
+        return first
+    length = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+    return first[:length].rpartition(" ")[0]
+
+
+Begin = Callable[[], Shorten]
+"""Gives what shortens one run."""
+
+
+def whole() -> Shorten:
+    """Nothing is shortened."""
+    return lambda messages: messages
+
+
+def cleared() -> Shorten:
+    """Results of tools that are not among the newest messages are cleared, as the editing of some providers does."""
+
+    def shorten(messages: Messages) -> Messages:
+        sent = [copy.deepcopy(dict(message)) for message in messages]
+        for message, read in zip(sent, read_messages(messages[: max(len(messages) - _KEEP, 0)]), strict=False):
+            for text in read.texts:
+                if text.kind == "result":
+                    put_text(message, text.keys, _CLEARED)
+        return sent
+
+    return shorten
+
+
+def anew(compressor: Compressor, keep_rate: float) -> Begin:
+    """All but the newest messages is shortened together at each call, whatever was sent before."""
+
+    def shorten(messages: Messages) -> Messages:
+        newest = range(max(len(messages) - _KEEP, 0), len(messages))
+        result = compressor.compress_messages(messages, keep=newest, keep_rate=keep_rate, on_overflow="best_effort")
+        return result.messages or messages
+
+    return lambda: shorten
+
+
+def ways_of(compressor: Compressor, rates: Sequence[float]) -> dict[str, Begin]:
+    """Ours at each rate; texts are encoded once."""
+    remembers = compressor.with_cache(EncodingCache())
+    return {f"{OURS} anew at {rate}": anew(remembers, rate) for rate in rates}
+
+
+WITHOUT_A_MODEL: Mapping[str, Begin] = {WHOLE: whole, "results cleared": cleared}
+
+
+def compare(
+    runs: Sequence[RunRow], ways: Mapping[str, Begin], prices: Prices, counter: TokenCounter
+) -> dict[str, list[list[Charge]]]:
+    """Bills runs with each way.
+
+    Args:
+        runs: Those with a call.
+        ways: What shortens, by name.
+        prices: Of the provider.
+        counter: Counts tokens.
+
+    Returns:
+        By way, for each run the charge of each call.
+    """
+    return {
+        name: [bill(run.messages, begin(), prices, counter) for run in tqdm(runs, name, disable=None, leave=False)]
+        for name, begin in ways.items()
+    }
+
+
+def totals(billed: Mapping[str, Sequence[Sequence[Charge]]]) -> dict[str, dict[str, float]]:
+    """Figures of all runs together by way, one of which leaves them whole."""
+
+    def dollars(name: str) -> float:
+        return sum(charge.dollars for run in billed[name] for charge in run)
+
+    found: dict[str, dict[str, float]] = {}
+    for name, runs in billed.items():
+        charges = [charge for run in runs for charge in run]
+        prompts = sum(charge.prompt for charge in charges)
+        found[name] = {
+            "dollars a run": round(dollars(name) / len(runs), 4),
+            "share of the bill": round(dollars(name) / dollars(WHOLE), 4) if dollars(WHOLE) else 1.0,
+            "tokens a call": round(prompts / len(charges)),
+            "from the cache": round(sum(charge.cached for charge in charges) / max(prompts, 1), 4),
+        }
+    return found
+
+
+def evaluate_bill(
+    file: Path,
+    compressor: Compressor,
+    rates: Sequence[float],
+    prices: Prices,
+    limit: int | None,
+    counter: TokenCounter,
+) -> dict[str, Any]:
+    """Bills recorded runs as they were, and shortened.
+
+    Args:
+        file: The runs.
+        compressor: Ours.
+        rates: Of ours.
+        prices: Of the provider.
+        limit: Only so many runs.
+        counter: Counts tokens.
+
+    Returns:
+        ``task``, ``data``, ``rows``, ``prices``, ``results``, ``baselines`` (by way) and ``median_run``: the run whose
+        bill is the median, with the dollars up to each call, by way.
+
+    Raises:
+        DataError: The file has no runs, or none with a call.
+    """
+    runs = [run for run in read_runs(file, limit) if calls_of(run.messages)]
+    if not runs:
+        raise DataError(f"{file} has no run with a message of the assistant after another: there is nothing to bill.")
+    ours = ways_of(compressor, rates)
+    billed = compare(runs, {**ours, **WITHOUT_A_MODEL}, prices, counter)
+    costs = [sum(charge.dollars for charge in charges) for charges in billed[WHOLE]]
+    median = sorted(range(len(runs)), key=costs.__getitem__)[len(runs) // 2]
+    figures = totals(billed)
+    return {
+        "task": "bill",
+        "data": file.name,
+        "rows": len(runs),
+        "prices": asdict(prices),
+        "results": {name: figures[name] for name in ours},
+        "baselines": {name: figures[name] for name in WITHOUT_A_MODEL},
+        "median_run": {
+            "id": runs[median].id,
+            "dollars": {
+                name: [round(dollars, 6) for dollars in accumulate(charge.dollars for charge in charges[median])]
+                for name, charges in billed.items()
+            },
+        },
+    }
