@@ -112,6 +112,36 @@ class RunRow(_Row):
     reward: float | None = None
 
 
+class NeededRow(_Row):
+    """A string that the rest of a run needed of old results.
+
+    Attributes:
+        string: The string.
+        units: The lines, rows and records that hold the string: the message, and where they begin and end in its text.
+    """
+
+    string: str
+    units: list[tuple[int, int, int]]
+
+
+class HindsightRow(_Row):
+    """A run up to a cut, with what the rest of the run needed of old results of tools.
+
+    Attributes:
+        id: Of the run, and where it was cut.
+        messages: The messages before the cut, in any of the formats.
+        old: Indices of the messages with old results.
+        needed: What was needed.
+        split: For training, or for choosing.
+    """
+
+    id: str
+    messages: list[dict[str, Any]]
+    old: list[int]
+    needed: list[NeededRow]
+    split: Literal["train", "dev"] = "train"
+
+
 class ClassificationRow(_Row):
     """A labelled text: a shot of one of several sets, or a test input."""
 

@@ -22,14 +22,12 @@ class Sample:
 
     Attributes:
         mask: ``[N]``, whether each unit is kept.
-        margins: ``[N]``, how far each unit's logit was from the threshold when it was decided; above 0 for kept
-            units. Ordering units by it extends the decision to slightly larger and smaller budgets.
-        order: The units that were decided, in that order.
+        order: The units that were decided, best first: those that are kept in the order of their decisions, then the
+            others, the last decision first. A slightly larger or smaller budget keeps more or less of the same order.
         steps: How many times the denoiser ran.
     """
 
     mask: npt.NDArray[np.bool_]
-    margins: FloatArray
     order: IntArray
     steps: int
 
@@ -64,8 +62,10 @@ def sample_mask(
     """Denoises the undecided units under a budget.
 
     At each step the threshold is the logit that would meet the rest of the budget exactly, and the confidence of a unit
-    is its distance from the threshold. As many units are decided as the schedule asks for, the most confident first,
-    and with them all whose confidence is above ``confidence``.
+    is its distance from the threshold. The schedule says which share of the undecided units is decided. That share of
+    the units above the threshold is kept, and that share of the units below it goes, the most confident first. Both
+    sides have their share, since what is kept says more about the rest than what goes. All units whose confidence is
+    above ``confidence`` are decided with them.
 
     Args:
         predict: The denoiser.
@@ -77,24 +77,26 @@ def sample_mask(
         confidence: The distance from the threshold from which on a decision is not put off.
     """
     schedule, states, rest, taken = LinearSchedule(), states.copy(), budget, 0
-    margins = np.where(states == KEEP, np.inf, -np.inf)
-    order: list[IntArray] = []
+    kept: list[IntArray] = []
+    gone: list[IntArray] = []
     total = int((states == UNDECIDED).sum())
     for step in range(1, steps + 1):
         undecided = np.flatnonzero(states == UNDECIDED)
-        asked = len(undecided) - int(schedule.noise(1 - step / steps) * total)
+        left = int(schedule.noise(1 - step / steps) * total)
         # Confident decisions can run ahead of the schedule: then there is nothing to ask for.
-        if asked <= 0:
+        if len(undecided) <= left:
             continue
         logits = marginals if taken == 0 and marginals is not None else predict(states, len(undecided) / total)
         margin = logits[undecided] - budget_threshold(logits[undecided], costs[undecided], rest)
-        certainty = np.abs(margin)
-        count = max(asked, int((certainty > confidence).sum()))
-        fixed = np.argsort(-certainty, kind="stable")[:count]
-        keep = margin[fixed] > 0
-        states[undecided[fixed]] = np.where(keep, KEEP, DROP)
-        margins[undecided[fixed]] = margin[fixed]
-        order.append(undecided[fixed])
-        rest -= float(costs[undecided[fixed[keep]]].sum())
+        asked = len(undecided) - left
+        above = margin > 0
+        keep_first = -(-int(above.sum()) * asked // len(undecided))  # rounded up
+        for state, side, first, decided in ((KEEP, above, keep_first, kept), (DROP, ~above, asked - keep_first, gone)):
+            units, certainty = undecided[side], np.abs(margin[side])
+            count = max(first, int((certainty > confidence).sum()))
+            decided.append(units[np.argsort(-certainty, kind="stable")[:count]])
+            states[decided[-1]] = state
+        rest -= float(costs[kept[-1]].sum())
         taken += 1
-    return Sample(states == KEEP, margins, np.concatenate([np.zeros(0, dtype=np.int64), *order]), taken)
+    none = np.zeros(0, dtype=np.int64)
+    return Sample(states == KEEP, np.concatenate([none, *kept, *(each[::-1] for each in gone[::-1])]), taken)

@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from diffumask_core.datasets import HindsightRow, NeededRow
+from diffumask_core.lines.evidence import lines_of_results
+from diffumask_core.options import Options
+from diffumask_core.pipeline import read_prompt
 from diffumask_core.prompt.formats import ReadMessage, argument_values, read_message
+from diffumask_core.prompt.messages import messages_layout
+from diffumask_core.prompt.spans import shift_span
 
 # Paths, identifiers of six characters and more with what is joined to them by points, and numbers of three digits.
 _STRING = re.compile(r"[\w.-]*(?:/[\w.-]+)+|[A-Za-z_][A-Za-z0-9_]{5,}(?:\.[A-Za-z_]\w+)*|\b\d{3,}\b")
@@ -76,6 +84,35 @@ def cut_run(name: str, messages: Messages, share: float, counts: Mapping[str, in
     values = {value for message in read[at:] for value in exact_values(message)}
     needed_values = {value for value in values if stands_in(value, results) and not stands_in(value, stays)}
     return Cut(f"{name}@{at}", messages[:at], old, tuple(sorted(needed)), tuple(sorted(needed_values)))
+
+
+def holds(text: str, needed: str) -> bool:
+    """Whether a text holds a string that is needed, as a string of its own and not as a part of a longer one."""
+    if needed not in text:
+        return False
+    return needed in strings_of(text) if strings_of(needed) == [needed] else stands_in(needed, text)
+
+
+def hindsight_row(cut: Cut) -> HindsightRow | None:
+    """The row of a cut run, with the units that hold what was needed; None where nothing was."""
+    keep = [number for number in range(len(cut.messages)) if number not in cut.old]
+    reading = read_prompt(messages_layout(cut.messages, keep).layout, Options(keep_rate=1.0))
+    units, layout = reading.units, reading.units.layout
+    lines = np.flatnonzero(lines_of_results(units))
+    spans, segments = units.spans[lines].tolist(), units.segment[lines].tolist()
+    texts = [reading.text((start, end)) for start, end in spans]
+    needed: list[NeededRow] = []
+    for string in sorted({*cut.needed, *cut.values}):
+        found = [number for number, text in enumerate(texts) if holds(text, string)]
+        places = [(segments[number], spans[number]) for number in found]
+        in_message = [
+            (layout.voices[segment].message, *shift_span((start, end), -layout.segments[segment][0]))
+            for segment, (start, end) in places
+        ]
+        needed += [NeededRow(string=string, units=in_message)] if found else []
+    if not needed:
+        return None
+    return HindsightRow(id=cut.id, messages=list(map(dict, cut.messages)), old=list(cut.old), needed=needed)
 
 
 def said(message: ReadMessage) -> str:

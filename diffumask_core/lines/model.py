@@ -95,19 +95,10 @@ class LineModel:
             keep_rate: The share of the tokens that is to stay.
         """
         context = self._context(evidence.features.astype(np.float32))
-        total = evidence.terms.weights
-        rarity = (np.log1p(total) / _RARITY_SCALE).astype(np.float32)
-        cost = float(evidence.costs.sum())
         above = self.settings.threshold(keep_rate)
 
         def predict(states: IntArray) -> FloatArray:
-            kept, waiting = states == KEEP, states == UNDECIDED
-            used = float(evidence.costs[kept].sum()) / cost
-            novelty = np.empty((len(states), 5), dtype=np.float32)
-            novelty[:, 0] = evidence.terms.held_elsewhere(kept)
-            novelty[:, 1] = evidence.terms.held_elsewhere(waiting)
-            novelty[:, 2], novelty[:, 3], novelty[:, 4] = rarity, used, np.log(keep_rate)
-            return self._logits(context, states, novelty) - above
+            return self._logits(context, states, novelty(evidence, states, keep_rate)) - above
 
         return predict
 
@@ -118,8 +109,8 @@ class LineModel:
         hidden = self._linear("input", np.clip(standard, -_FARTHEST, _FARTHEST))
         return self._blocks(hidden, 0, self.settings.static_blocks)
 
-    def _logits(self, context: FloatArray, states: IntArray, novelty: FloatArray) -> FloatArray:
-        hidden = context + self.weights["state.weight"][states] + self._linear("novelty", novelty)
+    def _logits(self, context: FloatArray, states: IntArray, told: FloatArray) -> FloatArray:
+        hidden = context + self.weights["state.weight"][states] + self._linear("novelty", told)
         blocks = self.settings.static_blocks, self.settings.static_blocks + self.settings.step_blocks
         hidden = _normalised(self._blocks(hidden, *blocks), self.weights, "norm")
         return self._linear("out.2", np.maximum(self._linear("out.0", hidden), 0))[:, 0]
@@ -147,6 +138,22 @@ class LineModel:
     def _linear(self, name: str, values: FloatArray) -> FloatArray:
         product: FloatArray = values @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
         return product
+
+
+def novelty(evidence: Evidence, states: IntArray, keep_rate: float) -> FloatArray:
+    """What a state says of each line: ``[M, 5]``.
+
+    The columns are the shares of the exact strings of each line that kept and that undecided lines hold too, how rare
+    its strings are, the share of all tokens that is kept already, and the share that is to be kept.
+    """
+    terms, kept = evidence.terms, states == KEEP
+    columns = np.empty((len(states), 5), dtype=np.float32)
+    columns[:, 0] = terms.held_elsewhere(kept)
+    columns[:, 1] = terms.held_elsewhere(states == UNDECIDED)
+    columns[:, 2] = np.log1p(terms.weights) / _RARITY_SCALE
+    columns[:, 3] = evidence.costs[kept].sum() / evidence.costs.sum()
+    columns[:, 4] = np.log(keep_rate)
+    return columns
 
 
 def _convolved(hidden: FloatArray, kernel: FloatArray, bias: FloatArray) -> FloatArray:
