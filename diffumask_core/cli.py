@@ -15,7 +15,7 @@ import typer
 
 from diffumask_core.errors import DiffuMaskError, InputError
 from diffumask_core.extras import needs_extra
-from diffumask_core.options import DEFAULT_STEPS, CompressionOptions, described
+from diffumask_core.options import CompressionOptions, described
 
 if TYPE_CHECKING:
     from diffumask_core.readers.cost import Cost
@@ -122,7 +122,7 @@ def main(
 ModelOption = Annotated[
     str | None, typer.Option(help="A model folder or a hub id; by default the bundled model.", show_default=False)
 ]
-StepsOption = Annotated[int, typer.Option(help="The most denoising steps.")]
+StepsOption = Annotated[int | None, typer.Option(help=described("steps"), show_default=False)]
 TokenizerOption = Annotated[str, typer.Option(help="What counts tokens: a model's name or a tokenizer folder.")]
 ReaderUrlOption = Annotated[
     str | None,
@@ -145,7 +145,7 @@ def compress(
         list[str] | None, typer.Option(help="A text that must come out unchanged; can be given several times.")
     ] = None,
     tokenizer: TokenizerOption = "gpt-4o",
-    steps: StepsOption = DEFAULT_STEPS,
+    steps: StepsOption = None,
     min_shots: Annotated[int, typer.Option(help=described("min_shots"), rich_help_panel=_DETAILS)] = 0,
     min_relevance: Annotated[float, typer.Option(help=described("min_relevance"), rich_help_panel=_DETAILS)] = 0.0,
     compress_instructions: Annotated[

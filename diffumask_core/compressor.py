@@ -77,7 +77,8 @@ class Compressor:
         Args:
             cache: Where windows that have been read are kept, in place of any cache of this compressor.
         """
-        return Compressor(Pruner(self._pruner.network, self._pruner.tokenizer, cache), self.calibration)
+        pruner = self._pruner
+        return Compressor(Pruner(pruner.network, pruner.tokenizer, cache, pruner.lines), self.calibration)
 
     def compress(self, prompt: str | Prompt, **options: Unpack[CompressionOptions]) -> CompressionResult:
         """Shortens a prompt.

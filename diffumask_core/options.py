@@ -11,10 +11,6 @@ from diffumask_core.errors import InputError
 from diffumask_core.prompt.spans import Span
 from diffumask_core.tokens import TokenizerLike
 
-# What measures best with the bundled model (see docs/results.md): more steps make decisions that agree with each other,
-# but not with the annotators any better.
-DEFAULT_STEPS = 1
-
 
 class CompressionOptions(TypedDict, total=False):
     """The keyword arguments of `Compressor.compress`; see `Options` for what they mean."""
@@ -24,7 +20,7 @@ class CompressionOptions(TypedDict, total=False):
     query: str
     protect: Sequence[str | re.Pattern[str] | Span]
     tokenizer: TokenizerLike
-    steps: int
+    steps: int | None
     min_shots: int
     min_relevance: float
     compress_instructions: bool
@@ -47,7 +43,8 @@ class Options:
         query: What the text is read for. When empty, the query that the prompt ends in, if there is one.
         protect: Strings, compiled regular expressions and spans that come out unchanged.
         tokenizer: What counts the tokens: a model's name, a tokenizer, or a function.
-        steps: The most denoising steps.
+        steps: The most denoising steps; by default as many as pay: one, or sixteen where lines of tools' results share
+            names and numbers, since a line that is kept then makes others worthless.
         min_shots: How many shots stay at least.
         min_relevance: Passages below this relevance for the query go, even where the budget has room for them; from 0,
             which is no floor, to 1. Passages on another subject are mostly below 0.1.
@@ -73,7 +70,7 @@ class Options:
     query: str = ""
     protect: Sequence[str | re.Pattern[str] | Span] = ()
     tokenizer: TokenizerLike = "gpt-4o"
-    steps: int = DEFAULT_STEPS
+    steps: int | None = None
     min_shots: int = 0
     min_relevance: float = 0.0
     compress_instructions: bool = False

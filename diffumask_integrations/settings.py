@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from diffumask_core import CompressionResult, Compressor, InputError, Prompt, Shot
-from diffumask_core.options import DEFAULT_STEPS, CompressionOptions, Options, described
+from diffumask_core.options import CompressionOptions, Options, described
 from diffumask_core.tokens import get_counter
 
 logger = logging.getLogger("diffumask")
@@ -47,7 +47,7 @@ class CompressionSettings(BaseModel):
         default_factory=list, description="Regular expressions whose matches come out unchanged."
     )
     tokenizer: Any = Field(default="gpt-4o", description=described("tokenizer"))
-    steps: int = Field(default=DEFAULT_STEPS, description=described("steps"))
+    steps: int | None = Field(default=None, description=described("steps"))
     min_shots: int = Field(default=0, description=described("min_shots"))
     min_relevance: float = Field(default=0.0, description=described("min_relevance"))
     compress_instructions: bool = Field(default=False, description=described("compress_instructions"))

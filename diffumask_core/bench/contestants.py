@@ -18,7 +18,6 @@ from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.network import FloatArray, Network
 from diffumask_core.model.pretrained import Runtime, load_pruner
 from diffumask_core.model.pruner import Pruner, side_by_side
-from diffumask_core.options import DEFAULT_STEPS
 from diffumask_core.units.words import split_words
 
 KEEP_RATE = 0.4
@@ -57,7 +56,7 @@ class DiffuMask:
     name: str
     model: str | None
     runtime: Runtime | None = None
-    steps: int = DEFAULT_STEPS
+    steps: int | None = None
 
     def load(self) -> Prepare:
         compressor = Compressor.from_pretrained(self.model, runtime=self.runtime)

@@ -7,7 +7,6 @@ from diffumask_core.corpus.worker import Row, thread_limit
 from diffumask_core.datasets import LabelRow
 from diffumask_core.evaluation.labels import evaluate_labels, pruner_selection
 from diffumask_core.model.pretrained import load_pruner
-from diffumask_core.options import DEFAULT_STEPS
 
 
 class LabelScorer:
@@ -20,7 +19,7 @@ class LabelScorer:
 
     sums: ClassVar = ("light_kept", "light_right", "tight_kept", "tight_right")
 
-    def __init__(self, *, model: str | PathLike[str] | None = None, steps: int = DEFAULT_STEPS) -> None:
+    def __init__(self, *, model: str | PathLike[str] | None = None, steps: int = 1) -> None:
         self._select = pruner_selection(load_pruner(model, threads=thread_limit()), steps)
 
     def __call__(self, row: Row) -> Row:

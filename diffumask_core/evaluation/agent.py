@@ -105,7 +105,7 @@ Way = Callable[[Case, Sequence[float]], list[Left]]
 """From a case and shares of the old results' tokens to what is left at each."""
 
 
-def with_compressor(compressor: Compressor, steps: int) -> Way:
+def with_compressor(compressor: Compressor, steps: int | None) -> Way:
     """Ours: all but the old results is kept, and these have the share of their tokens together, marks included."""
 
     def way(case: Case, rates: Sequence[float]) -> list[Left]:
@@ -121,7 +121,7 @@ def with_compressor(compressor: Compressor, steps: int) -> Way:
     return way
 
 
-def at_rates(compressor: Compressor, case: Case, rates: Sequence[float], steps: int) -> list[CompressionResult]:
+def at_rates(compressor: Compressor, case: Case, rates: Sequence[float], steps: int | None) -> list[CompressionResult]:
     """A cut run with its old results shortened to a share of their tokens together, marks included, at each rate."""
     messages, history = case.cut.messages, case.history
     kept = [index for index in range(len(messages)) if index not in case.cut.old]
@@ -214,7 +214,7 @@ def evaluate_agent(
     also: Sequence[Path],
     compressor: Compressor,
     rates: Sequence[float],
-    steps: int,
+    steps: int | None,
     limit: int | None,
     counter: TokenCounter,
 ) -> dict[str, Any]:
@@ -225,7 +225,7 @@ def evaluate_agent(
         also: Files with more runs, which say how many agents write a string.
         compressor: Ours.
         rates: Shares of the old results' tokens.
-        steps: Of ours.
+        steps: Of ours, the most; None for as many as pay. One step is measured beside them.
         limit: Only so many runs, of those that are cut.
         counter: Counts tokens.
 
@@ -250,6 +250,9 @@ def evaluate_agent(
         "data": file.name,
         "rows": len(cases),
         "runs": len(runs[:limit]),
-        "results": {OURS: measure(cases, with_compressor(compressor, steps), rates, OURS)},
+        "results": {
+            name: measure(cases, with_compressor(compressor, count), rates, name)
+            for name, count in ({OURS: steps} | ({} if steps == 1 else {f"{OURS}, 1 step": 1})).items()
+        },
         "baselines": {name: measure(cases, way, rates, name) for name, way in without_a_model().items()},
     }

@@ -15,7 +15,6 @@ from diffumask_core.evaluation.labels import MANY_STEPS, Select, evaluate_labels
 from diffumask_core.evaluation.plot import plot_bill, plot_left
 from diffumask_core.evaluation.shorten import OURS
 from diffumask_core.model.pretrained import load_pruner
-from diffumask_core.options import DEFAULT_STEPS
 from diffumask_core.pictures import check_picture
 from diffumask_core.tokens import get_counter
 
@@ -76,7 +75,7 @@ def evaluate_task(
             raise InputError(docs.NO_RATES)
         counter = get_counter(_TOKENIZER)
         asked = docs.retrieve(read_rows(data, DocsRow), split, limit, counter)
-        left = docs.needs_left(asked, compressor, counter, steps or DEFAULT_STEPS)
+        left = docs.needs_left(asked, compressor, counter, steps)
         return _report(
             task,
             data,
@@ -150,8 +149,7 @@ def evaluate_runs(
             median = report["median_run"]
             plot_bill(median["dollars"], f"{report['data']}, run {median['id']}", plot)
         return report
-    many = DEFAULT_STEPS if steps is None else steps
-    report = agent.evaluate_agent(runs, also, compressor, keep_rates or agent.KEEP_RATES, many, limit, counter)
+    report = agent.evaluate_agent(runs, also, compressor, keep_rates or agent.KEEP_RATES, steps, limit, counter)
     if plot:
         plot_left({**report["results"], **report["baselines"]}, report["data"], plot)
     return report

@@ -111,7 +111,7 @@ def retrieve(rows: Sequence[DocsRow], split: str, limit: int | None, counter: To
 
 
 def needs_left(
-    asked: Sequence[Retrieved], compressor: Compressor, counter: TokenCounter, steps: int
+    asked: Sequence[Retrieved], compressor: Compressor, counter: TokenCounter, steps: int | None
 ) -> dict[str, dict[str, float]]:
     """The share of questions for which one passage still holds all that is needed.
 
@@ -137,7 +137,7 @@ def cut_passages(
     question: str,
     compressor: Compressor,
     counter: TokenCounter,
-    steps: int,
+    steps: int | None,
     methods: Collection[str] = METHODS,
 ) -> dict[str, list[list[str]]]:
     """What each method leaves of each passage at each of the `BUDGETS`, which all passages share.
@@ -278,7 +278,7 @@ def shorten_passages(
     question: str,
     compressor: Compressor,
     counter: TokenCounter,
-    steps: int,
+    steps: int | None,
     methods: Collection[str],
 ) -> dict[str, list[str]]:
     """A prompt of `docs_trials` whole, and what each method leaves of it at each of the `BUDGETS`.

@@ -44,7 +44,7 @@ def shorten(
     keep_rates: Sequence[float],
     pruner: Pruner,
     counter: TokenCounter,
-    steps: int,
+    steps: int | None,
     methods: Collection[str] | None = None,
 ) -> dict[str, list[str]]:
     """What each method leaves of a prompt at each rate; all of them within the budget that ours has at that rate.
@@ -162,7 +162,7 @@ def _survival(reading: Reading, pruner: Pruner) -> FloatArray:
         predict = pruner.predictor(pruner.encode(text, words, [(0, last - first)], reading.query), _SEQUENTIAL_RATE)
         gone = remove_one_by_one(predict, inside, last - first)
         scores[first + np.array(gone)] = np.arange(len(gone)) / len(gone)
-    return pool_words(scores, units)
+    return pool_words(scores, units.first_word)
 
 
 def _shots_by(reading: Reading, nearness: FloatArray) -> FloatArray:

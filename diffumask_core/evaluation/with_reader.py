@@ -24,7 +24,6 @@ from diffumask_core.evaluation.nq import names_answer, nq_trials
 from diffumask_core.evaluation.plot import plot_curves
 from diffumask_core.evaluation.shorten import OURS, methods_for, shorten
 from diffumask_core.model.pretrained import load_pruner
-from diffumask_core.options import DEFAULT_STEPS
 from diffumask_core.pictures import check_picture
 from diffumask_core.prompt.prompt import Prompt
 from diffumask_core.readers.answers import is_right
@@ -107,13 +106,13 @@ def evaluate_with_reader(
     reading = resolve_reader(reader, cache, reader_url) if isinstance(reader, str) else reader
     per_query = per_query or task in ("nq", "docs")
     chosen = _methods(task, per_query, methods, isinstance(reading, PaidReader))
-    pruner, many = load_pruner(model), DEFAULT_STEPS if steps is None else steps
+    pruner = load_pruner(model)
     rates = (1.0, *docs.BUDGETS) if task == "docs" else sorted({1.0, *(keep_rates or KEEP_RATES)}, reverse=True)
 
     def cut(prompt: Prompt | str, query: str) -> dict[str, list[str]]:
         if task == "docs":
-            return docs.shorten_passages(prompt, query, Compressor(pruner), counter, many, chosen)
-        return shorten(prompt, query, rates, pruner, counter, many, chosen)
+            return docs.shorten_passages(prompt, query, Compressor(pruner), counter, steps, chosen)
+        return shorten(prompt, query, rates, pruner, counter, steps, chosen)
 
     found = survey(trials, cut, per_query)
     if isinstance(reading, PaidReader) and (cost := reading.estimate(found.questions)).calls:

@@ -1,4 +1,7 @@
-"""Pretrained folders: ``config.json``, ``model.safetensors``, ``tokenizer.json``, and ``onnx/`` for the CPU."""
+"""Pretrained folders: ``config.json``, ``model.safetensors``, ``tokenizer.json``, and ``onnx/`` for the CPU.
+
+A folder may have ``lines.safetensors`` too, the line model.
+"""
 
 import json
 from importlib.resources import files
@@ -10,6 +13,7 @@ from tokenizers import Tokenizer
 
 from diffumask_core.errors import DiffuMaskError, InputError, ModelError
 from diffumask_core.extras import needs_extra
+from diffumask_core.lines.model import LINES_FILE, LineModel
 from diffumask_core.model.cache import EncodingCache
 from diffumask_core.model.network import Network
 from diffumask_core.model.onnx_network import GRAPHS, OnnxNetwork
@@ -55,7 +59,7 @@ def load_pruner(
     try:
         settings = Settings.of(json.loads((folder / "config.json").read_text("utf-8")), folder)
         network = _network(folder, settings, device, runtime, threads)
-        return Pruner(network, read_tokenizer(folder / "tokenizer.json"), cache)
+        return Pruner(network, read_tokenizer(folder / "tokenizer.json"), cache, LineModel.load(folder))
     except DiffuMaskError:
         raise
     # The loaders raise what their parsers raise: for a reader of ours all of it means that the folder is broken.
@@ -115,7 +119,7 @@ def _find(model: str | PathLike[str] | None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(str(model), allow_patterns=[*_FILES, f"{GRAPHS}/*"]))
+        return Path(snapshot_download(str(model), allow_patterns=[*_FILES, LINES_FILE, f"{GRAPHS}/*"]))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"There is no model {str(model)!r}: it is neither a folder here nor a model that the hub gives "

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from diffumask_core.diffusion.sampler import Predict
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
 from diffumask_core.errors import ModelError
+from diffumask_core.lines.model import LineModel
 from diffumask_core.model.blocks import BlockTotals
 from diffumask_core.model.cache import EncodingCache, cache_key
 from diffumask_core.model.inputs import (
@@ -86,17 +87,25 @@ _Read = Callable[[UnitInputs, Sequence[Window], IntArray, int], list[FloatArray]
 class Pruner:
     """Runs the encoder once and the denoiser as often as asked."""
 
-    def __init__(self, network: Network, tokenizer: Tokenizer, cache: EncodingCache | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        tokenizer: Tokenizer,
+        cache: EncodingCache | None = None,
+        lines: LineModel | None = None,
+    ) -> None:
         """Puts them together.
 
         Args:
             network: Of whichever runtime.
             tokenizer: Of its encoder.
             cache: Where windows that have been read are kept, if anywhere.
+            lines: What decides lines of tools' results; without it the network decides them too.
         """
         self.network = network
         self.tokenizer = tokenizer
         self.cache = cache
+        self.lines = lines
         self.frame = Frame.of(tokenizer)
 
     def encode(self, text: str, offsets: IntArray, blocks: Sequence[Span], query: str = "") -> Encoding:

@@ -25,6 +25,8 @@ IntArray = npt.NDArray[np.int64]
 Marks = bool | Literal["named"]
 """Whether marks stand in gaps, and whether they have names."""
 
+# Of a gap of so many items the mark has about as many tokens as of any.
+_TYPICAL_GAP = 12
 _NAME_DIGITS = 6
 
 
@@ -113,6 +115,21 @@ class MarkPlan:
         self._sizes = _sizes_of(self._series, units, self._first)
         self._price: dict[tuple[int, int, str], float] = {}
         self._names: dict[Span, str] = {}
+
+    def costs(self) -> tuple[FloatArray, IntArray]:
+        """For each unit ``[N]`` about how many tokens a mark for its item has, and the series that it is in.
+
+        A unit in no series has no mark, and the number -1.
+        """
+        price, owner = np.zeros(len(self._units)), np.full(len(self._units), -1, dtype=np.int64)
+        for first, end, series in zip(self._first.tolist(), self._end.tolist(), self._owner.tolist(), strict=True):
+            owner[first:end] = series
+        typical = [
+            self._mark_cost(number, _TYPICAL_GAP, "0" * _NAME_DIGITS * self._named)
+            for number in range(len(self._series))
+        ]
+        price[owner >= 0] = np.array(typical, dtype=np.float64)[owner[owner >= 0]] if typical else 0.0
+        return price, owner
 
     def spared(self, mask: BoolArray, stays: BoolArray) -> BoolArray:
         """``[N]``, units of gaps that are filled again, since their mark would cost as much.

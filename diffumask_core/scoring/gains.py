@@ -9,6 +9,7 @@ from diffumask_core.scoring.novelty import copies, repeats
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.telling import is_telling, named_by, odd_ones
 
+BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating]
 
 # A sentence of fewer words is no fact that is told twice.
@@ -23,7 +24,7 @@ _NAMED_BONUS = 4.0
 _RECENCY_BONUS = (16.0, 4.0, 2.0, 1.0)
 
 
-def unit_gains(reading: Reading, utilities: FloatArray) -> FloatArray:
+def unit_gains(reading: Reading, utilities: FloatArray, by_lines: BoolArray) -> FloatArray:
     """What each unit ``[N]`` gains, or loses, by what it tells, on the scale of logits.
 
     Results of a running turn gain by how new they are. Near-equal lines lose but for the first, and sentences that are
@@ -33,16 +34,21 @@ def unit_gains(reading: Reading, utilities: FloatArray) -> FloatArray:
     Args:
         reading: The prompt.
         utilities: ``[N]``, those of units.
+        by_lines: ``[N]``, units that the line model decides. It knows what these tell and how new they are, and only
+            the newest results gain all the same.
     """
     units = reading.units
     gains = np.zeros(len(units))
-    for span, rank in units.layout.recency:
-        first, last = units.at(span)
-        gains[first:last] += _RECENCY_BONUS[rank] if rank < len(_RECENCY_BONUS) else 0.0
     _add_of_copies(gains, reading, utilities)
     for region in walk_all(units.layout.regions):
         for series in region.series:
-            _add_of_series(gains, reading, region.kind, series)
+            if not by_lines[slice(*units.at(series.items[0] if series.items else region.span))].all():
+                _add_of_series(gains, reading, region.kind, series)
+    gains[by_lines] = 0.0
+    for span, rank in units.layout.recency:
+        first, last = units.at(span)
+        if rank < len(_RECENCY_BONUS):
+            gains[first:last] += np.where(by_lines[first:last] & (rank > 0), 0.0, _RECENCY_BONUS[rank])
     return gains
 
 

@@ -1,12 +1,15 @@
 """What the model thinks of a prompt, for whatever budget: what needs an encoder is encoded here, once."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from diffumask_core.lines.evidence import Evidence, read_evidence
 from diffumask_core.model.pruner import Encoding, Pruner
 from diffumask_core.prompt.layout import ShotSpan
+from diffumask_core.prompt.spans import Span
 from diffumask_core.scoring.gains import unit_gains
 from diffumask_core.scoring.labels import find_labels
 from diffumask_core.scoring.novelty import copies
@@ -14,6 +17,7 @@ from diffumask_core.scoring.ranking import rank_shots, relevance_of, retrieval_u
 from diffumask_core.scoring.readable import readable_parts
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.relevance import unit_utilities
+from diffumask_core.units.units import Units
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
@@ -26,7 +30,9 @@ class Scores:
 
     Attributes:
         pruner: The model that made them.
-        encoding: What the pruning encoder made of the words.
+        encoded: ``[N]``, the units whose words the encoder has read.
+        encoding: What the encoder made of these words; None where it had nothing to read.
+        lines: What the line model is told of the lines that it decides; None where there are none.
         utilities: ``[S]``, how much each shot helps with the query, with what a retriever thought of it.
         of_units: ``[N]``, the same of each unit: of the paragraph that it is in, or of its shot.
         gains: ``[N]``, what each unit gains or loses by what it tells.
@@ -39,7 +45,9 @@ class Scores:
     """
 
     pruner: Pruner
-    encoding: Encoding
+    encoded: BoolArray
+    encoding: Encoding | None
+    lines: Evidence | None
     utilities: FloatArray
     of_units: FloatArray
     gains: FloatArray
@@ -77,15 +85,23 @@ def score(reading: Reading, pruner: Pruner) -> Scores:
     """
     units = reading.units
     shots = units.layout.shots
-    shot_of_word = np.repeat(units.shot, np.diff(units.first_word))
-    encoding = pruner.encode(units.layout.text, units.words, units.blocks(), reading.query)
+    lines = read_evidence(reading) if pruner.lines else None
+    encoded = _to_encode(units, lines)
+    words = np.repeat(encoded, np.diff(units.first_word))
+    shot_of_word = np.repeat(units.shot, np.diff(units.first_word))[words]
+    encoding = None
+    if words.any():
+        encoding = pruner.encode(units.layout.text, units.words[words], _blocks(shot_of_word), reading.query)
     answers = [_answer(reading, shot) for shot in shots]
     labels = find_labels(answers, [_before_answer(reading, shot) for shot in shots])
-    vectors = pruner.shot_vectors(encoding, shot_of_word, len(shots))
+    vectors: FloatArray = np.zeros((len(shots), 1))
+    own: FloatArray = np.zeros(len(shots))
+    if encoding is not None and shots:
+        vectors = pruner.shot_vectors(encoding, shot_of_word, len(shots))
+        own = pruner.shot_scores(encoding, shot_of_word, len(shots)) if reading.query else own
     relevance = np.full(len(shots), np.nan)
     utilities: FloatArray
     if shots and reading.query:
-        own = pruner.shot_scores(encoding, shot_of_word, len(shots))
         found = set(units.layout.passages)
         passages = np.array([shot.span in found for shot in shots])
         relevance[passages] = relevance_of(own[passages])
@@ -96,8 +112,34 @@ def score(reading: Reading, pruner: Pruner) -> Scores:
     utilities = _best_of_shots(of_units, units.shot, utilities)
     repeated = copies([reading.text(shot.span) for shot in shots], answers)
     order = rank_shots(utilities, vectors, labels, repeated)
-    gains, readable = unit_gains(reading, of_units), readable_parts(reading, of_units)
-    return Scores(pruner, encoding, utilities, of_units, gains, readable, relevance, order, repeated, labels)
+    by_lines = np.zeros(len(units), dtype=bool)
+    by_lines[lines.unit if lines else []] = True
+    gains, readable = unit_gains(reading, of_units, by_lines), readable_parts(reading, of_units)
+    return Scores(
+        pruner, encoded, encoding, lines, utilities, of_units, gains, readable, relevance, order, repeated, labels
+    )
+
+
+def _to_encode(units: Units, lines: Evidence | None) -> BoolArray:
+    """``[N]``, the units that the encoder has to read: not the lines that the line model decides.
+
+    Where there are such lines, a segment without any other unit to decide is not read either, unless it is part of a
+    shot that may go whole.
+    """
+    encoded = np.ones(len(units), dtype=bool)
+    if lines is None:
+        return encoded
+    encoded[lines.unit] = False
+    open_segments = np.unique(units.segment[encoded & units.free])
+    in_open_shot = np.append(~units.pinned, False)[units.shot]
+    to_encode: BoolArray = encoded & (np.isin(units.segment, open_segments) | in_open_shot)
+    return to_encode
+
+
+def _blocks(shot_of_word: IntArray) -> list[Span]:
+    """Ranges of words that belong together, in order: shots, and what is between them."""
+    edges = np.flatnonzero(np.diff(shot_of_word)) + 1
+    return list(pairwise([0, *edges.tolist(), len(shot_of_word)]))
 
 
 def _best_of_shots(of_units: FloatArray, shot: IntArray, utilities: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from diffumask_core.diffusion.sampler import sample_mask
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
+from diffumask_core.lines.evidence import Evidence
 from diffumask_core.regions.region import walk_all
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
@@ -17,6 +18,14 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
 
+# Where lines share more than this share of their exact strings, by rarity, so many steps are taken.
+_SHARED = 0.2
+MANY_STEPS = 16
+# A decision about a word that is this far from the threshold is not put off.
+_CONFIDENCE = 2.0
+# What the logarithm of the price of a line weighs beside its logit, the price of a typical line, and how many marks a
+# kept line brings on average.
+_PRICE_WEIGHT, _TYPICAL_PRICE, _MARKS_A_LINE = 0.5, 20.0, 0.4
 # A passage of so few words goes whole, as far as the budget allows.
 _FEW_WORDS = 10
 
@@ -31,6 +40,7 @@ class Worth:
         room: Tokens for the undecided units.
         states: ``[N]``, of `diffusion.states`, before anything is decided.
         marginals: ``[N]``, the logits with nothing decided.
+        lines: What the line model is told of lines, if there are any.
     """
 
     predict: Callable[[IntArray, float], FloatArray]
@@ -38,6 +48,7 @@ class Worth:
     room: float
     states: IntArray
     marginals: FloatArray
+    lines: Evidence | None = None
 
     @property
     def free(self) -> BoolArray:
@@ -45,10 +56,33 @@ class Worth:
         free: BoolArray = self.states == UNDECIDED
         return free
 
-    def ranked(self, steps: int) -> tuple[IntArray, int]:
-        """The free units, best first, and how many of them the sampler keeps in at most so many steps."""
-        sample = sample_mask(self.predict, self.costs, self.room, self.states, steps=steps, marginals=self.marginals)
+    def ranked(self, steps: int | None) -> tuple[IntArray, int]:
+        """The free units, best first, and how many of them the sampler keeps.
+
+        Args:
+            steps: The most steps; None for as many as pay.
+        """
+        steps = self.steps_that_pay() if steps is None else steps
+        # What a line is worth depends on the lines that are kept, however sure the model is.
+        confidence = np.inf if self.lines else _CONFIDENCE
+        sample = sample_mask(
+            self.predict,
+            self.costs,
+            self.room,
+            self.states,
+            steps=steps,
+            marginals=self.marginals,
+            confidence=confidence,
+        )
         return sample.order, int((sample.mask & self.free).sum())
+
+    def steps_that_pay(self) -> int:
+        """Many steps where lines share exact strings, so that a kept line makes others worthless; else one."""
+        if self.lines is None:
+            return 1
+        terms = self.lines.terms
+        shared = terms.weights * terms.held_elsewhere(np.ones(terms.lines, dtype=bool))
+        return MANY_STEPS if shared.sum() > _SHARED * terms.weights.sum() else 1
 
 
 def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArray, limit: int) -> Worth:
@@ -67,26 +101,102 @@ def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArra
     free = units.free & stays
     # The denoiser is told a share of tokens. Markers and answers count as kept, as they did in the labels.
     with_shot = float(costs[units.kept_with_shot & stays].sum())
-    rate = (room + with_shot) / max(float(costs[free].sum()) + with_shot, 1.0)
-    of_words = scores.pruner.predictor(scores.encoding, min(max(rate, 0.01), 1.0))
-    lengths, lines, short = np.diff(units.first_word), _lines_of(units), _short_passages(units)
+    rate = min(max((room + with_shot) / max(float(costs[free].sum()) + with_shot, 1.0), 0.01), 1.0)
+    of_words, of_lines = _of_words(scores, units, rate), _OfLines.of(reading, scores, rate)
+    short = _short_passages(units)
 
     def predict(states: IntArray, noise: float) -> FloatArray:
-        logits = pool_words(of_words(np.repeat(states, lengths), noise), units)
-        logits = with_neighbours(logits, lines) + bias
+        logits = bias.copy()
+        if of_words:
+            logits[scores.encoded] += of_words(states, noise)
+        if of_lines:
+            logits[of_lines.unit] += of_lines(states)
         for first, last in short:
             logits[first:last] = logits[first:last].mean()
         return logits
 
     states = np.where(~stays, DROP, np.where(free, UNDECIDED, KEEP))
-    return Worth(predict, costs, room, states, predict(states, 1.0))
+    if of_lines:
+        costs = of_lines.with_marks(costs)
+    return Worth(predict, costs, room, states, predict(states, 1.0), scores.lines)
 
 
-def pool_words(logits: FloatArray, units: Units) -> FloatArray:
-    """The logits of units ``[N]`` from those of their words ``[W]``: the mean of a unit's words."""
-    if len(units) == len(logits):
+def _of_words(scores: Scores, units: Units, rate: float) -> Callable[[IntArray, float], FloatArray] | None:
+    """From states ``[N]`` to the logits of the E units whose words the encoder has read; None where it read none."""
+    if scores.encoding is None:
+        return None
+    denoise = scores.pruner.predictor(scores.encoding, rate)
+    lengths, lines = np.diff(units.first_word)[scores.encoded], _lines_of(units)[scores.encoded]
+    first_word = np.concatenate([[0], np.cumsum(lengths)])
+
+    def predict(states: IntArray, noise: float) -> FloatArray:
+        words = denoise(np.repeat(states[scores.encoded], lengths), noise)
+        return with_neighbours(pool_words(words, first_word), lines)
+
+    return predict
+
+
+@dataclass(frozen=True)
+class _OfLines:
+    """What lines are worth that the line model decides: M lines of N units.
+
+    A line between two gaps makes two marks of one, and a line between two kept ones spares a mark. Of lines that are
+    needed alike the cheaper ones are worth more.
+
+    Attributes:
+        unit: ``[M]``, the unit of each line.
+        predict: From states ``[M]`` to logits.
+        costs: ``[M]``, tokens.
+        marks: ``[M]``, tokens of a mark in place of the line.
+        joined: ``[M - 1]``, whether the line and the next one share a mark where both go.
+    """
+
+    unit: IntArray
+    predict: Callable[[IntArray], FloatArray]
+    costs: FloatArray
+    marks: FloatArray
+    joined: BoolArray
+
+    @classmethod
+    def of(cls, reading: Reading, scores: Scores, rate: float) -> "_OfLines | None":
+        """Prepares the line model for a keep rate; None where there are no lines."""
+        evidence, model, units = scores.lines, scores.pruner.lines, reading.units
+        if evidence is None or model is None:
+            return None
+        prices, series = reading.marks.costs()
+        unit = evidence.unit
+        inside, segment = series[unit] >= 0, units.segment[unit]
+        joined = inside[:-1] & inside[1:] & (segment[:-1] == segment[1:])
+        return cls(unit, model.predictor(evidence, rate), evidence.costs, prices[unit], joined)
+
+    def __call__(self, states: IntArray) -> FloatArray:
+        """From states ``[N]`` to what each line is worth ``[M]``."""
+        own = states[self.unit]
+        gone = own != KEEP
+        gaps = np.zeros(len(own))
+        gaps[:-1] += self.joined & gone[1:]
+        gaps[1:] += self.joined & gone[:-1]
+        price = np.maximum(self.costs + self.marks * (gaps - 1), 1.0)
+        worth: FloatArray = self.predict(own) - _PRICE_WEIGHT * np.log(price / _TYPICAL_PRICE)
+        return worth
+
+    def with_marks(self, costs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The costs of units ``[N]`` where each line has its share of the marks around it."""
+        dearer = costs.copy()
+        dearer[self.unit] += _MARKS_A_LINE * self.marks
+        return dearer
+
+
+def pool_words(logits: FloatArray, first_word: IntArray) -> FloatArray:
+    """The logits of units ``[N]`` from those of their words ``[W]``: the mean of a unit's words.
+
+    Args:
+        logits: ``[W]``.
+        first_word: ``[N + 1]``, the first word of each unit, and W.
+    """
+    if len(first_word) == len(logits) + 1:
         return logits
-    pooled: FloatArray = np.add.reduceat(logits, units.first_word[:-1]) / np.diff(units.first_word)
+    pooled: FloatArray = np.add.reduceat(logits, first_word[:-1]) / np.diff(first_word)
     return pooled
 
 

@@ -22,6 +22,7 @@ class LongWords:
         self.rates: list[float] = []
 
     compares = False
+    lines = None
 
     def encode(self, text: str, offsets: np.ndarray, blocks: Sequence[Span], query: str = "") -> np.ndarray:
         assert blocks[0][0] == 0

@@ -150,7 +150,7 @@ class TestCommand:
         assert told.exit_code == 0, told.output
         report = json.loads(told.stdout)
         assert (report["task"], report["data"], report["rows"], report["runs"]) == ("agent", "runs.jsonl.xz", 2, 2)
-        assert report["results"].keys() == {"diffumask"}
+        assert report["results"].keys() == {"diffumask", "diffumask, 1 step"}
         assert report["baselines"].keys() == WITHOUT_A_MODEL.keys()
         for methods in (report["results"], report["baselines"]):
             for left in methods.values():

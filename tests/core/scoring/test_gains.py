@@ -20,7 +20,7 @@ def reading_of(layout: Layout) -> Reading:
 
 
 def gains_of(reading: Reading) -> np.ndarray:
-    return unit_gains(reading, np.zeros(len(reading.units)))
+    return unit_gains(reading, np.zeros(len(reading.units)), np.zeros(len(reading.units), dtype=bool))
 
 
 def test_a_sentence_that_is_told_again_loses_but_in_the_best_passage() -> None:
@@ -28,11 +28,11 @@ def test_a_sentence_that_is_told_again_loses_but_in_the_best_passage() -> None:
     spans = ((0, len(first)), (len(first) + 2, len(first) + 2 + len(second)))
     reading = reading_of(Layout(f"{first}\n\n{second}", shots=tuple(map(ShotSpan, spans))))
     utilities = reading.units.shot.astype(float)
-    lost = unit_gains(reading, utilities) < 0
+    lost = unit_gains(reading, utilities, np.zeros(len(utilities), dtype=bool)) < 0
     begin, end = reading.units.at((0, len(FACT)))
     assert lost[begin:end].all()
     assert not lost[end:].any()
-    assert not (unit_gains(reading, -utilities) < 0)[:end].any()
+    assert not (unit_gains(reading, -utilities, np.zeros(len(utilities), dtype=bool)) < 0)[:end].any()
 
 
 def test_near_equal_lines_of_a_log_lose_but_for_the_first() -> None:

@@ -11,7 +11,7 @@ def scores(of_units: list[float], gains: list[float]) -> Scores:
     """Scores that hold no more than what units are worth."""
     none: Any = None
     worth = np.array(of_units, dtype=float), np.array(gains, dtype=float)
-    return Scores(none, none, none, *worth, none, none, none, none, none)
+    return Scores(none, none, none, none, none, *worth, none, none, none, none, none)
 
 
 def test_a_unit_shares_what_its_shot_lacks_to_the_best() -> None:
