@@ -98,6 +98,11 @@ class Layout:
             object.__setattr__(self, "segments", ((0, len(self.text)),))
 
     @property
+    def whole_segments(self) -> set[Span]:
+        """The texts of a conversation that come out unchanged: nothing in them is to be decided."""
+        return set(self.protected).intersection(self.segments) if self.voices else set()
+
+    @property
     def passages(self) -> list[Span]:
         """What is read for the query: shots without an answer, and what outside shots is no task and no tool's result.
 

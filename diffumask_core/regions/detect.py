@@ -64,13 +64,18 @@ OUTLINES: dict[str, Outliner] = {"list": find_bullets, "markdown": find_headings
 
 
 def regions_of(layout: Layout) -> tuple[Region, ...]:
-    """Finds the regions of a prompt; none crosses the border of a segment, a shot, instructions or the query."""
+    """Finds the regions of a prompt; none crosses the border of a segment, a shot, instructions or the query.
+
+    A text of a conversation that stays whole is not looked at.
+    """
     edges = {edge for segment in layout.segments for edge in segment}
     edges |= {edge for shot in layout.shots for edge in shot.span}
     edges |= {edge for span in (*layout.instructions, layout.query) if span for edge in span}
-    results = set(layout.results)
+    results, whole = set(layout.results), layout.whole_segments
     found: list[Region] = []
     for start, end in pairwise(sorted(edges)):
+        if (start, end) in whole:
+            continue
         found += find_regions(layout.text, start, end, is_output=(start, end) in results)
     return tuple(found)
 

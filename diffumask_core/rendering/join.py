@@ -71,31 +71,32 @@ def render_range(units: Units, mask: BoolArray, placed: Sequence[PlacedMark], fi
     return Rendered(text, kept, [each.mark for each in marks])
 
 
-def render_segments(units: Units, mask: BoolArray, placed: Sequence[PlacedMark]) -> list[Rendered | None]:
-    """Writes out what a mask keeps of each segment; None for a segment of which nothing is left.
+def render_segment(units: Units, mask: BoolArray, placed: Sequence[PlacedMark], number: int) -> Rendered | None:
+    """Writes out what a mask keeps of a segment; None where nothing is left.
 
     White space at an end of a segment stays where the unit beside the white space stays.
     """
-    rendered: list[Rendered | None] = []
-    source = units.layout.text
-    for start, end in units.layout.segments:
-        first, last = units.at((start, end))
-        if not mask[first:last].any() and _index(placed, first) == _index(placed, last):
-            rendered.append(None)
-            continue
-        left = render_range(units, mask, placed, first, last)
-        text, spans = left.text, left.spans
-        if spans and mask[first]:
-            text, spans[0] = source[start : spans[0][0]] + text, (start, spans[0][1])
-        if spans and mask[last - 1]:
-            text, spans[-1] = text + source[spans[-1][1] : end], (spans[-1][0], end)
-        rendered.append(Rendered(text, spans, left.marks) if text else None)
-    return rendered
+    source, (start, end) = units.layout.text, units.layout.segments[number]
+    first, last = units.at((start, end))
+    if not mask[first:last].any() and _index(placed, first) == _index(placed, last):
+        return None
+    left = render_range(units, mask, placed, first, last)
+    text, spans = left.text, left.spans
+    if spans and mask[first]:
+        text, spans[0] = source[start : spans[0][0]] + text, (start, spans[0][1])
+    if spans and mask[last - 1]:
+        text, spans[-1] = text + source[spans[-1][1] : end], (spans[-1][0], end)
+    return Rendered(text, spans, left.marks) if text else None
+
+
+def render_segments(units: Units, mask: BoolArray, placed: Sequence[PlacedMark]) -> list[Rendered | None]:
+    """Writes out what a mask keeps of each segment."""
+    return [render_segment(units, mask, placed, number) for number in range(len(units.layout.segments))]
 
 
 def kept_text(units: Units, mask: BoolArray) -> str:
     """The text that a mask keeps of a prompt of a single segment, without marks."""
-    [left] = render_segments(units, mask, [])
+    left = render_segment(units, mask, [], 0)
     return left.text if left else ""
 
 

@@ -3,7 +3,7 @@
 Nothing is encoded for that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from diffumask_core.prompt.spans import Span
-from diffumask_core.rendering.join import Rendered, render_range, render_segments
-from diffumask_core.rendering.marks import MarkPlan, Marks
+from diffumask_core.rendering.join import Rendered, render_range, render_segment, render_segments
+from diffumask_core.rendering.marks import MarkPlan, Marks, PlacedMark
 from diffumask_core.tokens import TokenCounter
 from diffumask_core.units.units import Units
 
@@ -43,6 +43,7 @@ class Reading:
     marks: MarkPlan
     # The same few choices are counted again and again: what must stay, and what the budget leaves.
     _counts: dict[bytes, int] = field(default_factory=dict, repr=False, compare=False)
+    _of_segments: dict[tuple[int, bytes, tuple[str, ...]], int] = field(default_factory=dict, repr=False, compare=False)
 
     def close(self, keep: BoolArray, alive: BoolArray) -> BoolArray:
         """What is kept when certain units are: with the scaffold, and with gaps that are cheaper than their mark.
@@ -61,9 +62,22 @@ class Reading:
         if key not in self._counts:
             if len(self._counts) >= _REMEMBERED:
                 self._counts.clear()
-            left = self.segments(closed, alive)
-            self._counts[key] = sum(self.counter.count(segment.text) for segment in left if segment)
+            placed = self.marks.place(closed, self.units.in_shots(alive))
+            self._counts[key] = sum(self._segment_tokens(closed, placed))
         return self._counts[key]
+
+    def _segment_tokens(self, closed: BoolArray, placed: Sequence[PlacedMark]) -> Iterator[int]:
+        """The tokens of each segment; from one choice to the next few segments change."""
+        if len(self._of_segments) > _REMEMBERED * len(self.units.layout.segments):
+            self._of_segments.clear()
+        edges = [self.units.at(segment) for segment in self.units.layout.segments]
+        stops = np.searchsorted([mark.unit for mark in placed], np.array(edges, dtype=np.int64).reshape(-1, 2))
+        for number, ((first, last), (begin, end)) in enumerate(zip(edges, stops.tolist(), strict=True)):
+            key = number, closed[first:last].tobytes(), tuple(each.mark.text for each in placed[begin:end])
+            if key not in self._of_segments:
+                left = render_segment(self.units, closed, placed, number)
+                self._of_segments[key] = self.counter.count(left.text) if left else 0
+            yield self._of_segments[key]
 
     def segments(self, closed: BoolArray, alive: BoolArray) -> list[Rendered | None]:
         """What is left of each segment; None where nothing is."""

@@ -71,7 +71,7 @@ class Units:
         regions = list(walk_all(layout.regions))
         words = _words(layout, regions)
         prose = _prose(layout, regions)
-        bound = [span for region in regions for span in region.units]
+        bound = [*layout.whole_segments, *(span for region in regions for span in region.units)]
         turns: list[Scaffold] = []
         for start, end in prose:
             inside = words[np.searchsorted(words[:, 0], start) : np.searchsorted(words[:, 0], end)]
@@ -204,11 +204,13 @@ def _cut(words: IntArray, borders: IntArray) -> IntArray:
 
 def _prose(layout: Layout, regions: Sequence[Region]) -> Iterator[Span]:
     """The stretches between units of regions, where each word is a unit of its own."""
+    whole = layout.whole_segments
     taken = merge_spans(
         [span for region in regions for span in (*region.units, *([region.span] if region.escaped else []))]
     )
     for segment in layout.segments:
-        yield from spans_between(taken, segment)
+        if segment not in whole:
+            yield from spans_between(taken, segment)
 
 
 def _runs(words: IntArray, bound: Sequence[Span]) -> tuple[IntArray, IntArray]:
