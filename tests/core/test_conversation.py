@@ -140,6 +140,35 @@ class TestDecidedOnce:
                 assert json.dumps(later[:old]) == json.dumps(request[:old])
 
     @_slow
+    @given(
+        generated=conversations(),
+        name=st.sampled_from([*FORMATS]),
+        keep=st.tuples(st.sampled_from(["messages", "tokens"]), st.integers(0, 300)),
+        trigger=st.none() | st.tuples(st.sampled_from(["messages", "tokens"]), st.integers(0, 300)),
+        target_tokens=st.none() | st.integers(1, 200),
+    )
+    def test_a_message_changes_once_at_most(
+        self,
+        compressor: Compressor,
+        generated: Generated,
+        name: str,
+        keep: Any,
+        trigger: Any,
+        target_tokens: int | None,
+    ) -> None:
+        messages = FORMATS[name](generated)
+        options: dict[str, Any] = {"keep": keep, "trigger": trigger, "tokenizer": len, "target_tokens": target_tokens}
+        requests = [
+            compressor.conversation(**options).shorten(messages[:length]) for length in range(len(messages) + 1)
+        ]
+        for length, request in enumerate(requests):
+            first = changed(messages[:length], request)
+            for later in requests[length:]:
+                assert all(later[index] == request[index] for index in first)
+            if keep[0] == "tokens" and request:
+                assert request[-1] == messages[length - 1]
+
+    @_slow
     @given(generated=conversations(), name=st.sampled_from([*FORMATS]), options=_options)
     def test_a_fresh_conversation_gives_the_same(
         self, compressor: Compressor, generated: Generated, name: str, options: dict[str, Any]
@@ -385,6 +414,8 @@ class TestWhenItIsShortened:
             ({"exclude_tools": [3]}, "no list of names"),
             ({"query": "Which?"}, "query is not for conversations"),
             ({"protect": [(0, 3)]}, "protect holds a span"),
+            ({"protect": "charity"}, "protect must be a list"),
+            ({"protect": [3]}, "protect holds 3"),
             ({"restore": True, "marks": False}, "restore=True needs marks"),
             ({"keep_rate": 1.5}, "keep_rate"),
             ({"keep_rate": 0.5, "target_tokens": 5}, "both"),
@@ -454,6 +485,20 @@ class TestRestore:
         assert conversation.restore(seen[3]["content"].split("\n")[-1]) == MANUAL
         json.loads(seen[4]["content"])
         assert conversation.restore(json.loads(seen[5]["content"])["…"]) == RECORD
+
+    def test_json_and_lines_of_json_stay_json(self, talk: Callable[..., Conversation]) -> None:
+        rows = [{"id": number, "text": f"{number}. {MANUAL}"} for number in range(8)]
+        for text in (json.dumps(rows), json.dumps({"rows": rows}), json.dumps({"a": {"b": MANUAL}}, indent=1)):
+            conversation = talk(keep=("messages", 0), restore=True)
+            seen = conversation.shorten([said("user", "Well?"), *step([1], [text])])[-1]["content"]
+            assert seen != text
+            json.loads(seen)
+            assert conversation.restore(re.findall(r"shortened, (#\w+)", seen)[0]) == text
+        lines = "\n".join(map(json.dumps, rows))
+        conversation = talk(keep=("messages", 0), restore=True)
+        seen = conversation.shorten([said("user", "Well?"), *step([1], [lines])])[-1]["content"]
+        *_, last = [json.loads(line) for line in seen.split("\n")]
+        assert conversation.restore(last) == lines
 
     def test_without_restore_nothing_has_a_name(self, talk: Callable[..., Conversation]) -> None:
         messages = run_of(6)
