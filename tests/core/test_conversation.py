@@ -68,13 +68,15 @@ def step(
 
 
 def run_of(steps: int) -> list[Message]:
-    """A question, and steps of an agent."""
+    """A question, and steps of an agent, some of them with two calls."""
     messages = [said("system", MANUAL), said("user", "Which worker has lost a job, and is the workshop open?")]
     for number in range(steps):
         words = f"Step {number}: {MANUAL}" if number % 3 == 1 else None
-        messages += step(
-            [number], [f"{number}\n{RESULTS[number % 4]}" if number % 4 < 2 else RESULTS[number % 4]], words
-        )
+        result = f"{number}\n{RESULTS[number % 4]}" if number % 4 < 2 else RESULTS[number % 4]
+        if number % 4 == 3:
+            messages += step([number, 100 + number], [result, f"{number}. {MANUAL}"], words)
+        else:
+            messages += step([number], [result], words)
     return messages
 
 
@@ -235,6 +237,28 @@ class TestDecidedOnce:
             conversation.shorten(messages[:length])
         assert len(calls) == once
 
+    def test_what_is_read_for_a_decision_does_not_grow_without_end(
+        self, talk: Callable[..., Conversation], compressor: Compressor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lengths: list[int] = []
+        encode = type(compressor._pruner).encode
+
+        def noted(self: Any, text: str, *arguments: Any, **options: Any) -> Any:
+            lengths.append(len(text))
+            return encode(self, text, *arguments, **options)
+
+        monkeypatch.setattr(type(compressor._pruner), "encode", noted)
+        messages = [said("user", "Well?")]
+        for number in range(24):
+            # Results of tools that stay, some of them huge, and one after the other that is shortened.
+            messages += step([number], [LOG * (1 + 30 * (number % 5 == 0))], tool="read_file")
+            messages += step([number], [MANUAL])
+        conversation = talk(exclude_tools=["read_*"])
+        for length in range(0, len(messages) + 1, 4):
+            seen = conversation.shorten(messages[:length])
+        assert talk(exclude_tools=["read_*"]).shorten(messages[: len(seen)]) == seen
+        assert 30_000 < max(lengths) < 40_000
+
 
 class TestWhatIsShortened:
     def test_old_texts_of_every_kind(self, talk: Callable[..., Conversation]) -> None:
@@ -366,6 +390,8 @@ class TestWhenItIsShortened:
             (("messages", len(messages) + 1), False),
             (("fraction", 0.5), True),
             ([("tokens", everything + 1), ("messages", 3)], True),
+            ((("tokens", everything + 1), ("messages", 3)), True),
+            (["messages", 3], True),
             ([("tokens", everything + 1), ("messages", 300)], False),
         ):
             conversation = talk(trigger=trigger, context_tokens=everything)
@@ -403,7 +429,9 @@ class TestWhenItIsShortened:
             ({"keep": ("messages", True)}, "keep"),
             ({"keep": ("tokens", 2.5)}, "keep"),
             ({"trigger": ("tokens", "8000")}, "trigger"),
-            ({"trigger": []}, "would never be reached"),
+            ({"trigger": []}, "is never reached"),
+            ({"trigger": "tokens"}, "trigger='tokens'"),
+            ({"trigger": 8000}, "trigger=8000"),
             ({"trigger": [("tokens", 3), None]}, "trigger=None"),
             ({"trigger": ("fraction", 0.5)}, "pass context_tokens"),
             ({"keep": ("fraction", 0.5)}, "pass context_tokens"),
