@@ -49,9 +49,7 @@ class Aging:
         """
         if context_tokens is not None and not _is_whole(context_tokens, 1):
             raise InputError(f"context_tokens={context_tokens!r} is not possible: pass a whole number of at least 1.")
-        if isinstance(trigger, list) and not trigger:
-            raise InputError("trigger=[] would never be reached: leave it out, or pass such as [('tokens', 8000)].")
-        triggers = trigger if isinstance(trigger, list) else [] if trigger is None else [trigger]
+        triggers = () if trigger is None else _several(trigger)
         return cls(
             _absolute("keep", keep, context_tokens),
             tuple(_absolute("trigger", each, context_tokens) for each in triggers),
@@ -85,6 +83,18 @@ class Aging:
     def _is_on(self, length: int, tokens: int) -> bool:
         reached = [(length if unit == "messages" else tokens) >= least for unit, least in self.triggers]
         return not reached or any(reached)
+
+
+def _several(trigger: object) -> Sequence[object]:
+    """The amounts of a trigger, which is one amount or several."""
+    match trigger:
+        case []:
+            raise InputError(f'trigger={trigger!r} is never reached: leave it out, or pass such as ("tokens", 8000).')
+        case [str(), *_] | str():
+            return (trigger,)
+        case [*several]:
+            return several
+    return (trigger,)
 
 
 def _absolute(option: str, given: object, context_tokens: int | None) -> tuple[Literal["messages", "tokens"], int]:

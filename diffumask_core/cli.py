@@ -288,16 +288,24 @@ def _page(body: str) -> str:
     )
 
 
-@app.command()
+label_app = typer.Typer(pretty_exceptions_enable=False)
+app.add_typer(label_app, name="label")
+
+
+@label_app.callback(invoke_without_command=True)
 def label(
-    prompts: Annotated[Path, typer.Option(help="Few-shot prompts: an id, and a prompt or its instructions and shots.")],
+    context: typer.Context,
+    prompts: Annotated[
+        Path | None, typer.Option(help="Few-shot prompts: an id, and a prompt or its instructions and shots.")
+    ] = None,
     items: Annotated[
-        Path, typer.Option(help="Validation items: a query, its answer, and the labels if there are any.")
-    ],
+        Path | None, typer.Option(help="Validation items: a query, its answer, and the labels if there are any.")
+    ] = None,
     reader: Annotated[
-        str, typer.Option(help="What reads the prompts and is judged: nearest, causal:FOLDER or chat:PROVIDER:MODEL.")
-    ],
-    out: Annotated[Path, typer.Option(help="A file for the label rows, as train takes them.")],
+        str | None,
+        typer.Option(help="What reads the prompts and is judged: nearest, causal:FOLDER or chat:PROVIDER:MODEL."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A file for the label rows, as train takes them.")] = None,
     reader_url: ReaderUrlOption = None,
     floor: Annotated[float, typer.Option(help="The share of the full prompt's quality that must be left.")] = 0.96,
     measure: Annotated[
@@ -320,7 +328,11 @@ def label(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Finds what a reader needs of few-shot prompts, and writes it as labels to train on."""
+    if context.invoked_subcommand:
+        return
     with _errors_told():
+        if not (prompts and items and reader and out):
+            raise InputError("label needs --prompts, --items, --reader and --out; of runs of agents see hindsight.")
         from diffumask_core.labeling.command import label_from_files, print_report
 
         report = label_from_files(
@@ -344,10 +356,43 @@ def label(
         print_report(report)
 
 
+@label_app.command()
+def hindsight(
+    runs: Annotated[
+        list[Path],
+        typer.Option(help="Recorded runs of agents: JSON lines with messages, plain or .xz; can be repeated."),
+    ],
+    out: Annotated[Path, typer.Option(help="A file for the rows, as train --hindsight takes them.")],
+    also: Annotated[
+        list[Path] | None, typer.Option(help="More runs, which only tell what agents write in many runs.")
+    ] = None,
+    cuts: Annotated[str, typer.Option(help="Shares of the messages of a run after which it is cut.")] = (
+        "0.25,0.35,0.45,0.55,0.65,0.75"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Finds in recorded runs what agents needed later of old results of tools; no LLM is asked."""
+    with _errors_told():
+        from diffumask_core.labeling.runs import label_runs_of_files
+
+        report = label_runs_of_files(runs, also or [], out, _shares("--cuts", cuts))
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        typer.echo(
+            f"{report['rows']} rows of {report['runs']} runs: {report['needed']} strings needed, in {report['units']} "
+            "lines, rows and records"
+        )
+
+
 @app.command()
 def train(
-    labels: Annotated[Path, typer.Option(help="Texts with what an annotator kept (token_labels.jsonl).")],
     out: Annotated[Path, typer.Option(help="A folder for the model; a run that was cut off goes on there.")],
+    labels: Annotated[Path | None, typer.Option(help="Texts with what an annotator kept (token_labels.jsonl).")] = None,
+    hindsight: Annotated[
+        Path | None,
+        typer.Option(help="Rows of label hindsight, for the line model; without --labels nothing else is trained."),
+    ] = None,
     shot_labels: Annotated[Path | None, typer.Option(help="Shots with their utility (shot_labels.jsonl).")] = None,
     passages: Annotated[Path | None, typer.Option(help="Questions with passages (nq_multidoc_train.jsonl).")] = None,
     exemplars: Annotated[Path | None, typer.Option(help="Solved word problems (gsm8k_train.jsonl).")] = None,
@@ -366,6 +411,7 @@ def train(
 
         train_from_files(
             labels=labels,
+            hindsight=hindsight,
             shot_labels=shot_labels,
             passages=passages,
             exemplars=exemplars,
@@ -527,14 +573,16 @@ def _confirm(cost: "Cost", yes: bool) -> None:
 
 
 def _rates(listed: str | None) -> tuple[float, ...] | None:
-    if listed is None:
-        return None
+    return None if listed is None else _shares("--keep-rates", listed)
+
+
+def _shares(option: str, listed: str) -> tuple[float, ...]:
     try:
         rates = tuple(float(rate) for rate in listed.split(","))
     except ValueError:
         rates = ()
     if not rates or not all(0 < rate <= 1 for rate in rates):
-        raise InputError(f"--keep-rates {listed} are not shares: pass numbers above 0 and at most 1, such as 0.5,0.25.")
+        raise InputError(f"{option} {listed} are not shares: pass numbers above 0 and at most 1, such as 0.5,0.25.")
     return rates
 
 

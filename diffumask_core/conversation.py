@@ -24,6 +24,7 @@ from diffumask_core.options import Options
 from diffumask_core.prompt.calls import tools_of
 from diffumask_core.prompt.formats import Keys, MessageText, ReadMessage, put_text, read_message
 from diffumask_core.prompt.messages import TextPlace
+from diffumask_core.prompt.protect import user_spans
 from diffumask_core.rendering.marks import Mark
 from diffumask_core.scoring.budget import SMALL_PROMPT
 from diffumask_core.shortening import Wanted, shorten_within
@@ -130,6 +131,8 @@ class Conversation:
             raise InputError("query is not for conversations: what becomes old is read for what was said since.")
         if any(isinstance(each, tuple) for each in options.protect):
             raise InputError("protect holds a span, which is nowhere in a conversation: pass strings and patterns.")
+        # Whatever else is wrong with it is seen at once.
+        user_spans("", options.protect)
         if restore and not options.marks:
             raise InputError("restore=True needs marks: leave marks=False out.")
         self._pruner = pruner

@@ -74,12 +74,13 @@ def lost_words(text: str, kept: Sequence[Span], marks: Sequence[Mark]) -> bool:
 
 
 def with_tail(text: str, mark: Mark) -> str:
-    """A text with a mark at its end: JSON stays JSON, and any other text gets one more line."""
+    """A text with a mark at its end: JSON and lines of JSON stay such, and any other text gets one more line."""
     value = parsed_json(text)
-    if not isinstance(value, dict | list):
-        return f"{text}\n{mark.text}"
-    body = text.rstrip()[:-1].rstrip()
     member = json.dumps(mark.text, ensure_ascii=False)
+    if not isinstance(value, dict | list):
+        lines = [line for line in text.split("\n") if line.strip()]
+        return f"{text}\n{member if all(_is_json_line(line) for line in lines) else mark.text}"
+    body = text.rstrip()[:-1].rstrip()
     member = f'"{_REST}": {member}' if isinstance(value, dict) else member
     return f"{body}{', ' if value else ''}{member}{text.rstrip()[-1]}"
 
@@ -92,6 +93,11 @@ def parsed_json(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _is_json_line(line: str) -> bool:
+    """Whether a line is a value of JSON, or a mark among such lines."""
+    return parsed_json(line) is not None or (line[0] == '"' and line.rstrip()[-1] == '"')
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from numbers import Real
 from os import PathLike, fspath
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self, TypedDict, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from diffumask_core import CompressionResult, Compressor, InputError, Prompt, Shot
 from diffumask_core.options import CompressionOptions, Options, described
-from diffumask_core.tokens import get_counter
+from diffumask_core.tokens import TokenizerLike, get_counter
 
 logger = logging.getLogger("diffumask")
 
@@ -24,6 +24,29 @@ _DEFAULT_KEEP_RATE = 0.5
 def load_compressor(model: str | None) -> Compressor:
     """Loads a model once; adapters are copied and rebuilt often, and a compressor has no state of its own."""
     return Compressor.from_pretrained(model)
+
+
+class SettingsOptions(TypedDict, total=False):
+    """The keyword arguments of `CompressionSettings`."""
+
+    model: str | PathLike[str] | None
+    keep_rate: float | None
+    target_tokens: int | None
+    protect: list[str]
+    protect_patterns: list[str]
+    tokenizer: TokenizerLike
+    steps: int
+    min_shots: int
+    min_relevance: float
+    compress_instructions: bool
+    compress_query: bool
+    compress_rationales: bool
+    shot_level: bool
+    token_level: bool
+    grain: Literal["auto", "words"]
+    marks: bool | Literal["named"]
+    on_overflow: Literal["raise", "best_effort"]
+    compressor: Compressor | None
 
 
 class CompressionSettings(BaseModel):

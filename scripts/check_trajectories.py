@@ -64,7 +64,7 @@ class Middleware:
         messages = convert_to_messages(prefix)
         for rate, layer in self._layers.items():
             original, shortened = as_sent(messages), as_sent(layer.compress(messages))
-            # Its rate is that of each old message, so all that holds for the whole is that it never gets longer.
+            # Its rate is that of what becomes old, so all that holds for the whole is that it never gets longer.
             figures = seen.setdefault(f"openai, middleware at {rate:.0%}", Figures())
             figures.add("openai", original, shortened, count(original))
             for index, (old, new) in enumerate(zip(original, shortened, strict=True)):

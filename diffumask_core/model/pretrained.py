@@ -52,7 +52,7 @@ def load_pruner(
         MissingExtraError: Its runtime is not installed.
         ModelError: There is no such model, or it is incomplete or of another version.
     """
-    folder = _find(model)
+    folder = find_folder(model)
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise ModelError(f"The model folder {folder} has no {', '.join(missing)}: a model is saved with {_FILES}.")
@@ -108,7 +108,12 @@ def read_tokenizer(path: Path) -> Tokenizer:
     return tokenizer
 
 
-def _find(model: str | PathLike[str] | None) -> Path:
+def find_folder(model: str | PathLike[str] | None) -> Path:
+    """The folder of a model; None is the bundled one, and a name that is no folder is looked up on the hub.
+
+    Raises:
+        ModelError: There is no such model.
+    """
     if model is None:
         return BUNDLED
     folder = Path(model)

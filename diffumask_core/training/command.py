@@ -1,11 +1,13 @@
 """Training from files: what ``diffumask train`` does."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from diffumask_core.datasets import (
+    HindsightRow,
     LabelRow,
     PassageRow,
     ShotRow,
@@ -15,14 +17,16 @@ from diffumask_core.datasets import (
     read_rows,
 )
 from diffumask_core.demo import demo_prompt
-from diffumask_core.errors import DataError
+from diffumask_core.errors import DataError, InputError
 from diffumask_core.evaluation.labels import MANY_STEPS, evaluate_labels, pruner_selection
+from diffumask_core.lines.model import LINES_FILE
 from diffumask_core.model.export import export_folder
 from diffumask_core.model.modeling import DiffuMaskModel
-from diffumask_core.model.pretrained import load_pruner
+from diffumask_core.model.pretrained import find_folder, load_pruner
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.training.encoder import fresh_model
+from diffumask_core.training.lines import LineTraining, train_lines
 from diffumask_core.training.trainer import TrainingData, TrainingOptions, train
 
 _TYPICAL = 200
@@ -31,6 +35,44 @@ _TYPICAL = 200
 
 def train_from_files(
     *,
+    labels: Path | None,
+    hindsight: Path | None,
+    shot_labels: Path | None,
+    passages: Path | None,
+    exemplars: Path | None,
+    encoder: Path | None,
+    start_from: str | None,
+    out: Path,
+    epochs: int | None,
+    seed: int,
+    device: str | None,
+) -> None:
+    """Trains a model on what the files hold and leaves it in ``out``.
+
+    The line model is trained on rows of hindsight. Where there are none it is that of the model to start from, or the
+    bundled one.
+    """
+    if labels is None and hindsight is None:
+        raise InputError("train needs labels: pass --labels FILE, --hindsight FILE, or both.")
+    runs = read_rows(hindsight, HindsightRow) if hindsight else []
+    started = find_folder(None if start_from in (None, "bundled") else start_from)
+    if labels is None:
+        if shot_labels or passages or exemplars or encoder:
+            raise InputError(
+                "--shot-labels, --passages, --exemplars and --encoder go with --labels: with --hindsight alone only "
+                "the line model is trained."
+            )
+        shutil.copytree(started, out, dirs_exist_ok=True)
+    else:
+        _train_words(labels, shot_labels, passages, exemplars, encoder, start_from, out, epochs, seed, device)
+        if (started / LINES_FILE).is_file():
+            shutil.copy(started / LINES_FILE, out)
+    if runs:
+        options = LineTraining(seed=seed) if epochs is None else LineTraining(seed=seed, epochs=epochs)
+        train_lines(runs, out, options)
+
+
+def _train_words(
     labels: Path,
     shot_labels: Path | None,
     passages: Path | None,
@@ -42,7 +84,7 @@ def train_from_files(
     seed: int,
     device: str | None,
 ) -> None:
-    """Trains a model on what the files hold and leaves it in ``out``."""
+    """Trains the encoder, the denoiser of words and the level of shots."""
     rows = read_rows(labels, LabelRow)
     dev = [row for row in rows if row.split == "dev"]
     if len(dev) in (0, len(rows)):

@@ -9,6 +9,7 @@ from pydantic import ConfigDict
 from diffumask_core import CompressionResult, InputError
 from diffumask_core.extras import needs_extra
 from diffumask_integrations.langchain.messages import failed_tools, put_back, read_openai, to_openai
+from diffumask_integrations.langchain.savings import EVENT, trace
 from diffumask_integrations.settings import CompressionSettings
 
 with needs_extra("langchain"):
@@ -23,11 +24,8 @@ with needs_extra("langchain"):
     from langchain_core.prompt_values import ChatPromptValue, ChatPromptValueConcrete, StringPromptValue
     from langchain_core.runnables import RunnableConfig, RunnableSerializable, run_in_executor
     from langchain_core.runnables.config import get_config_list
-    from langchain_core.tracers.base import AsyncBaseTracer, BaseTracer
 
 logger = logging.getLogger("diffumask")
-
-_EVENT = "diffumask_compression"
 
 
 class DiffuMaskCompressor(CompressionSettings, RunnableSerializable[LanguageModelInput, LanguageModelInput]):
@@ -135,8 +133,8 @@ class DiffuMaskCompressor(CompressionSettings, RunnableSerializable[LanguageMode
         output, result = self._compress(value, options)
         if result:
             savings = _savings(result)
-            _trace(run_manager, savings)
-            dispatch_custom_event(_EVENT, savings, config={"callbacks": run_manager.get_child()})
+            trace(run_manager.handlers, run_manager.run_id, savings)
+            dispatch_custom_event(EVENT, savings, config={"callbacks": run_manager.get_child()})
         return output
 
     async def _arun(
@@ -145,8 +143,8 @@ class DiffuMaskCompressor(CompressionSettings, RunnableSerializable[LanguageMode
         output, result = await run_in_executor(None, self._compress, value, options)
         if result:
             savings = _savings(result)
-            _trace(run_manager, savings)
-            await adispatch_custom_event(_EVENT, savings, config={"callbacks": run_manager.get_child()})
+            trace(run_manager.handlers, run_manager.run_id, savings)
+            await adispatch_custom_event(EVENT, savings, config={"callbacks": run_manager.get_child()})
         return output
 
     # The compression; without a result where there was no text.
@@ -202,12 +200,3 @@ def _savings(result: CompressionResult) -> dict[str, Any]:
         "marks": len(result.marks),
         "dropped_shots": sum(shot.fate == "dropped" for shot in result.shots),
     }
-
-
-def _trace(run_manager: CallbackManagerForChainRun | AsyncCallbackManagerForChainRun, savings: dict[str, Any]) -> None:
-    """Adds the savings to the run, since tracers do not record custom events."""
-    for handler in run_manager.handlers:
-        if isinstance(handler, BaseTracer | AsyncBaseTracer):
-            run = handler.run_map.get(str(run_manager.run_id))
-            if run:
-                run.add_metadata({_EVENT: savings})

@@ -24,10 +24,10 @@ def to_openai(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
         messages: LangChain messages, which stay as they are.
 
     Returns:
-        For each message its role, its name, its texts, its tool calls or the call that it answers, and its place in
-        `messages` as ``index``. In a list content, blocks of Anthropic and of OpenAI's Responses that hold texts, calls
-        or results of tools are as in Anthropic's format; any other block is an empty stand-in, and so is a call that
-        the tool calls have too.
+        For each message its role, its name, its texts, its tool calls or the call that it answers, whether that failed,
+        and its place in `messages` as ``index``. In a list content, blocks of Anthropic and of OpenAI's Responses that
+        hold texts, calls or results of tools are as in Anthropic's format; any other block is an empty stand-in, and so
+        is a call that the tool calls have too.
     """
     return [
         {
@@ -35,7 +35,7 @@ def to_openai(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
             "content": _content(message),
             "tool_calls": _calls(message),
             "tool_call_id": message.tool_call_id if isinstance(message, ToolMessage) else None,
-            "tool_name": message.name if isinstance(message, ToolMessage) else None,
+            "is_error": _has_failed(message),
             "name": message.name,
             "index": index,
         }
@@ -49,12 +49,8 @@ def read_openai(sent: Sequence[Mapping[str, Any]]) -> list[ReadMessage]:
 
 
 def failed_tools(messages: Sequence[BaseMessage]) -> list[int]:
-    """Indices of the results of tools that failed: an error message is of use in full only."""
-    return [
-        index
-        for index, message in enumerate(messages)
-        if isinstance(message, ToolMessage) and message.status == "error"
-    ]
+    """Indices of the results of tools that failed, also of those without a text."""
+    return [index for index, message in enumerate(messages) if _has_failed(message)]
 
 
 def put_back(originals: Sequence[BaseMessage], shortened: Iterable[Mapping[str, Any]]) -> list[BaseMessage]:
@@ -68,6 +64,11 @@ def put_back(originals: Sequence[BaseMessage], shortened: Iterable[Mapping[str, 
         Copies that differ from the originals in their texts only; a message whose texts are the same is the original.
     """
     return [_with_texts(originals[message["index"]], message["content"]) for message in shortened]
+
+
+def _has_failed(message: BaseMessage) -> bool:
+    """Whether a message is the result of a tool that failed: an error message is of use in full only."""
+    return isinstance(message, ToolMessage) and message.status == "error"
 
 
 def _role(message: BaseMessage) -> str:

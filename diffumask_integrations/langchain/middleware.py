@@ -5,22 +5,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Unpack, cast
 
-from diffumask_core import InputError
+from diffumask_core import Saved, View
+from diffumask_core.aging import Amount
 from diffumask_core.extras import needs_extra
-from diffumask_core.prompt.formats import MessageText, put_text
-from diffumask_core.tokens import get_counter
-from diffumask_integrations.langchain.messages import failed_tools, put_back, read_openai, to_openai
-from diffumask_integrations.settings import CompressionSettings
+from diffumask_integrations.langchain.left_out import left_out_tool
+from diffumask_integrations.langchain.messages import put_back, to_openai
+from diffumask_integrations.langchain.savings import EVENT, trace
+from diffumask_integrations.settings import CompressionSettings, SettingsOptions
 
 with needs_extra("langchain-agents"):
     from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
     from langchain.agents.middleware.types import ContextT
+    from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
     from langchain_core.messages import AnyMessage
-
-_CACHED_TEXTS = 4096
+    from langchain_core.runnables.config import ensure_config, get_callback_manager_for_config
 
 
 class DiffuMaskMiddleware(AgentMiddleware[AgentState[Any], ContextT]):
@@ -31,58 +31,73 @@ class DiffuMaskMiddleware(AgentMiddleware[AgentState[Any], ContextT]):
     as they are, and no message goes whole.
 
     Providers cache the part of a request that is the same as in an earlier one, so what was sent once must not change.
-    A message is therefore compressed on its own, for the human message of its turn, and always comes out the same. It
-    changes only once, when it becomes old. That happens to `keep` messages at a time, when as many newer ones have
-    followed them: until then each request begins with the whole of the one before. What was old stays old, so the
-    part that all later requests share only grows.
+    A message is decided once, when `keep` newer ones have followed, for what the agent said since, and comes out the
+    same ever after; see `diffumask_core.Conversation`.
+
+    What was saved goes out as a custom event ``"diffumask_compression"`` at each model call, and a tracer has it in the
+    metadata of the run under the same name.
 
     Example:
         ```python
-        agent = create_agent(model, tools, middleware=[DiffuMaskMiddleware(keep_rate=0.4, trigger=("tokens", 8000))])
+        agent = create_agent(model, tools, middleware=[DiffuMaskMiddleware(restore=True, trigger=("tokens", 8000))])
         ```
     """
 
     def __init__(
         self,
         *,
-        trigger: tuple[Literal["tokens"], int] | None = None,
-        keep: tuple[Literal["messages"], int] = ("messages", 6),
+        trigger: Amount | Sequence[Amount] | None = None,
+        keep: Amount = ("messages", 2),
         exclude_tools: Collection[str] = (),
-        **settings: Any,
+        restore: bool = False,
+        context_tokens: int | None = None,
+        **settings: Unpack[SettingsOptions],
     ) -> None:
         """Says what to shorten, and how.
 
         Args:
-            trigger: ``("tokens", 8000)`` leaves conversations of fewer tokens as they are. The original messages are
-                counted, so that it stays on once it is on.
-            keep: ``("messages", 6)`` leaves at least the six most recent messages as they are.
-            exclude_tools: Names of tools whose results stay as they are.
-            **settings: The fields of `CompressionSettings`, such as ``keep_rate`` (0.5 by default), ``protect`` and
-                ``tokenizer``. A rate or a budget is that of each message.
+            trigger: From when on messages are shortened, such as ``("tokens", 8000)``, or a list of amounts of which
+                one must be reached. The original messages are counted, so that it stays on once it is on.
+            keep: How much of the end of the conversation stays: ``("messages", 2)``, ``("tokens", 4000)`` or
+                ``("fraction", 0.2)``.
+            exclude_tools: Names of tools whose results stay as they are; shell patterns such as ``"read_*"`` too.
+            restore: Whether the agent gets a tool `read_left_out`, with which it reads what was left out.
+            context_tokens: The size of the context window of which fractions are meant.
+            **settings: The fields of `CompressionSettings`, such as ``keep_rate`` (0.3 by default), ``protect`` and
+                ``tokenizer``. A rate is that of what becomes old, a number of tokens that of each message.
 
         Raises:
             InputError: An option is not possible.
         """
         super().__init__()
-        self._trigger = 0 if trigger is None else _amount("trigger", trigger, "tokens")
-        self._keep = _amount("keep", keep, "messages")
-        if isinstance(exclude_tools, str):
-            raise InputError(f"exclude_tools={exclude_tools!r} is one string: pass a list of names.")
-        self._exclude_tools = frozenset(exclude_tools)
-        self._settings = CompressionSettings(**settings)
-        self._remember()
+        checked = CompressionSettings.model_validate(settings)
+        # Where nothing is said the rate is that of conversations, and not that of other adapters.
+        options = {**checked.options(), "keep_rate": checked.keep_rate, "target_tokens": checked.target_tokens}
+        self._conversation = checked.get_compressor().conversation(
+            keep=keep,
+            trigger=trigger,
+            exclude_tools=exclude_tools,
+            restore=restore,
+            context_tokens=context_tokens,
+            **cast(Any, options),
+        )
+        self._restores = restore
+        self._make_tools()
 
-    def _remember(self) -> None:
-        """Counts and shortens each text once. Only the speed depends on it: the same text comes out the same anyway."""
-        self._count = lru_cache(_CACHED_TEXTS)(get_counter(self._settings.tokenizer).count)
-        self._shorten = lru_cache(_CACHED_TEXTS)(self._compress_text)
+    def _make_tools(self) -> None:
+        self.tools = [left_out_tool(self._restore)] if self._restores else []
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_count", "_shorten")}
+        return {name: value for name, value in vars(self).items() if name != "tools"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._remember()
+        self._make_tools()
+
+    @property
+    def saved(self) -> Saved:
+        """What the last model call and all model calls have saved."""
+        return self._conversation.saved
 
     def wrap_model_call(
         self,
@@ -90,7 +105,10 @@ class DiffuMaskMiddleware(AgentMiddleware[AgentState[Any], ContextT]):
         handler: Callable[[ModelRequest[ContextT]], ModelResponse[Any]],
     ) -> ModelResponse[Any]:
         """Calls the model with the shorter conversation."""
-        return handler(request.override(messages=self.compress(request.messages)))
+        view = self._view(request.messages)
+        if savings := self._note(view):
+            dispatch_custom_event(EVENT, savings)
+        return handler(request.override(messages=_shown(request.messages, view)))
 
     async def awrap_model_call(
         self,
@@ -98,7 +116,10 @@ class DiffuMaskMiddleware(AgentMiddleware[AgentState[Any], ContextT]):
         handler: Callable[[ModelRequest[ContextT]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any]:
         """Calls the model with the shorter conversation, which is made in a thread."""
-        return await handler(request.override(messages=await asyncio.to_thread(self.compress, request.messages)))
+        view = await asyncio.to_thread(self._view, request.messages)
+        if savings := self._note(view):
+            await adispatch_custom_event(EVENT, savings)
+        return await handler(request.override(messages=_shown(request.messages, view)))
 
     def compress(self, messages: Sequence[AnyMessage]) -> list[AnyMessage]:
         """What the model gets to see of a conversation.
@@ -109,64 +130,30 @@ class DiffuMaskMiddleware(AgentMiddleware[AgentState[Any], ContextT]):
         Returns:
             As many messages, alike in all but their texts.
         """
-        sent = to_openai(messages)
-        read = read_openai(sent)
-        if self._trigger and sum(self._count(text.text) for each in read for text in each.texts) < self._trigger:
-            return list(messages)
-        failed = {*failed_tools(messages)}
-        tools = _called_tools(sent)
-        block = max(self._keep, 1)
-        query = ""
-        for index in range(max(len(sent) - self._keep, 0) // block * block):
-            texts = read[index].texts
-            if read[index].asks:
-                own = read[index].own
-                query = "".join(text.text for text in own if text.kind == "text")
-                # It stays for good if it was still the query when it became old.
-                length_then = index // block * block + block + self._keep
-                if not any(each.asks for each in read[index + 1 : length_then]):
-                    texts = texts[: len(texts) - len(own)]
-            if read[index].role in ("user", "assistant", "tool") and index not in failed:
-                self._shorten_texts(sent[index], texts, tools, query)
-        return cast(list[AnyMessage], put_back(messages, sent))
+        return _shown(messages, self._view(messages))
 
-    def _shorten_texts(
-        self, message: dict[str, Any], texts: Sequence[MessageText], tools: dict[str, str], query: str
-    ) -> None:
-        """Shortens these texts of a message, each on its own."""
-        for text in texts:
-            is_wanted = text.kind == "result" and _tool(message, text, tools) not in self._exclude_tools
-            if is_wanted or text.kind == "text":
-                role = "tool" if text.is_result else message["role"]
-                put_text(message, text.keys, self._shorten(role, text.text, query))
+    def _view(self, messages: Sequence[AnyMessage]) -> View:
+        return self._conversation.at(to_openai(messages))
 
-    def _compress_text(self, role: str, text: str, query: str) -> str:
-        if not text.strip():
-            return text
-        result = self._settings.get_compressor().compress_messages(
-            [{"role": role, "content": text}], **self._settings.options(query=query, compress_query=True)
-        )
-        [shortened] = result.messages or []
-        return str(shortened["content"])
+    def _restore(self, messages: list[AnyMessage], mark: str) -> str:
+        return self._view(messages).restore(mark)
+
+    def _note(self, view: View) -> dict[str, Any]:
+        """Counts a model call; gives back the news of it where there is a run that hears them."""
+        self._conversation.note(view)
+        manager = get_callback_manager_for_config(ensure_config())
+        if manager.parent_run_id is None:
+            return {}
+        savings = {
+            "original_tokens": view.original_tokens,
+            "compressed_tokens": view.tokens,
+            "saved_tokens": view.original_tokens - view.tokens,
+            "shortened_messages": view.shortened,
+            "marks": len(view.marks),
+        }
+        trace(manager.handlers, manager.parent_run_id, savings)
+        return savings
 
 
-def _amount(option: str, value: Any, unit: str) -> int:
-    match value:
-        case (str(given), int(amount)) if given == unit and amount >= 0:
-            return amount
-    raise InputError(f'{option}={value!r} is not possible: pass a pair such as {option}=("{unit}", 10).')
-
-
-def _called_tools(messages: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """The names of the tools that were called, by the ids of the calls."""
-    tools = {call["id"]: call["function"]["name"] for message in messages for call in message["tool_calls"]}
-    blocks = [part for message in messages if isinstance(message["content"], list) for part in message["content"]]
-    return {part["id"]: part["name"] for part in blocks if part["type"] == "tool_use"} | tools
-
-
-def _tool(message: dict[str, Any], result: MessageText, tools: dict[str, str]) -> str | None:
-    """The name of the tool that a result in a message is from."""
-    content, answered = message["content"], message["tool_call_id"]
-    if isinstance(content, list):
-        answered = content[int(result.keys[1])].get("tool_use_id", answered)
-    return message["tool_name"] or tools.get(answered)
+def _shown(messages: Sequence[AnyMessage], view: View) -> list[AnyMessage]:
+    return cast(list[AnyMessage], put_back(messages, view.messages))

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr
 
-from diffumask_core import Compressor, EncodingCache
+from diffumask_core import CompressionResult, Compressor, EncodingCache
 from diffumask_core.extras import needs_extra
+from diffumask_core.options import CompressionOptions
 from diffumask_core.tokens import get_counter
 from diffumask_integrations.settings import CompressionSettings
 
@@ -35,7 +36,10 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
     holds the originals, so another message can bring back what this one had no need of.
 
     An agent asks its memory several times for one message of the user: the block remembers what the model has read for
-    that message, and reads only what came since.
+    that message, and reads only what came since. Where nothing came since, it only decides again how much is left.
+
+    What comes back depends on the user's message at hand, so it is no `diffumask_core.Conversation`, of which each
+    message is decided once and for all.
 
     ``keep_rate`` or ``target_tokens`` limits what comes back even where there is room; by default nothing does.
 
@@ -55,6 +59,7 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
     messages: list[ChatMessage] = Field(default_factory=list, description="What was collected.")
     _query: str = PrivateAttr(default="")
     _cache: EncodingCache = PrivateAttr(default_factory=lambda: EncodingCache(_CACHE_MEGABYTES))
+    _read: "_Read" = PrivateAttr(default_factory=lambda: _Read())
 
     def get_compressor(self) -> Compressor:
         """The compressor that was given, or that of `model`; with a cache of this block unless it has one."""
@@ -107,13 +112,44 @@ class DiffuMaskMemoryBlock(CompressionSettings, BaseMemoryBlock[list[ChatMessage
         return named or (message.role in _SYSTEM_ROLES and not self.compress_instructions)
 
     def _compress(self, messages: list[ChatMessage], **overrides: Any) -> list[ChatMessage]:
-        result = self.get_compressor().compress_messages(
-            # With a message of the user after them, all of them are past turns.
-            [*map(_to_openai, range(len(messages)), messages), {"role": "user", "content": ""}],
-            **self.options(query=self._query, compress_query=True, **overrides),
-        )
+        # With a message of the user after them, all of them are past turns.
+        sent = [*map(_to_openai, range(len(messages)), messages), {"role": "user", "content": ""}]
+        options = self.options(query=self._query, compress_query=True, **overrides)
+        result = self._read.compress(self.get_compressor(), (self.compressor, self.model), sent, options)
         assert result.messages is not None
         return [_with_texts(messages[left["index"]], left["content"]) for left in result.messages[:-1]]
+
+
+class _Read:
+    """The messages that were read last: as long as they are the same, a budget is all that has to be decided.
+
+    A copy has read nothing, since scores stay in the process that made them.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[Any, CompressionResult] | None = None
+
+    def __reduce__(self) -> tuple[type["_Read"], tuple[()]]:
+        return _Read, ()
+
+    def compress(
+        self, compressor: Compressor, source: Any, messages: list[dict[str, Any]], options: CompressionOptions
+    ) -> CompressionResult:
+        """Does what `Compressor.compress_messages` does.
+
+        Args:
+            compressor: The compressor.
+            source: What tells it from others.
+            messages: The messages.
+            options: How.
+        """
+        rest = {name: value for name, value in options.items() if name not in ("keep_rate", "target_tokens")}
+        last = self._last
+        if last and last[0] == (source, messages, rest):
+            return last[1].at(keep_rate=options.get("keep_rate"), target_tokens=options.get("target_tokens"))
+        result = compressor.compress_messages(messages, **options)
+        self._last = (source, messages, rest), result
+        return result
 
 
 def _copy(message: ChatMessage, **update: Any) -> ChatMessage:

@@ -68,13 +68,15 @@ def step(
 
 
 def run_of(steps: int) -> list[Message]:
-    """A question, and steps of an agent."""
+    """A question, and steps of an agent, some of them with two calls."""
     messages = [said("system", MANUAL), said("user", "Which worker has lost a job, and is the workshop open?")]
     for number in range(steps):
         words = f"Step {number}: {MANUAL}" if number % 3 == 1 else None
-        messages += step(
-            [number], [f"{number}\n{RESULTS[number % 4]}" if number % 4 < 2 else RESULTS[number % 4]], words
-        )
+        result = f"{number}\n{RESULTS[number % 4]}" if number % 4 < 2 else RESULTS[number % 4]
+        if number % 4 == 3:
+            messages += step([number, 100 + number], [result, f"{number}. {MANUAL}"], words)
+        else:
+            messages += step([number], [result], words)
     return messages
 
 
@@ -138,6 +140,35 @@ class TestDecidedOnce:
             assert request[old:] == messages[old:length]
             for later in requests[length:]:
                 assert json.dumps(later[:old]) == json.dumps(request[:old])
+
+    @_slow
+    @given(
+        generated=conversations(),
+        name=st.sampled_from([*FORMATS]),
+        keep=st.tuples(st.sampled_from(["messages", "tokens"]), st.integers(0, 300)),
+        trigger=st.none() | st.tuples(st.sampled_from(["messages", "tokens"]), st.integers(0, 300)),
+        target_tokens=st.none() | st.integers(1, 200),
+    )
+    def test_a_message_changes_once_at_most(
+        self,
+        compressor: Compressor,
+        generated: Generated,
+        name: str,
+        keep: Any,
+        trigger: Any,
+        target_tokens: int | None,
+    ) -> None:
+        messages = FORMATS[name](generated)
+        options: dict[str, Any] = {"keep": keep, "trigger": trigger, "tokenizer": len, "target_tokens": target_tokens}
+        requests = [
+            compressor.conversation(**options).shorten(messages[:length]) for length in range(len(messages) + 1)
+        ]
+        for length, request in enumerate(requests):
+            first = changed(messages[:length], request)
+            for later in requests[length:]:
+                assert all(later[index] == request[index] for index in first)
+            if keep[0] == "tokens" and request:
+                assert request[-1] == messages[length - 1]
 
     @_slow
     @given(generated=conversations(), name=st.sampled_from([*FORMATS]), options=_options)
@@ -205,6 +236,28 @@ class TestDecidedOnce:
         for length in range(len(messages) + 1):
             conversation.shorten(messages[:length])
         assert len(calls) == once
+
+    def test_what_is_read_for_a_decision_does_not_grow_without_end(
+        self, talk: Callable[..., Conversation], compressor: Compressor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lengths: list[int] = []
+        encode = type(compressor._pruner).encode
+
+        def noted(self: Any, text: str, *arguments: Any, **options: Any) -> Any:
+            lengths.append(len(text))
+            return encode(self, text, *arguments, **options)
+
+        monkeypatch.setattr(type(compressor._pruner), "encode", noted)
+        messages = [said("user", "Well?")]
+        for number in range(24):
+            # Results of tools that stay, some of them huge, and one after the other that is shortened.
+            messages += step([number], [LOG * (1 + 30 * (number % 5 == 0))], tool="read_file")
+            messages += step([number], [MANUAL])
+        conversation = talk(exclude_tools=["read_*"])
+        for length in range(0, len(messages) + 1, 4):
+            seen = conversation.shorten(messages[:length])
+        assert talk(exclude_tools=["read_*"]).shorten(messages[: len(seen)]) == seen
+        assert 30_000 < max(lengths) < 40_000
 
 
 class TestWhatIsShortened:
@@ -337,6 +390,8 @@ class TestWhenItIsShortened:
             (("messages", len(messages) + 1), False),
             (("fraction", 0.5), True),
             ([("tokens", everything + 1), ("messages", 3)], True),
+            ((("tokens", everything + 1), ("messages", 3)), True),
+            (["messages", 3], True),
             ([("tokens", everything + 1), ("messages", 300)], False),
         ):
             conversation = talk(trigger=trigger, context_tokens=everything)
@@ -374,7 +429,9 @@ class TestWhenItIsShortened:
             ({"keep": ("messages", True)}, "keep"),
             ({"keep": ("tokens", 2.5)}, "keep"),
             ({"trigger": ("tokens", "8000")}, "trigger"),
-            ({"trigger": []}, "would never be reached"),
+            ({"trigger": []}, "is never reached"),
+            ({"trigger": "tokens"}, "trigger='tokens'"),
+            ({"trigger": 8000}, "trigger=8000"),
             ({"trigger": [("tokens", 3), None]}, "trigger=None"),
             ({"trigger": ("fraction", 0.5)}, "pass context_tokens"),
             ({"keep": ("fraction", 0.5)}, "pass context_tokens"),
@@ -385,6 +442,8 @@ class TestWhenItIsShortened:
             ({"exclude_tools": [3]}, "no list of names"),
             ({"query": "Which?"}, "query is not for conversations"),
             ({"protect": [(0, 3)]}, "protect holds a span"),
+            ({"protect": "charity"}, "protect must be a list"),
+            ({"protect": [3]}, "protect holds 3"),
             ({"restore": True, "marks": False}, "restore=True needs marks"),
             ({"keep_rate": 1.5}, "keep_rate"),
             ({"keep_rate": 0.5, "target_tokens": 5}, "both"),
@@ -454,6 +513,20 @@ class TestRestore:
         assert conversation.restore(seen[3]["content"].split("\n")[-1]) == MANUAL
         json.loads(seen[4]["content"])
         assert conversation.restore(json.loads(seen[5]["content"])["…"]) == RECORD
+
+    def test_json_and_lines_of_json_stay_json(self, talk: Callable[..., Conversation]) -> None:
+        rows = [{"id": number, "text": f"{number}. {MANUAL}"} for number in range(8)]
+        for text in (json.dumps(rows), json.dumps({"rows": rows}), json.dumps({"a": {"b": MANUAL}}, indent=1)):
+            conversation = talk(keep=("messages", 0), restore=True)
+            seen = conversation.shorten([said("user", "Well?"), *step([1], [text])])[-1]["content"]
+            assert seen != text
+            json.loads(seen)
+            assert conversation.restore(re.findall(r"shortened, (#\w+)", seen)[0]) == text
+        lines = "\n".join(map(json.dumps, rows))
+        conversation = talk(keep=("messages", 0), restore=True)
+        seen = conversation.shorten([said("user", "Well?"), *step([1], [lines])])[-1]["content"]
+        *_, last = [json.loads(line) for line in seen.split("\n")]
+        assert conversation.restore(last) == lines
 
     def test_without_restore_nothing_has_a_name(self, talk: Callable[..., Conversation]) -> None:
         messages = run_of(6)

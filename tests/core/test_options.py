@@ -12,7 +12,7 @@ from diffumask_core import Compressor, InputError
 from diffumask_core.cli import Grain, Overflow, app
 from diffumask_core.corpus import RowCompressor
 from diffumask_core.options import CompressionOptions, Options, described
-from diffumask_integrations.settings import CompressionSettings
+from diffumask_integrations.settings import CompressionSettings, SettingsOptions
 
 TEXT = "Q: How many apples did Anna sell on Monday?\nA: She sold five and seven. The answer is 12.\n\n" * 3
 
@@ -87,6 +87,10 @@ def test_the_adapters_know_all_options_with_the_same_defaults() -> None:
     assert {name: value for name, value in known.items() if name not in ADAPTERS_ADD} == {
         name: value for name, value in expected.items() if name not in ADAPTERS_LACK
     }
+
+
+def test_the_keyword_arguments_of_adapters_are_their_settings() -> None:
+    assert list(SettingsOptions.__annotations__) == list(settings_fields())
 
 
 def test_the_adapters_keep_half_where_nothing_is_said(compressor: Compressor) -> None:

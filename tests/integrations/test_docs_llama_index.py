@@ -28,7 +28,9 @@ def shown() -> dict[str, str]:
         [sys.executable, "-c", RUN_EACH], input=json.dumps(programs), capture_output=True, text=True, check=False
     )
     assert finished.returncode == 0, finished.stderr
-    return dict(zip(["query engine", "chat engine", "events", "memory"], json.loads(finished.stdout), strict=True))
+    return dict(
+        zip(["query engine", "chat engine", "events", "memory", "agent"], json.loads(finished.stdout), strict=True)
+    )
 
 
 def test_query_engine(shown: dict[str, str]) -> None:
@@ -49,3 +51,11 @@ def test_events(shown: dict[str, str]) -> None:
 def test_memory(shown: dict[str, str]) -> None:
     assert "200 square metres" in shown["memory"]
     assert "user: The garden of house 8 has 800 square metres and a pond." in shown["memory"]
+
+
+def test_agent(shown: dict[str, str]) -> None:
+    plain, shorter = (list(map(int, re.findall(r"\d+", line))) for line in shown["agent"].splitlines())
+    assert len(plain) == len(shorter) == 12
+    assert shorter[:4] == plain[:4]
+    assert shorter[-1] < 0.7 * plain[-1]
+    assert max(shorter) < 500

@@ -119,6 +119,12 @@ def test_failed_tools() -> None:
         ToolMessage("c", tool_call_id="2"),
     ]
     assert failed_tools(messages) == [1]
+    assert [each["is_error"] for each in to_openai(messages)] == [False, True, False]
+    assert [text.kind for each in read_openai(to_openai(messages)) for text in each.texts] == [
+        "text",
+        "failed",
+        "result",
+    ]
 
 
 # Blocks of Anthropic and of OpenAI's Responses.

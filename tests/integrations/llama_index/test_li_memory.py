@@ -20,7 +20,7 @@ from llama_index.core.memory import InsertMethod, Memory, StaticMemoryBlock
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from diffumask_core import Compressor, EncodingCache
+from diffumask_core import CompressionResult, Compressor, EncodingCache
 from diffumask_integrations.llama_index import DiffuMaskMemoryBlock
 
 
@@ -248,6 +248,31 @@ async def test_what_was_read_for_a_question_is_not_read_again(block: DiffuMaskMe
     assert await misses() == 0
     await block.aput(garden(12))
     assert 0 < await misses() < first / 2
+
+
+async def test_the_same_messages_are_laid_out_once_for_all_budgets(
+    block: DiffuMaskMemoryBlock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = [message for number in range(4) for message in (*garden(number), *lookup(number))]
+    fresh = [
+        await block.model_copy(deep=True).atruncate([*content], tokens_to_truncate=number) for number in (30, 60, 90)
+    ]
+    read: list[int] = []
+    compress = Compressor.compress_messages
+
+    def noted(self: Compressor, messages: Any, **options: Any) -> CompressionResult:
+        read.append(len(messages))
+        return compress(self, messages, **options)
+
+    monkeypatch.setattr(Compressor, "compress_messages", noted)
+    assert [await block.atruncate([*content], tokens_to_truncate=number) for number in (30, 60, 90)] == fresh
+    assert len(read) == 1
+    # Another message of the user, one more message, a copy: all is read anew.
+    await block.aget([said("user", "Who owns house 3?")])
+    await block.atruncate([*content], tokens_to_truncate=30)
+    await block.atruncate([*content, said("user", "And?")], tokens_to_truncate=30)
+    await block.model_copy(deep=True).atruncate([*content], tokens_to_truncate=30)
+    assert read == [25, 25, 26, 25]
 
 
 async def test_a_cache_that_was_given_is_used(compressor: Compressor) -> None:
