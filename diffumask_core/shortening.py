@@ -91,7 +91,8 @@ def _with_tails(
     wanted: Sequence[Wanted], laid_out: MessagesLayout, result: CompressionResult, count: Callable[[str], int]
 ) -> list[Shortened]:
     """What is left of texts, with the marks at the ends of those that lost words, within the same budget."""
-    budget, spent = result.budget, dict[TextPlace, int]()
+    budget = limit = result.budget
+    spent: dict[TextPlace, int] = {}
     while True:
         found = [_left_of(each, laid_out, result) for each in wanted]
         for number, (each, left) in enumerate(zip(wanted, found, strict=True)):
@@ -100,9 +101,11 @@ def _with_tails(
                 told = with_tail(left.text, each.tail)
                 spent.setdefault(each.place, count(told) - count(left.text) + 1)
                 found[number] = replace(left, text=told, marks=(*left.marks, each.tail))
+        # A text that lost words keeps its tokens for a mark, so the target falls as often as there are texts at most.
         target = max(budget - sum(spent.values()), result.protected_tokens, 1)
-        if target >= result.budget:
+        if target >= limit:
             return found
+        limit = target
         result = result.at(target_tokens=target)
 
 
