@@ -40,7 +40,6 @@ class Task(StrEnum):
     icl = "icl"
     docs = "docs"
     agent = "agent"
-    bill = "bill"
     custom = "custom"
 
 
@@ -442,7 +441,7 @@ def evaluate(
     prices: Annotated[
         str | None,
         typer.Option(
-            help="Of bill: anthropic (the default), openai, or dollars for a million tokens of input, cached input, "
+            help="Of agent: anthropic (the default), openai, or dollars for a million tokens of input, cached input, "
             "input written to the cache, and output, such as 3,0.3,3.75,15."
         ),
     ] = None,
@@ -483,14 +482,15 @@ def evaluate(
 ) -> None:
     """Measures a model beside its baselines; with a reader, how often it answers right at each share of the tokens."""
     with _errors_told():
-        if task is Task.agent or task is Task.bill:
+        if task is Task.agent:
             if data or reader:
-                raise InputError(f"evaluate {task.value} takes --runs FILE, no --data and no --reader.")
+                raise InputError("evaluate agent takes --runs FILE, no --data and no --reader.")
             from diffumask_core.evaluation.command import evaluate_runs
 
-            report = evaluate_runs(task.value, runs, also or (), prices, model, _rates(keep_rates), steps, limit, plot)
+            asked = also or (), prices or "anthropic"
+            report = evaluate_runs(runs, *asked, model, _rates(keep_rates), steps, limit, plot)
         elif runs or also or prices:
-            raise InputError("--runs, --also and --prices go with the tasks agent and bill.")
+            raise InputError("--runs, --also and --prices go with the task agent.")
         elif reader:
             from diffumask_core.evaluation.with_reader import evaluate_with_reader
 
@@ -587,6 +587,7 @@ def _shares(option: str, listed: str) -> tuple[float, ...]:
 
 
 def _print_tables(report: dict[str, Any]) -> None:
+    """Prints the table of a report, and those that stand in it."""
     from rich.console import Console
     from rich.table import Table
 
@@ -598,6 +599,8 @@ def _print_tables(report: dict[str, Any]) -> None:
         flat = _flat(figures)
         table.add_row(name, *(_cell(flat.get(column, "")) for column in columns))
     Console(width=max(100, 14 * (len(columns) + 1))).print(table)
+    if "bill" in report:
+        _print_tables(report["bill"])
 
 
 def _cell(value: Any) -> str:

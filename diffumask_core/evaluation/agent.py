@@ -16,6 +16,7 @@ from tqdm import tqdm
 from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import RunRow
 from diffumask_core.errors import DataError
+from diffumask_core.evaluation.bill import as_it_goes
 from diffumask_core.evaluation.pieces import WITHOUT_A_MODEL, History, Result
 from diffumask_core.evaluation.runs import Messages, Shorten, prompts_of, read_messages, read_runs
 from diffumask_core.evaluation.shorten import OURS
@@ -24,6 +25,7 @@ from diffumask_core.result import CompressionResult
 from diffumask_core.tokens import TokenCounter
 
 KEEP_RATES = (0.3, 0.15, 0.08)
+AS_IT_GOES = f"{OURS}, each message as it becomes old"
 _SHARE = 0.5
 # A share of fewer strings says little.
 _LEAST_NEEDED = 3
@@ -253,6 +255,7 @@ def evaluate_agent(
         "results": {
             name: measure(cases, with_compressor(compressor, count), rates, name)
             for name, count in ({OURS: steps} | ({} if steps == 1 else {f"{OURS}, 1 step": 1})).items()
-        },
+        }
+        | {AS_IT_GOES: {str(rate): measure_calls(cases, as_it_goes(compressor, keep_rate=rate)) for rate in rates}},
         "baselines": {name: measure(cases, way, rates, name) for name, way in without_a_model().items()},
     }

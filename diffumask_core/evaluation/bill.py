@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import accumulate, takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from tqdm import tqdm
 
@@ -19,11 +19,10 @@ from diffumask_core.datasets import RunRow
 from diffumask_core.errors import DataError, InputError
 from diffumask_core.evaluation.runs import Messages, Shorten, calls_of, prompts_of, read_messages, read_runs, texts_of
 from diffumask_core.evaluation.shorten import OURS
-from diffumask_core.model.cache import EncodingCache
+from diffumask_core.options import CompressionOptions
 from diffumask_core.prompt.formats import put_text
 from diffumask_core.tokens import TokenCounter
 
-KEEP_RATES = (0.3,)
 WHOLE = "whole history"
 _MILLION = 1_000_000
 # How many of the newest messages the ways here leave as they are, as the adapter for agents does.
@@ -181,21 +180,14 @@ def cleared() -> Shorten:
     return shorten
 
 
-def anew(compressor: Compressor, keep_rate: float) -> Begin:
-    """All but the newest messages is shortened together at each call, whatever was sent before."""
+def as_it_goes(compressor: Compressor, **options: Unpack[CompressionOptions]) -> Begin:
+    """Each message is shortened once, when it becomes old.
 
-    def shorten(messages: Messages) -> Messages:
-        newest = range(max(len(messages) - _KEEP, 0), len(messages))
-        result = compressor.compress_messages(messages, keep=newest, keep_rate=keep_rate, on_overflow="best_effort")
-        return result.messages or messages
-
-    return lambda: shorten
-
-
-def ways_of(compressor: Compressor, rates: Sequence[float]) -> dict[str, Begin]:
-    """Ours at each rate; texts are encoded once."""
-    remembers = compressor.with_cache(EncodingCache())
-    return {f"{OURS} anew at {rate}": anew(remembers, rate) for rate in rates}
+    Args:
+        compressor: Ours.
+        **options: As of `Compressor.conversation`.
+    """
+    return lambda: compressor.conversation(**options).shorten
 
 
 WITHOUT_A_MODEL: Mapping[str, Begin] = {WHOLE: whole, "results cleared": cleared}
@@ -243,7 +235,6 @@ def totals(billed: Mapping[str, Sequence[Sequence[Charge]]]) -> dict[str, dict[s
 def evaluate_bill(
     file: Path,
     compressor: Compressor,
-    rates: Sequence[float],
     prices: Prices,
     limit: int | None,
     counter: TokenCounter,
@@ -252,8 +243,7 @@ def evaluate_bill(
 
     Args:
         file: The runs.
-        compressor: Ours.
-        rates: Of ours.
+        compressor: Ours, with the defaults of its conversations.
         prices: Of the provider.
         limit: Only so many runs.
         counter: Counts tokens.
@@ -268,7 +258,7 @@ def evaluate_bill(
     runs = [run for run in read_runs(file, limit) if calls_of(run.messages)]
     if not runs:
         raise DataError(f"{file} has no run with a message of the assistant after another: there is nothing to bill.")
-    ours = ways_of(compressor, rates)
+    ours = {OURS: as_it_goes(compressor)}
     billed = compare(runs, {**ours, **WITHOUT_A_MODEL}, prices, counter)
     costs = [sum(charge.dollars for charge in charges) for charges in billed[WHOLE]]
     median = sorted(range(len(runs)), key=costs.__getitem__)[len(runs) // 2]

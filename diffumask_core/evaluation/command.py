@@ -110,48 +110,42 @@ def evaluate_task(
 
 
 def evaluate_runs(
-    task: str,
     runs: Path | None,
     also: Sequence[Path] = (),
-    prices: str | None = None,
+    prices: str = "anthropic",
     model: str | None = None,
     keep_rates: tuple[float, ...] | None = None,
     steps: int | None = None,
     limit: int | None = None,
     plot: Path | None = None,
 ) -> Report:
-    """Measures on recorded runs of agents; see `agent.evaluate_agent` and `bill.evaluate_bill`.
+    """Measures on recorded runs of agents what is left of what they needed later, and what they would have cost.
 
     Args:
-        task: ``"agent"``, what is left of what they needed later, or ``"bill"``, what they would have cost.
         runs: The file of runs.
-        also: Of agent, files of more runs.
-        prices: Of bill, as of `bill.prices_of`.
+        also: Files of more runs, which only tell what agents write in many runs.
+        prices: As of `bill.prices_of`.
         model: As of `Compressor.from_pretrained`.
         keep_rates: Shares of the old results' tokens.
-        steps: Of agent, the most denoising steps.
+        steps: The most denoising steps; None for as many as pay.
         limit: Only so many runs.
-        plot: A file for the picture.
+        plot: A file for the picture of what is left; beside it lies that of the bill, with ``-bill`` in its name.
+
+    Returns:
+        The report of `agent.evaluate_agent`, with that of `bill.evaluate_bill` as ``bill``.
     """
     if runs is None:
-        raise InputError(f"evaluate {task} needs recorded runs: pass --runs FILE.")
-    if task == "bill" and (also or steps is not None):
-        raise InputError("--also and --steps do not go with the task bill.")
-    if task == "agent" and prices is not None:
-        raise InputError("--prices goes with the task bill.")
-    charged = bill.prices_of("anthropic" if prices is None else prices)
+        raise InputError("evaluate agent needs recorded runs: pass --runs FILE.")
+    charged = bill.prices_of(prices)
     if plot:
         check_picture(plot)
     compressor, counter = Compressor(load_pruner(model)), get_counter(_TOKENIZER)
-    if task == "bill":
-        report = bill.evaluate_bill(runs, compressor, keep_rates or bill.KEEP_RATES, charged, limit, counter)
-        if plot:
-            median = report["median_run"]
-            plot_bill(median["dollars"], f"{report['data']}, run {median['id']}", plot)
-        return report
     report = agent.evaluate_agent(runs, also, compressor, keep_rates or agent.KEEP_RATES, steps, limit, counter)
+    report["bill"] = bill.evaluate_bill(runs, compressor, charged, limit, counter)
     if plot:
+        median = report["bill"]["median_run"]
         plot_left({**report["results"], **report["baselines"]}, report["data"], plot)
+        plot_bill(median["dollars"], f"{report['data']}, run {median['id']}", plot.with_stem(f"{plot.stem}-bill"))
     return report
 
 

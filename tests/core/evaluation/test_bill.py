@@ -11,10 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from diffumask_core import DataError, InputError
+from diffumask_core import Compressor, DataError, InputError
 from diffumask_core.cli import app
-from diffumask_core.evaluation.bill import PRICES, WHOLE, WITHOUT_A_MODEL, Prices, bill, prices_of, whole
-from diffumask_core.evaluation.command import evaluate_runs
+from diffumask_core.evaluation.bill import (
+    PRICES,
+    WHOLE,
+    WITHOUT_A_MODEL,
+    Prices,
+    bill,
+    evaluate_bill,
+    prices_of,
+    whole,
+)
 from diffumask_core.evaluation.runs import Messages, calls_of
 from diffumask_core.tokens import get_counter
 
@@ -101,49 +109,30 @@ class TestPrices:
             prices_of(listed)
 
 
-class TestCommand:
-    def test_a_report(self, tmp_path: Path, model_folder: Path) -> None:
-        runs, picture = write_runs(tmp_path / "runs.jsonl", coding_run(), desk_run()), tmp_path / "bill.svg"
-        options = [
-            "--runs",
-            runs,
-            "--prices",
-            "openai",
-            "--keep-rates",
-            "0.5",
-            "--model",
-            model_folder,
-            "--plot",
-            picture,
-        ]
-        arguments = ["evaluate", "bill", *map(str, options)]
-        told = CliRunner().invoke(app, [*arguments, "--json"])
-        assert told.exit_code == 0, told.output
-        report = json.loads(told.stdout)
+class TestReport:
+    def test_of_two_runs(self, tmp_path: Path, compressor: Compressor) -> None:
+        runs = write_runs(tmp_path / "runs.jsonl", coding_run(), desk_run())
+        report = evaluate_bill(runs, compressor, PRICES["openai"], None, get_counter("gpt-4o"))
         assert (report["task"], report["rows"], report["prices"]["cached"]) == ("bill", 2, 0.125)
-        assert report["results"].keys() == {"diffumask anew at 0.5"}
+        assert report["results"].keys() == {"diffumask"}
         assert report["baselines"].keys() == WITHOUT_A_MODEL.keys()
         assert report["baselines"][WHOLE]["share of the bill"] == 1.0
-        assert report["results"]["diffumask anew at 0.5"]["tokens a call"] < report["baselines"][WHOLE]["tokens a call"]
+        assert report["results"]["diffumask"]["tokens a call"] < report["baselines"][WHOLE]["tokens a call"]
         for spent in report["median_run"]["dollars"].values():
             assert spent == sorted(spent)
-        assert "dollars so far" in picture.read_text("utf-8")
-        assert "share of the bill" in CliRunner().invoke(app, arguments).stdout
 
     @pytest.mark.parametrize("messages", [[], [{"role": "user", "content": "Hello."}]])
-    def test_runs_without_calls(self, tmp_path: Path, model_folder: Path, messages: Any) -> None:
+    def test_runs_without_calls(self, tmp_path: Path, compressor: Compressor, messages: Any) -> None:
         file = write_runs(tmp_path / "runs.jsonl", messages)
         with pytest.raises(DataError, match="there is nothing to bill"):
-            evaluate_runs("bill", file, model=str(model_folder))
+            evaluate_bill(file, compressor, PRICES["openai"], None, get_counter("gpt-4o"))
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["bill"], "pass --runs FILE"),
-            (["bill", "--runs", "x", "--also", "x"], "do not go with the task bill"),
-            (["bill", "--runs", "x", "--prices", "acme"], "--prices acme are no prices"),
-            (["agent", "--runs", "x", "--prices", "openai"], "goes with the task bill"),
-            (["nq", "--prices", "openai"], "go with the tasks agent and bill"),
+            (["agent"], "pass --runs FILE"),
+            (["agent", "--runs", "x", "--prices", "acme"], "--prices acme are no prices"),
+            (["nq", "--prices", "openai"], "go with the task agent"),
         ],
     )
     def test_options_that_do_not_go_together(self, arguments: list[str], message: str) -> None:
