@@ -7,7 +7,6 @@ Features are counts, places and overlaps of words with what is said around the r
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +23,7 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+_NONE: IntArray = np.zeros(0, dtype=np.int64)
 # So many messages after a result tell what the agent made of it at once.
 _AT_ONCE = 3
 # Of a line so many characters are looked at.
@@ -56,8 +56,10 @@ _CALLS = {
     "looks up": r"\b(?:get|fetch|lookup|details|query|select)",
 }
 _KINDS = ("code", "output", "json", "string", "listing", "log", "trace", "test output", "table", "diff", "config")
+_SAID = ("said in the task", "asked since", "said in the call", "said at once", "said since", "said before")
 FEATURES = (
-    *("said in the task", "asked since", "said in the call", "said at once", "said since", "said before"),
+    *_SAID,
+    *(f"string {said}" for said in _SAID),
     *("strings", "new strings", "known strings", "rarity", "results that hold", "strings of earlier results"),
     *("strings with digits", "length", "indentation", "slashes", "words", "place", "share of lines before", "lines"),
     *("messages since", "share of messages before", "telling"),
@@ -96,7 +98,7 @@ def read_evidence(reading: Reading) -> Evidence | None:
     known = {string for text in scene.staying for string in strings_in(text)}
     terms = Terms.of([own - known for own in held])
     columns = [
-        *_overlaps(texts, scene),
+        *_overlaps(texts, terms, scene),
         *_strings(held, terms, scene),
         *_places(texts, scene, units, unit),
         *_looks(texts, scene, units, unit),
@@ -167,42 +169,64 @@ class _Scene:
         return cls(result, np.append(first, len(segment)), message, call, asked, said, staying)
 
 
-def _overlaps(texts: Sequence[str], scene: _Scene) -> Iterator[FloatArray]:
-    """How much of the words of each line, by rarity, stands in the task, the call and what was said around it."""
+class _Speech:
+    """Which of V words which of several speakers or messages says."""
+
+    def __init__(self, words: Terms, texts: Sequence[str]) -> None:
+        said = [np.flatnonzero(words.among(words_in(text))) if text else _NONE for text in texts]
+        number = np.repeat(np.arange(len(texts)), [len(each) for each in said])
+        word = np.concatenate([_NONE, *said])
+        self._texts = len(texts)
+        self._codes = np.sort(word * self._texts + number)
+        self.first, self.last = np.full(len(words.numbers), self._texts), np.full(len(words.numbers), -1)
+        np.minimum.at(self.first, word, number)
+        np.maximum.at(self.last, word, number)
+
+    def says(self, number: IntArray, word: IntArray) -> BoolArray:
+        """Whether the texts of these numbers say these words, number by number."""
+        codes = word * self._texts + number
+        at = np.searchsorted(self._codes, codes).clip(max=max(len(self._codes) - 1, 0))
+        inside = (number < self._texts) & (self._codes[at] == codes) if len(self._codes) else np.zeros(len(codes), bool)
+        return inside
+
+
+def _overlaps(texts: Sequence[str], terms: Terms, scene: _Scene) -> Iterator[FloatArray]:
+    """How much of the words of each line, and of its best exact string, stands in what is said around the result.
+
+    The columns are the task, what was asked since, the call, what the agent said at once, since, and before.
+    """
     words = Terms.of([words_in(text) for text in texts])
-    said = [words.among(words_in(text)) if text else None for text in scene.said]
-    asked = [words.among(words_in(text)) if text else None for text in scene.asked]
-    place = scene.message[scene.result][words.line]
-    at_call, at_once = np.zeros(len(words.line), dtype=bool), np.zeros(len(words.line), dtype=bool)
-    borders = np.searchsorted(words.line, scene.first)
-    for number, (start, end) in enumerate(pairwise(borders.tolist())):
-        own, message = words.term[start:end], int(scene.message[number])
-        at_call[start:end] = words.among(words_in(scene.call[number]))[own]
-        for spoken in said[message + 1 : message + 1 + _AT_ONCE]:
-            if spoken is not None:
-                at_once[start:end] |= spoken[own]
-    first_said, last_said = _first_and_last(said, len(words.numbers))
-    _, last_asked = _first_and_last(asked, len(words.numbers))
+    asked, said = _Speech(words, scene.asked), _Speech(words, scene.said)
+    call = _Speech(words, scene.call)
+
+    def flags(word: IntArray, result: IntArray) -> Iterator[BoolArray]:
+        place = scene.message[result]
+        yield asked.last[word] >= 0
+        yield asked.last[word] > place
+        yield call.says(result, word)
+        yield np.any([said.says(place + after, word) for after in range(1, _AT_ONCE + 1)], axis=0)
+        yield said.last[word] > place
+        yield said.first[word] < place
+
     length = 1 + np.bincount(words.line, minlength=words.lines) / 6
-    for found in (
-        last_asked[words.term] >= 0,
-        last_asked[words.term] > place,
-        at_call,
-        at_once,
-        last_said[words.term] > place,
-        first_said[words.term] < place,
-    ):
+    for found in flags(words.term, scene.result[words.line]):
         yield words.sums(words.rarity * found) / length
-
-
-def _first_and_last(spoken: Sequence[BoolArray | None], terms: int) -> tuple[IntArray, IntArray]:
-    """The first and the last message that says each term: ``[V]``; past the end and -1 for a term that none says."""
-    first, last = np.full(terms, len(spoken)), np.full(terms, -1)
-    for message, found in enumerate(spoken):
-        if found is not None:
-            first[found & (last < 0)] = message
-            last[found] = message
-    return first, last
+    parts = [sorted(words_in(string) & words.numbers.keys()) for string in terms.numbers]
+    rarity = np.zeros(len(words.numbers))
+    rarity[words.term] = words.rarity
+    number_of_parts = np.array([len(each) for each in parts], dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(number_of_parts)])
+    word_of_part = np.array([words.numbers[part] for each in parts for part in each], dtype=np.int64)
+    # The parts of the string of each pair, pair by pair.
+    count = number_of_parts[terms.term]
+    pair = np.repeat(np.arange(len(terms.line)), count)
+    within = np.arange(len(pair)) - np.repeat(np.cumsum(count) - count, count)
+    word = word_of_part[starts[terms.term][pair] + within]
+    total = np.bincount(pair, rarity[word], len(terms.line)).clip(1e-6)
+    for found in flags(word, scene.result[terms.line[pair]]):
+        best = np.zeros(terms.lines)
+        np.maximum.at(best, terms.line, np.bincount(pair, rarity[word] * found, len(terms.line)) / total)
+        yield best
 
 
 def _strings(held: Sequence[set[str]], terms: Terms, scene: _Scene) -> Iterator[FloatArray]:

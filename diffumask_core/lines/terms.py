@@ -17,6 +17,7 @@ _STRING = re.compile(
     r"|\w*\d\w*(?:[.:-]\w+)*"
 )
 _WORD = re.compile(r"[^\W\d_]{3,}")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def strings_in(text: str) -> set[str]:
@@ -26,7 +27,7 @@ def strings_in(text: str) -> set[str]:
 
 def words_in(text: str) -> set[str]:
     """The words of a text in small letters; the parts of an identifier are words."""
-    return set(_WORD.findall(text.lower()))
+    return set(_WORD.findall(_HUMP.sub("_", text).lower()))
 
 
 @dataclass(frozen=True)
