@@ -2,7 +2,8 @@
 
 from diffumask_core.calibration import Calibration, Example
 from diffumask_core.compressor import Compressor
-from diffumask_core.conversation import Conversation, Saved, View
+from diffumask_core.conversation.conversation import Conversation, Saved, View
+from diffumask_core.conversation.left_out import LeftOut
 from diffumask_core.errors import (
     BudgetError,
     DataError,
@@ -14,7 +15,6 @@ from diffumask_core.errors import (
     ReaderError,
     TokenizerError,
 )
-from diffumask_core.left_out import LeftOut
 from diffumask_core.model.cache import CacheInfo, EncodingCache
 from diffumask_core.prompt.prompt import Prompt, Shot
 from diffumask_core.rendering.marks import Mark

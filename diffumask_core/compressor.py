@@ -6,9 +6,9 @@ from os import PathLike
 from typing import Any, Unpack
 
 from diffumask_core import pipeline
-from diffumask_core.aging import Aging, Amount
 from diffumask_core.calibration import Calibration, Example, calibrate
-from diffumask_core.conversation import DEFAULT_KEEP_RATE, Conversation
+from diffumask_core.conversation.aging import Aging, Amount
+from diffumask_core.conversation.conversation import DEFAULT_KEEP_RATE, Conversation
 from diffumask_core.errors import InputError
 from diffumask_core.model.cache import EncodingCache
 from diffumask_core.model.pretrained import Runtime, load_pruner

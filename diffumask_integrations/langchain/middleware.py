@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Unpack, cast
 
 from diffumask_core import Saved, View
-from diffumask_core.aging import Amount
+from diffumask_core.conversation.aging import Amount
 from diffumask_core.extras import needs_extra
 from diffumask_integrations.langchain.left_out import left_out_tool
 from diffumask_integrations.langchain.messages import put_back, to_openai

@@ -19,7 +19,7 @@ from integrations.wire_formats import FORMATS as WIRE
 from integrations.wire_formats import damages, numbered, slots
 
 from diffumask_core import Compressor, InputError, Mark, MarkError
-from diffumask_core.conversation import Conversation
+from diffumask_core.conversation.conversation import Conversation
 from diffumask_core.rendering import marks as marks_module
 from diffumask_core.tokens import get_counter
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from diffumask_core import pipeline
-from diffumask_core.left_out import lost_words, with_tail
+from diffumask_core.conversation.left_out import lost_words, with_tail
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.options import Options
 from diffumask_core.prompt.messages import MessagesLayout, TextPlace, messages_layout, rebuild

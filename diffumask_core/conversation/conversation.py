@@ -16,9 +16,10 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from diffumask_core.aging import Aging, Moment
+from diffumask_core.conversation.aging import Aging, Moment
+from diffumask_core.conversation.left_out import LONGEST_TEXT, Cut, LeftOut, find_left_out, parsed_json, tail_mark
+from diffumask_core.conversation.shortening import Wanted, shorten_within
 from diffumask_core.errors import InputError
-from diffumask_core.left_out import LONGEST_TEXT, Cut, LeftOut, find_left_out, parsed_json, tail_mark
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.options import Options
 from diffumask_core.prompt.calls import tools_of
@@ -27,7 +28,6 @@ from diffumask_core.prompt.messages import TextPlace
 from diffumask_core.prompt.protect import user_spans
 from diffumask_core.rendering.marks import Mark
 from diffumask_core.scoring.budget import SMALL_PROMPT
-from diffumask_core.shortening import Wanted, shorten_within
 from diffumask_core.tokens import get_counter
 
 DEFAULT_KEEP_RATE = 0.3
