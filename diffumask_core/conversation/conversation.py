@@ -33,7 +33,7 @@ from diffumask_core.tokens import get_counter
 DEFAULT_KEEP_RATE = 0.3
 _SHORTENED_ROLES = ("user", "assistant", "tool", "function")
 # Characters of the messages around those that are decided: what is read for each decision must not grow without end.
-_SURROUNDINGS = 32_000
+_SURROUNDINGS = 64_000
 # Of what was said since, the encoder reads the end.
 _LONGEST_QUERY = 20_000
 _REMEMBERED_CHARACTERS = 32_000_000
@@ -361,9 +361,13 @@ class _Replay:
         return "\n".join(said)[-_LONGEST_QUERY:]
 
     def surroundings(self, moment: Moment, wanted: Collection[int]) -> list[int]:
-        """The messages that are wanted, and of the others at a moment as many as are read along, the newest first."""
+        """The messages that are wanted, and of the others at a moment as many as are read along.
+
+        Those are the task, which is all up to the first question, and then the newest ones.
+        """
         chosen, room = set(wanted), _SURROUNDINGS
-        for index in reversed(range(moment.length)):
+        task = next((index for index, message in enumerate(self.read[: moment.length]) if message.asks), -1)
+        for index in (*range(task + 1), *reversed(range(task + 1, moment.length))):
             if index not in chosen and self.sizes[index] <= room:
                 chosen.add(index)
                 room -= self.sizes[index]
