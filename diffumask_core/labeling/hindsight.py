@@ -21,7 +21,10 @@ from diffumask_core.prompt.messages import messages_layout
 from diffumask_core.prompt.spans import shift_span
 
 # Paths, identifiers of six characters and more with what is joined to them by points, and numbers of three digits.
-_STRING = re.compile(r"[\w.-]*(?:/[\w.-]+)+|[A-Za-z_][A-Za-z0-9_]{5,}(?:\.[A-Za-z_]\w+)*|\b\d{3,}\b")
+# What stands before a slash is looked for from its beginning only, so that the time is linear.
+_STRING = re.compile(
+    r"(?:(?<![\w.-])[\w.-]++)?(?:/[\w.-]++)+|[A-Za-z_][A-Za-z0-9_]{5,}(?:\.[A-Za-z_]\w+)*|\b\d{3,}\b"
+)
 # The newest messages, which nothing shortens.
 NEWEST = 4
 # A string that agents write in more runs than these can be guessed.
