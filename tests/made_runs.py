@@ -13,7 +13,7 @@ TOPICS = ("anchor", "beacon", "cargo", "dredger", "ferry", "gangway", "hawser", 
 _FILLERS = ("almond", "birch", "clover", "dahlia", "elder", "fennel", "garlic", "hazel", "iris", "juniper", "lavender")
 
 
-def step(number: int, says: str, arguments: Message, result: str, name: str = "run") -> list[Message]:
+def step(number: int, says: str, arguments: Message, result: str, name: str = "shell") -> list[Message]:
     """A call of a tool and its result, as OpenAI's chat has them."""
     call = {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
     return [
