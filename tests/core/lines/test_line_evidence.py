@@ -17,8 +17,8 @@ from diffumask_core.scoring.reading import Reading
 BOATS = ("albatross", "bittern", "cormorant", "dunlin", "egret", "fulmar", "gannet", "heron", "ibis", "jackdaw")
 # A paragraph in one line, as a page has.
 PROSE = " ".join(
-    f"The boats of quay {number} lie still, and nobody is there at this time of the day. Few of the captains who used to "
-    "come here have been seen again, and those who have say that the tide is to blame."
+    f"The boats of quay {number} lie still, and nobody is there at this time of the day. Few of the captains who used "
+    "to come here have been seen again, and those who have say that the tide is to blame."
     for number in range(6)
 )
 
