@@ -221,6 +221,6 @@ def test_files(tmp_path: Path) -> None:
 def test_runs_without_hindsight_leave_no_file(tmp_path: Path) -> None:
     file, out = tmp_path / "runs.jsonl", tmp_path / "rows.jsonl"
     file.write_text(json.dumps({"messages": run_of(OLD, later={})}) + "\n", "utf-8")
-    with pytest.raises(DataError, match="None of the 1 runs .* pass longer runs"):
+    with pytest.raises(DataError, match=r"None of the 1 runs .* pass longer runs"):
         label_runs_of_files([file], [], out, (0.5,))
     assert list(tmp_path.iterdir()) == [file]
