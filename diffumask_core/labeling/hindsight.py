@@ -21,7 +21,8 @@ from diffumask_core.prompt.messages import messages_layout
 from diffumask_core.prompt.spans import shift_span
 
 # Paths, identifiers of six characters and more with what is joined to them by points, and numbers of three digits.
-_STRING = re.compile(r"[\w.-]*(?:/[\w.-]+)+|[A-Za-z_][A-Za-z0-9_]{5,}(?:\.[A-Za-z_]\w+)*|\b\d{3,}\b")
+# What stands before a slash is looked for from its beginning only, so that the time is linear.
+_STRING = re.compile(r"(?:(?<![\w.-])[\w.-]++)?(?:/[\w.-]++)+|[A-Za-z_][A-Za-z0-9_]{5,}(?:\.[A-Za-z_]\w+)*|\b\d{3,}\b")
 # The newest messages, which nothing shortens.
 NEWEST = 4
 # A string that agents write in more runs than these can be guessed.
@@ -76,7 +77,7 @@ def cut_run(name: str, messages: Messages, share: float, counts: Mapping[str, in
     at = next((n for n in range(int(len(read) * share), len(read)) if read[n].role == "assistant"), len(read))
     asked = next((n for n, message in enumerate(read) if message.asks), 0)
     old = tuple(n for n in range(asked + 1, at - newest) if _results(read[n]))
-    stays = "\n".join(_all(message) if n not in old else said(message) for n, message in enumerate(read[:at]))
+    stays = "\n".join(_all(message, with_results=n not in old) for n, message in enumerate(read[:at]))
     results = "\n".join(_results(read[n]) for n in old)
     seen, known = set(strings_of(results)), set(strings_of(stays))
     written = {string for message in read[at:] for string in strings_of(said(message))}
@@ -152,6 +153,6 @@ def _results(message: ReadMessage) -> str:
     return "\n".join(text.text for text in message.texts if text.is_result)
 
 
-def _all(message: ReadMessage) -> str:
-    own = "\n".join(text.text for text in message.texts if text.kind != "fixed")
-    return f"{own}\n{said(message)}"
+def _all(message: ReadMessage, with_results: bool) -> str:
+    texts = [text for text in message.texts if text.kind != "fixed" and (with_results or not text.is_result)]
+    return "\n".join([*(text.text for text in texts), said(message)])

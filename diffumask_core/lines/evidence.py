@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from diffumask_core.lines.terms import Terms, strings_in, words_in
 from diffumask_core.prompt.formats import argument_values
-from diffumask_core.prompt.layout import Layout
+from diffumask_core.prompt.layout import Layout, Voice
 from diffumask_core.regions.region import walk_all
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.telling import is_telling
@@ -125,7 +125,7 @@ class _Scene:
     Attributes:
         result: ``[M]``, the number of the result that each line is in.
         first: ``[R + 1]``, the first line of each result, and M.
-        message: ``[R]``, the message of each result.
+        message: ``[R]``, the message of each result; see `_messages`.
         call: ``[R]``, what the call of each result says.
         asked: What the system and the users say, by message; empty where others speak.
         said: What the agent says, by message: its words, and the arguments of its calls as they are meant.
@@ -150,7 +150,8 @@ class _Scene:
         """
         segments, first, result = np.unique(segment, return_index=True, return_inverse=True)
         open_segments = set(segments.tolist())
-        messages = layout.voices[-1].message + 1
+        message_of = _messages(layout.voices)
+        messages = message_of[-1] + 1
         asked, said = [""] * messages, [""] * messages
         meant = [
             "\n".join(argument_values(text)) if voice.is_call else text
@@ -159,14 +160,29 @@ class _Scene:
         for number, (voice, text) in enumerate(zip(layout.voices, meant, strict=True)):
             if number not in open_segments and voice.role not in ("tool", "function"):
                 spoken = said if voice.role == "assistant" else asked
-                spoken[voice.message] += f"{text}\n"
-        message = np.array([layout.voices[number].message for number in segments.tolist()])
+                spoken[message_of[number]] += f"{text}\n"
+        message = np.array([message_of[number] for number in segments.tolist()])
         call = [
-            "\n".join(meant[call] for call in layout.voices[number].calls) or said[layout.voices[number].message - 1]
+            "\n".join(meant[call] for call in layout.voices[number].calls) or said[max(message_of[number] - 1, 0)]
             for number in segments.tolist()
         ]
         staying = [text for number, text in enumerate(meant) if number not in open_segments]
         return cls(result, np.append(first, len(segment)), message, call, asked, said, staying)
+
+
+def _messages(voices: Sequence[Voice]) -> list[int]:
+    """The number of the message that each segment is of, the same in all formats.
+
+    What an agent says and calls in a row is one message, and each result of a tool is one.
+    """
+    numbers = [0]
+    for before, voice in pairwise(voices):
+        if voice.role != before.role or voice.calls != before.calls:
+            is_new = True
+        else:
+            is_new = voice.message != before.message and voice.role != "assistant"
+        numbers.append(numbers[-1] + is_new)
+    return numbers
 
 
 class _Speech:

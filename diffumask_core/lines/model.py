@@ -72,17 +72,25 @@ class LineModel:
         """Reads the line model of a pretrained folder; None where the folder has none.
 
         Raises:
-            ModelError: The model is of another version.
+            ModelError: The model is of another version, or its file is broken.
         """
         path = folder / LINES_FILE
         if not path.is_file():
             return None
-        with safe_open(path, framework="numpy") as stored:
-            told = json.loads((stored.metadata() or {}).get("settings", "{}"))
-            weights = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  # no dict
-        if told.pop("format_version", None) != _FORMAT_VERSION or told.pop("features", None) != list(FEATURES):
-            raise ModelError(f"The line model in {path} is of another version: train it again (docs/hindsight.md).")
-        return cls(LineSettings(**{name: _plain(value) for name, value in told.items()}), weights)
+        try:
+            with safe_open(path, framework="numpy") as stored:
+                told = json.loads((stored.metadata() or {}).get("settings", "{}"))
+                weights = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  # no dict
+            is_known = told.pop("format_version", None) == _FORMAT_VERSION and told.pop("features", 0) == list(FEATURES)
+            if is_known:
+                return cls(LineSettings(**{name: _plain(value) for name, value in told.items()}), weights)._tried()
+        # The file's reader and the network raise what they like: for a reader of ours all of it means a broken file.
+        except Exception as error:
+            raise ModelError(
+                f"The line model in {path} cannot be read ({error!r}): download it again, or train it again "
+                "(docs/hindsight.md)."
+            ) from error
+        raise ModelError(f"The line model in {path} is of another version: train it again (docs/hindsight.md).")
 
     def predictor(self, evidence: Evidence, keep_rate: float) -> Callable[[IntArray], FloatArray]:
         """The denoiser as the sampler calls it: from states ``[M]`` to logits ``[M]``.
@@ -101,6 +109,13 @@ class LineModel:
             return self._logits(context, states, novelty(evidence, states, keep_rate)) - above
 
         return predict
+
+    def _tried(self) -> "LineModel":
+        """The model after a try with a line, so that a weight that is missing is told when a model is loaded."""
+        context = self._context(np.zeros((1, len(FEATURES)), dtype=np.float32))
+        self._logits(context, np.array([UNDECIDED]), np.zeros((1, 5), dtype=np.float32))
+        self.settings.threshold(0.5)
+        return self
 
     def _context(self, features: FloatArray) -> FloatArray:
         """What does not depend on states: ``[M, F]`` to ``[M, W]``."""

@@ -12,9 +12,10 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 # Paths, addresses, identifiers of six characters and more with what points join to them, and whatever holds a digit.
+# What stands before a slash, an @ or a digit is looked for from its beginning only, so that the time is linear.
 _STRING = re.compile(
-    r"[\w.-]*(?:/[\w.-]+)+|[\w.+-]+@[\w-]+\.[\w.-]+|[A-Za-z_][A-Za-z0-9_]{5,}(?:\.[A-Za-z_]\w+)*"
-    r"|\w*\d\w*(?:[.:-]\w+)*"
+    r"(?:(?<![\w.-])[\w.-]++)?(?:/[\w.-]++)+|(?<![\w.+-])[\w.+-]++@[\w-]++\.[\w.-]+"
+    r"|[A-Za-z_][A-Za-z0-9_]{5,}+(?:\.[A-Za-z_]\w+)*|(?:(?<!\w)[^\W\d]++)?\d\w*+(?:[.:-]\w+)*"
 )
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")

@@ -34,11 +34,13 @@ class MessageText:
         kind: ``"text"`` for words of the user, the assistant or the system; ``"result"`` for the result of a tool;
             ``"failed"`` for the result of a tool that failed, which never changes; ``"fixed"`` for the name and
             arguments of a call, and for a text that annotations point into: they change only by going with their turn.
+        call: The id of the call that the text is part of, or whose result it is; empty where there is none.
     """
 
     keys: Keys
     text: str
     kind: Kind
+    call: str = ""
 
     @property
     def is_result(self) -> bool:
@@ -131,9 +133,9 @@ def _item(where: str, kind: str, item: Mapping[str, Any]) -> ReadMessage:
     """Reads an item of the Responses format that is no message."""
     ids = _ids([item], "call_id")
     if kind == "function_call":
-        return ReadMessage("assistant", _checked(where, _call((), item)), calls=ids)
+        return ReadMessage("assistant", _checked(where, item, _call((), item)), calls=ids)
     if kind == "function_call_output":
-        texts = _checked(where, _plain(where, ("output",), item.get("output"), "result"))
+        texts = _checked(where, item, _plain(where, ("output",), item.get("output"), "result"))
         return ReadMessage("tool", texts, answers=ids)
     # Calls of other kinds have results of other kinds, such as "computer_call" and "computer_call_output".
     return ReadMessage("", answers=ids) if kind.endswith("_output") else ReadMessage("", calls=ids)
@@ -144,7 +146,7 @@ def _with_role(where: str, role: str, message: Mapping[str, Any]) -> ReadMessage
     is_example = role not in _TOOL_ROLES and isinstance(name, str) and name in _EXAMPLES
     role = _EXAMPLES[str(name)] if is_example else role
     kind: Kind = "text" if role not in _TOOL_ROLES else "failed" if message.get("is_error") else "result"
-    texts = _checked(where, [*_content(where, content, kind), *_calls(where, calls)])
+    texts = _checked(where, message, [*_content(where, content, kind), *_calls(where, calls)])
     parts = content if isinstance(content, list) else []
     results = [part for part in parts if part["type"] == "tool_result"]
     uses = [part for part in parts if part["type"] == "tool_use"]
@@ -162,7 +164,7 @@ def _ids(holders: Sequence[Mapping[str, Any]], key: str) -> tuple[str, ...]:
     return tuple(found for holder in holders if isinstance(found := holder.get(key), str))
 
 
-def _checked(where: str, found: Iterable[_Found]) -> tuple[MessageText, ...]:
+def _checked(where: str, message: Mapping[str, Any], found: Iterable[_Found]) -> tuple[MessageText, ...]:
     """The texts that are not empty."""
     texts = []
     for keys, text, kind in found:
@@ -170,8 +172,18 @@ def _checked(where: str, found: Iterable[_Found]) -> tuple[MessageText, ...]:
             expected = "a string" if keys[-1] in ("text", "name", "arguments") else "a string, a list of parts or None"
             raise InputError(f"{where}{_path(keys)} is a {type(text).__name__}: it must be {expected}.")
         if text:
-            texts.append(MessageText(keys, text, kind))
+            texts.append(MessageText(keys, text, kind, _call_id(message, keys)))
     return tuple(texts)
+
+
+def _call_id(message: Mapping[str, Any], keys: Keys) -> str:
+    """The id of the call that a text of a message is part of, or whose result it is; empty where there is none."""
+    part = message[str(keys[0])][keys[1]] if len(keys) > 1 else {}
+    if keys[0] == "tool_calls" or part.get("type") == "tool_use":
+        found = part.get("id")
+    else:
+        found = part.get("tool_use_id") or message.get("tool_call_id") or message.get("call_id")
+    return found if isinstance(found, str) else ""
 
 
 def _content(where: str, content: Any, kind: Kind) -> Iterator[_Found]:

@@ -46,7 +46,7 @@ class Voice:
 
     Attributes:
         message: The number of its message.
-        role: Of the message: ``"system"``, ``"user"``, ``"assistant"``, ``"tool"``.
+        role: Who says it: ``"system"``, ``"user"``, ``"assistant"``, ``"tool"``.
         is_call: Whether the segment is the name or the arguments of a call.
         calls: Of a result of a tool, the segments with the name and the arguments of the call that brought the result.
     """

@@ -382,14 +382,16 @@ def _voices(conversation: _Conversation) -> Iterator[Voice]:
     called: dict[str, tuple[int, ...]] = {}
     number = 0
     for index, message in enumerate(conversation.messages):
-        calls = tuple(call for id_ in message.answers for call in called.get(id_, ()))
-        own: list[int] = []
+        own: dict[str, tuple[int, ...]] = {}
         for text in message.texts:
             is_call = text.kind == "fixed" and message.role == "assistant"
-            yield Voice(index, message.role, is_call, calls if text.is_result else ())
-            own += [number] if is_call else []
+            # What a user says after results of tools is no result.
+            role = "user" if message.role == "tool" and not text.is_result else message.role
+            yield Voice(index, role, is_call, called.get(text.call, ()) if text.is_result else ())
+            if is_call and text.call:
+                own[text.call] = (*own.get(text.call, ()), number)
             number += 1
-        called.update(dict.fromkeys(message.calls, tuple(own)))
+        called.update(own)
 
 
 def _cover(spans: Sequence[Span]) -> Span | None:

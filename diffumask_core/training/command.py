@@ -62,14 +62,18 @@ def train_from_files(
                 "--shot-labels, --passages, --exemplars and --encoder go with --labels: with --hindsight alone only "
                 "the line model is trained."
             )
-        shutil.copytree(started, out, dirs_exist_ok=True)
     else:
         _train_words(labels, shot_labels, passages, exemplars, encoder, start_from, out, epochs, seed, device)
-        if (started / LINES_FILE).is_file():
-            shutil.copy(started / LINES_FILE, out)
     if runs:
         options = LineTraining(seed=seed) if epochs is None else LineTraining(seed=seed, epochs=epochs)
         train_lines(runs, out, options)
+    if started.resolve() == out.resolve():
+        return
+    # What has been trained is not replaced.
+    if labels is None:
+        shutil.copytree(started, out, ignore=shutil.ignore_patterns(LINES_FILE), dirs_exist_ok=True)
+    elif not runs and (started / LINES_FILE).is_file():
+        shutil.copy(started / LINES_FILE, out)
 
 
 def _train_words(

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -191,9 +192,7 @@ def train_lines(
     steps = options.epochs * math.ceil(len(cases) / options.batch)
     optimizer = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=0.02)
     plan = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.rate, total_steps=steps)
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(options.averaging)
-    )
+    average = torch.optim.swa_utils.AveragedModel(network, avg_fn=partial(_averaged, options.averaging))
     began = time.perf_counter()
     for epoch in range(options.epochs):
         drawn.shuffle(cases)
@@ -214,6 +213,15 @@ def train_lines(
     model = _calibrated(as_model(average.module, options), cases)
     save_lines(model, out)
     return model
+
+
+def _averaged(decay: float, average: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
+    """The moving average of a weight after a step.
+
+    At the start the average follows closely, or it would keep remembering the untrained weights.
+    """
+    own = min(decay, (1 + int(steps)) / (10 + int(steps)))
+    return own * average + (1 - own) * now
 
 
 def save_lines(model: LineModel, folder: Path) -> None:

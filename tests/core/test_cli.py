@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from made_runs import drawn_run, drawn_runs
 from tokenizers import Tokenizer
 from typer.testing import CliRunner
 
 from diffumask_core import Compressor
 from diffumask_core.cli import app
-from diffumask_core.datasets import SolutionRow, is_held_out
+from diffumask_core.datasets import HindsightRow, SolutionRow, is_held_out, read_rows
+from diffumask_core.lines.model import LINES_FILE, LineModel
 
 TEXT = "Q: How many apples did Anna sell on Monday?\nA: She sold five and seven. The answer is 12.\n\n"
 PROMPT = TEXT + TEXT.replace("Monday", "Friday") + "Q: How many rolls are left?\nA:\n"
@@ -215,6 +217,125 @@ class TestTrain:
     def test_a_missing_start(self, tmp_path: Path, labels: Path, option: str) -> None:
         options = ["--labels", labels, "--out", tmp_path / "out", option, tmp_path / "nowhere"]
         assert_told(invoke("train", *options), "nowhere")
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return write(tmp_path / "runs.jsonl", *(run.model_dump() for run in drawn_runs(6)))
+
+
+class TestHindsight:
+    def test_rows_come_out(self, tmp_path: Path, runs: Path) -> None:
+        out = tmp_path / "rows.jsonl"
+        result = invoke("label", "hindsight", "--runs", runs, "--out", out, "--cuts", "0.75")
+        assert result.exit_code == 0, result.output
+        assert result.stdout == "6 rows of 6 runs: 18 strings needed, in 18 lines, rows and records\n"
+        rows = read_rows(out, HindsightRow)
+        assert [row.id for row in rows] == [f"run-{number}@17" for number in range(6)]
+        twice = invoke("label", "hindsight", "--runs", runs, "--runs", runs, "--out", out, "--cuts", "0.75", "--json")
+        assert json.loads(twice.stdout) == {"runs": 12, "rows": 12, "needed": 36, "units": 36}
+
+    def test_more_runs_tell_what_is_common(self, tmp_path: Path) -> None:
+        said = "I change src/anchor/opens_0.py and src/anchor/closes_0.py now"
+        spoken = {"messages": [*drawn_run(0)[:19], {"role": "assistant", "content": said}]}
+        runs = write(tmp_path / "runs.jsonl", spoken)
+        also = write(tmp_path / "also.jsonl", *[spoken] * 3)
+        options = ["label", "hindsight", "--runs", runs, "--out", tmp_path / "rows.jsonl", "--cuts", "0.75"]
+        assert invoke(*options).stdout.startswith("1 rows of 1 runs: 2 strings")
+        assert_told(invoke(*options, "--also", also), "None of the 1 runs writes anything later")
+
+    def test_cuts_by_default(self, tmp_path: Path, runs: Path) -> None:
+        report = json.loads(
+            invoke("label", "hindsight", "--runs", runs, "--out", tmp_path / "rows.jsonl", "--json").stdout
+        )
+        assert report["rows"] > report["runs"] == 6
+
+    @pytest.mark.parametrize("cuts", ["half", "0", "0.5,1.5", "nan", "", "0.5,,0.7"])
+    def test_cuts_that_are_no_shares(self, tmp_path: Path, runs: Path, cuts: str) -> None:
+        options = ["--runs", runs, "--out", tmp_path / "rows.jsonl", "--cuts", cuts]
+        assert_told(invoke("label", "hindsight", *options), f"--cuts {cuts} are not shares".replace("  ", " "))
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (None, "Cannot read"),
+            ("", "runs.jsonl"),
+            ("no JSON\n", "runs.jsonl, line 1"),
+            ('{"messages": [{"role": "user", "content": "Hello."}]}\n', "None of the 1 runs"),
+            ('{"id": 1}\n', "runs.jsonl, line 1"),
+            ('{"id": "a", "messages": [{"content": "Hello."}]}\n', "run 1 'a': messages[0] has no role"),
+        ],
+    )
+    def test_files_without_runs(self, tmp_path: Path, text: str | None, message: str) -> None:
+        file = tmp_path / "runs.jsonl"
+        if text is not None:
+            file.write_text(text, "utf-8")
+        assert_told(invoke("label", "hindsight", "--runs", file, "--out", tmp_path / "rows.jsonl"), message)
+        assert not (tmp_path / "rows.jsonl").exists()
+
+    def test_the_line_model_alone_is_trained(self, tmp_path: Path, runs: Path, model_folder: Path) -> None:
+        rows, out = tmp_path / "rows.jsonl", tmp_path / "own"
+        invoke("label", "hindsight", "--runs", runs, "--out", rows)
+        options = ["train", "--hindsight", rows, "--epochs", 1]
+        result = invoke(*options, "--start-from", model_folder, "--out", out)
+        assert result.exit_code == 0, result.output
+        for name in ("config.json", "model.safetensors", "tokenizer.json"):
+            assert (out / name).read_bytes() == (model_folder / name).read_bytes()
+        model = LineModel.load(out)
+        assert model is not None
+        # A second time in the same folder: the line model is another one, and all else is as before.
+        assert invoke(*options, "--seed", 1, "--start-from", out, "--out", out).exit_code == 0
+        again = LineModel.load(out)
+        assert again is not None
+        assert (again.weights["out.0.weight"] != model.weights["out.0.weight"]).any()
+        assert (out / "model.safetensors").read_bytes() == (model_folder / "model.safetensors").read_bytes()
+
+    def test_both_are_trained(self, tmp_path: Path, runs: Path, labels: Path, encoder_folder: Path) -> None:
+        rows, out, on = tmp_path / "rows.jsonl", tmp_path / "both", tmp_path / "on"
+        invoke("label", "hindsight", "--runs", runs, "--out", rows)
+        options = ["--labels", labels, "--epochs", 1, "--device", "cpu"]
+        result = invoke("train", *options, "--encoder", encoder_folder, "--hindsight", rows, "--out", out)
+        assert result.exit_code == 0, result.output
+        assert LineModel.load(out) is not None
+        # Where there are no rows, the line model is that of the model to start from.
+        assert invoke("train", *options, "--start-from", out, "--out", on).exit_code == 0
+        assert (on / LINES_FILE).read_bytes() == (out / LINES_FILE).read_bytes()
+
+    def test_too_few_rows_leave_no_model(self, tmp_path: Path, runs: Path, model_folder: Path) -> None:
+        rows, out = tmp_path / "rows.jsonl", tmp_path / "own"
+        runs.write_text("".join(runs.read_text("utf-8").splitlines(keepends=True)[:2]), "utf-8")
+        invoke("label", "hindsight", "--runs", runs, "--out", rows, "--cuts", "0.75")
+        result = invoke("train", "--hindsight", rows, "--start-from", model_folder, "--out", out)
+        assert_told(result, "Of 2 rows 2 have between 10 and 2500 lines")
+        assert not out.exists()
+
+    @pytest.mark.parametrize("option", ["--shot-labels", "--passages", "--exemplars", "--encoder"])
+    def test_what_goes_with_labels(self, tmp_path: Path, runs: Path, option: str) -> None:
+        rows = tmp_path / "rows.jsonl"
+        invoke("label", "hindsight", "--runs", runs, "--out", rows)
+        result = invoke("train", "--hindsight", rows, option, runs, "--out", tmp_path / "own")
+        assert_told(result, "go with --labels: with --hindsight alone only the line model is trained")
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["train"], "train needs labels: pass --labels FILE, --hindsight FILE, or both"),
+            (["train", "--hindsight", "none.jsonl"], "Cannot read none.jsonl"),
+            (["label", "hindsight"], "Missing option '--runs'"),
+            (["label"], "label needs --prompts, --items, --reader and --out; of runs of agents see hindsight"),
+            (["label", "--prompts", "prompts.jsonl"], "label needs --prompts, --items, --reader and --out"),
+            (["label", "foresight"], "No such command 'foresight'"),
+        ],
+    )
+    def test_bad_arguments(self, tmp_path: Path, arguments: list[str], message: str) -> None:
+        out = [] if arguments[-1] == "foresight" else ["--out", tmp_path / "own"]
+        assert_told(invoke(*arguments, *out), message)
+
+    def test_a_broken_row_is_named(self, tmp_path: Path, runs: Path) -> None:
+        rows = tmp_path / "rows.jsonl"
+        invoke("label", "hindsight", "--runs", runs, "--out", rows, "--cuts", "0.75")
+        rows.write_text(rows.read_text("utf-8") + '{"id": "a", "messages": []}\n', "utf-8")
+        assert_told(invoke("train", "--hindsight", rows, "--out", tmp_path / "own"), "rows.jsonl, line 7:")
 
 
 class TestEvaluate:

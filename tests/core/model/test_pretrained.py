@@ -86,7 +86,8 @@ def test_the_hub_is_asked_only_for_what_is_read(folder: Path, monkeypatch: pytes
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
     load_pruner("someone/some-model")
-    assert asked == [("someone/some-model", ["config.json", "model.safetensors", "tokenizer.json", "onnx/*"])]
+    wanted = ["config.json", "model.safetensors", "tokenizer.json", "lines.safetensors", "onnx/*"]
+    assert asked == [("someone/some-model", wanted)]
 
 
 def test_the_hub_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
