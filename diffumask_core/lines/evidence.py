@@ -7,6 +7,7 @@ Features are counts, places and overlaps of words with what is said around the r
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
