@@ -54,6 +54,7 @@ def label_runs_of_files(
     """
     runs, known = ([run for file in each for run in read_runs(file)] for each in (files, also))
     report = {"runs": len(runs), "rows": 0, "needed": 0, "units": 0}
+    out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_suffix(out.suffix + ".tmp")
     with unfinished.open("w", encoding="utf-8") as written:
         for row in label_runs(runs, known, shares):

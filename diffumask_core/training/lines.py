@@ -8,7 +8,8 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -162,6 +163,18 @@ class Case:
         return wanted
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Computes on one thread: threads that share such small products mostly wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@_one_thread()
 def train_lines(
     rows: Sequence[HindsightRow], out: Path, options: LineTraining, log: Callable[[str], None] = logger.info
 ) -> LineModel:

@@ -1,7 +1,11 @@
 """What the line model is told of lines: each feature says what its name says, whatever the format of the messages."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -211,6 +215,31 @@ def test_results_that_are_kept_or_failed_are_not_decided() -> None:
     assert len(evidence_of(messages).unit) == 5
     kept = read_prompt(messages_layout(conversation(hits(*BOATS)), [2]).layout, Options(keep_rate=0.3))
     assert read_evidence(kept) is None
+
+
+def test_evidence_depends_on_no_hash() -> None:
+    program = (
+        "import hashlib, sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        "from made_runs import drawn_run\n"
+        "from diffumask_core.lines.evidence import read_evidence\n"
+        "from diffumask_core.options import Options\n"
+        "from diffumask_core.pipeline import read_prompt\n"
+        "from diffumask_core.prompt.messages import messages_layout\n"
+        "found = read_evidence(read_prompt(messages_layout(drawn_run(1)).layout, Options(keep_rate=0.3)))\n"
+        "print(hashlib.sha256(found.features.tobytes() + str(found.terms.numbers).encode()).hexdigest())"
+    )
+    shown = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(shown) == 1
 
 
 def parallel_run() -> list[Message]:

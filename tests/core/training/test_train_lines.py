@@ -210,9 +210,7 @@ def test_a_plain_text_and_a_chat_without_tools_are_read_by_the_encoder(own: Comp
     options: dict[str, Any] = {"keep_rate": 0.3, "compress_query": True, "tokenizer": quarters}
     assert own.compress(text, **options).text == Compressor(lineless).compress(text, **options).text
     chat = [{"role": "user", "content": text}, {"role": "assistant", "content": "So."}]
-    shorter, other = (
-        each.compress_messages(chat, compress_query=True, **options) for each in (own, Compressor(lineless))
-    )
+    shorter, other = (each.compress_messages(chat, **options) for each in (own, Compressor(lineless)))
     assert shorter.text == other.text
 
 
