@@ -57,10 +57,8 @@ _CALLS = {
     "looks up": r"\b(?:get|fetch|lookup|details|query|select)",
 }
 _KINDS = ("code", "output", "json", "string", "listing", "log", "trace", "test output", "table", "diff", "config")
-_SAID = ("said in the task", "asked since", "said in the call", "said at once", "said since", "said before")
 FEATURES = (
-    *_SAID,
-    *(f"string {said}" for said in _SAID),
+    *("said in the task", "asked since", "said in the call", "said at once", "said since", "said before"),
     *("strings", "new strings", "known strings", "rarity", "results that hold", "strings of earlier results"),
     *("strings with digits", "length", "indentation", "slashes", "words", "place", "share of lines before", "lines"),
     *("messages since", "share of messages before", "telling"),
@@ -99,7 +97,7 @@ def read_evidence(reading: Reading) -> Evidence | None:
     known = {string for text in scene.staying for string in strings_in(text)}
     terms = Terms.of([own - known for own in held])
     columns = [
-        *_overlaps(texts, terms, scene),
+        *_overlaps(texts, scene),
         *_strings(held, terms, scene),
         *_places(texts, scene, units, unit),
         *_looks(texts, scene, units, unit),
@@ -207,43 +205,23 @@ class _Speech:
         return inside
 
 
-def _overlaps(texts: Sequence[str], terms: Terms, scene: _Scene) -> Iterator[FloatArray]:
-    """How much of the words of each line, and of its best exact string, stands in what is said around the result.
-
-    The columns are the task, what was asked since, the call, what the agent said at once, since, and before.
-    """
+def _overlaps(texts: Sequence[str], scene: _Scene) -> Iterator[FloatArray]:
+    """How much of the words of each line, by rarity, stands in the task, the call and what was said around it."""
     words = Terms.of([words_in(text) for text in texts])
     asked, said = _Speech(words, scene.asked), _Speech(words, scene.said)
     call = _Speech(words, scene.call)
 
-    def flags(word: IntArray, result: IntArray) -> Iterator[BoolArray]:
-        place = scene.message[result]
-        yield asked.last[word] >= 0
-        yield asked.last[word] > place
-        yield call.says(result, word)
-        yield np.any([said.says(place + after, word) for after in range(1, _AT_ONCE + 1)], axis=0)
-        yield said.last[word] > place
-        yield said.first[word] < place
-
     length = 1 + np.bincount(words.line, minlength=words.lines) / 6
-    for found in flags(words.term, scene.result[words.line]):
+    word, place = words.term, scene.message[scene.result][words.line]
+    for found in (
+        asked.last[word] >= 0,
+        asked.last[word] > place,
+        call.says(scene.result[words.line], word),
+        np.any([said.says(place + after, word) for after in range(1, _AT_ONCE + 1)], axis=0),
+        said.last[word] > place,
+        said.first[word] < place,
+    ):
         yield words.sums(words.rarity * found) / length
-    parts = [sorted(words_in(string) & words.numbers.keys()) for string in terms.numbers]
-    rarity = np.zeros(len(words.numbers))
-    rarity[words.term] = words.rarity
-    number_of_parts = np.array([len(each) for each in parts], dtype=np.int64)
-    starts = np.concatenate([[0], np.cumsum(number_of_parts)])
-    word_of_part = np.array([words.numbers[part] for each in parts for part in each], dtype=np.int64)
-    # The parts of the string of each pair, pair by pair.
-    count = number_of_parts[terms.term]
-    pair = np.repeat(np.arange(len(terms.line)), count)
-    within = np.arange(len(pair)) - np.repeat(np.cumsum(count) - count, count)
-    word = word_of_part[starts[terms.term][pair] + within]
-    total = np.bincount(pair, rarity[word], len(terms.line)).clip(1e-6)
-    for found in flags(word, scene.result[terms.line[pair]]):
-        best = np.zeros(terms.lines)
-        np.maximum.at(best, terms.line, np.bincount(pair, rarity[word] * found, len(terms.line)) / total)
-        yield best
 
 
 def _strings(held: Sequence[set[str]], terms: Terms, scene: _Scene) -> Iterator[FloatArray]:
