@@ -269,13 +269,12 @@ class Style:
         """A result of a tool as the tool writes it."""
         if isinstance(value, str):
             return value
-        return json.dumps(
-            self._cased({self._wrapped: value, "success": True} if self._wrapped else value), indent=self._indent
-        )
+        wrapped = {self._wrapped: value, "success": True} if self._wrapped else value
+        return json.dumps(self._cased(wrapped, self._case), indent=self._indent)
 
     def arguments(self, values: Fields) -> str:
         """Arguments of a call as the agent writes them."""
-        return json.dumps({self._key(key, self._argument_case): value for key, value in values.items()})
+        return json.dumps(self._cased(values, self._argument_case))
 
     def prose(self, sentences: int) -> str:
         """Sentences that nobody needs."""
@@ -311,11 +310,11 @@ class Style:
             return {"snake": "_", "kebab": "-"}[case].join([first, *others])
         return "".join([first.capitalize() if case == "pascal" else first, *map(str.capitalize, others)])
 
-    def _cased(self, value: Any) -> Any:
+    def _cased(self, value: Any, case: str) -> Any:
         if isinstance(value, dict):
             kept = isinstance(value, Table)
-            return {key if kept else self._key(key, self._case): self._cased(each) for key, each in value.items()}
-        return [self._cased(each) for each in value] if isinstance(value, list) else value
+            return {key if kept else self._key(key, case): self._cased(each, case) for key, each in value.items()}
+        return [self._cased(each, case) for each in value] if isinstance(value, list) else value
 
 
 class World:
@@ -336,13 +335,10 @@ class World:
     def person(self, first: str) -> Entity:
         """A person whom the profile names, or a user."""
         rng, style, secret = self.rng, self.style, self.domain.nouns["secret"]
-        born, phone = (
-            style.day().replace(year=rng.randrange(1945, 2015), day=1 + rng.randrange(28)),
-            style.fill("+49-1##-#######"),
-        )
+        born = date(1945, 1, 1) + timedelta(rng.randrange(25000))
         number = style.fill(rng.choice(["@########", "##########", "@@##-####-####"]))
         values = {"first": first, "last": rng.choice([self.user["last"], rng.choice(LAST)])}
-        values["secret"] = {"date of birth": str(born), "phone": phone}.get(secret, number)
+        values["secret"] = {"date of birth": str(born), "phone": style.fill("+49-1##-#######")}.get(secret, number)
         return style.entity("person", values, {**style.name(values), secret: values["secret"]})
 
     def offers(self, thing: str) -> list[Entity]:
@@ -373,12 +369,8 @@ class World:
     def _item(self, thing: str) -> Entity:
         style, rng = self.style, self.rng
         name = f"{''.join(rng.choices(SYLLABLES, k=rng.randint(2, 3))).capitalize()} {thing}"
-        values: Fields = {
-            "id": style.id("item"),
-            "thing": thing,
-            "price": self._price(),
-            "reference": style.id("reference"),
-        }
+        values: Fields = {"id": style.id("item"), "thing": thing, "price": self._price()}
+        values["reference"] = style.id("reference")
         shown = {style.id_key("item"): values["id"], "name": name, **style.traits(self._traits())}
         shown |= {"price": style.money(values["price"]), "reference": values["reference"]}
         return style.entity("item", values, shown)
@@ -391,6 +383,8 @@ class World:
         shown = {style.id_key("record"): values["id"], **{key: values[key] for key in ("status", "date", "place")}}
         shown |= {f"{nouns['item']}s": style.many(items, "item"), "invoice": values["invoice"]}
         shown["payment history"] = [{f"{nouns['means']} id": paid, "paid": style.money(total)}]
+        if rng.random() < 0.3:
+            shown[f"{nouns['person']}s"] = style.many(self.persons[:2], "person")
         return style.entity("record", values, shown, items)
 
     def _offer(self, thing: str) -> Entity:
@@ -430,12 +424,14 @@ class Run:
         self._change, self._order, self._end = self.domain.verbs
         self._read: set[str] = set()
         self._lists: list[tuple[str, list[Entity]]] = []
-        self._names_ids, self._eager = rng.choice([0.1, 0.3, 0.7]), rng.random() < 0.6
+        self._names_ids, self._eager = rng.choice([0.1, 0.2, 0.5]), rng.random() < 0.6
+        # Whether a tool that changes an item takes the others of its record too.
+        self._repeats = rng.random() < 0.4
         self._talk()
 
     def _talk(self) -> None:
         """The whole conversation."""
-        rng, length = self._rng, self._rng.randint(14, 44)
+        rng, length = self._rng, self._rng.randint(18, 38)
         self.messages.append({"role": "system", "content": self._policy()})
         wish, go = self._concern()
         later = self._concern() if rng.random() < 0.35 else None
@@ -455,15 +451,8 @@ class Run:
     def _concern(self) -> Concern:
         """A wish in words, and what follows."""
         wishes = [*[self._exchange, self._buy, self._end_record, self._trouble, self._receipt, self._some_items] * 2]
-        wishes += [
-            self._look,
-            self._swap_means,
-            self._add_person,
-            self._sum,
-            self._contact,
-            self._article,
-            self._refuse,
-        ]
+        wishes += [self._look, self._swap_means, self._add_person, self._sum, self._contact]
+        wishes += [self._article, self._refuse]
         return self._rng.choice(wishes + [self._again] * 6 if self._lists else wishes)()
 
     def _policy(self) -> str:
@@ -503,9 +492,7 @@ class Run:
 
     def _identify(self) -> None:
         user, rng, record = self._world.user, self._rng, self._nouns["record"]
-        self._say(
-            "Happy to help. What is your user id, or your email?", "I need to find your account first. Who are you?"
-        )
+        self._say("Happy to help. What is your user id, or your email?", "I have to find your account. Who are you?")
         if rng.random() < 0.35:
             self._user(f"My user id is {user['id']}.", f"It's {user['id']}")
         else:
@@ -556,9 +543,7 @@ class Run:
             self._call(("write", name, arguments, self._rng.choice(FAILURES)))
         done = self._rng.choice([{"status": "success", "confirmation": self._style.fill("CF%%%%%%")}, "OK", "Done."])
         self._call(("write", name, arguments, record.shown if record and self._rng.random() < 0.3 else done))
-        self._say(
-            "Done. Is there anything else?", "This is arranged now. Anything else?", "All set! What else can I do?"
-        )
+        self._say("Done. Is there anything else?", "This is arranged. Anything else?", "All set! What else can I do?")
 
     def _search(self, thing: str, offers: list[Entity]) -> None:
         shown: Any = self._style.many(offers, "offer")
@@ -618,9 +603,7 @@ class Run:
         """From a list of offers to the ids of an offer and a means to pay, with a yes; users change their minds."""
         paid, means = self._pays()
         if told:
-            self._say(
-                f"There is one for {told[1]['price']}. Which {self._nouns['means']}?", "I found one. How do you pay?"
-            )
+            self._say(f"There is one for {told[1]['price']}. How do you pay?", f"Which {self._nouns['means']}?")
             self._user(f"With {paid}.", f"Take {paid}", f"{paid}, please.")
         else:
             self._show(offers, "Which one do you want?")
@@ -646,9 +629,14 @@ class Run:
             ids = self._settle(offers, told, f"{self._change} the {item['thing']}")
             if self._rng.random() < 0.6:
                 self._calculate("-", self._offered, item)
+            others = [self._priced(other) for other in record.parts if other is not item]
+            ids |= {f"other {noun}s": others} if self._repeats else {}
             self._write(f"{self._change} {noun}", {**self._ids(record=record, item=item), **ids}, record)
 
         return f"I'd like to {self._change} the {item['thing']}{f', for {told[0]}' if told else ''}.", go
+
+    def _priced(self, item: Entity) -> Fields:
+        return {**self._ids(item=item), "price": self._style.amount(item["price"])}
 
     def _buy(self) -> Concern:
         thing, person = self._rng.choice(self.domain.things), self._someone()
@@ -669,9 +657,7 @@ class Run:
 
     def _book(self, ids: Fields, offer: Entity, person: Entity) -> None:
         if person not in self._world.persons:
-            self._say(
-                f"{person['first']} is not in your profile. What are the last name and the {self._nouns['secret']}?"
-            )
+            self._say(f"What are the last name and the {self._nouns['secret']} of {person['first']}?")
             self._user(f"{person['last']}, {person['secret']}.")
         amount = {"date": offer["date"], "amount": self._style.amount(offer["price"])}
         self._write(f"{self._order} {self._nouns['offer']}", {**ids, **self._named(person), **amount})
