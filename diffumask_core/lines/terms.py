@@ -18,7 +18,6 @@ _STRING = re.compile(
     r"|[A-Za-z_][A-Za-z0-9_]{5,}+(?:\.[A-Za-z_]\w+)*|(?:(?<!\w)[^\W\d]++)?\d\w*+(?:[.:-]\w+)*"
 )
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def strings_in(text: str) -> set[str]:
@@ -28,7 +27,7 @@ def strings_in(text: str) -> set[str]:
 
 def words_in(text: str) -> set[str]:
     """The words of a text in small letters; the parts of an identifier are words."""
-    return set(_WORD.findall(_HUMP.sub("_", text).lower()))
+    return set(_WORD.findall(text.lower()))
 
 
 @dataclass(frozen=True)

@@ -57,21 +57,19 @@ class LineTraining:
         static_blocks: Blocks that run once.
         step_blocks: Blocks that run at each step.
         kernel: Lines that a block sees; odd.
-        dropout: The share of what a block adds that is left out.
         averaging: Decay of the moving average of the weights.
         fewest: Rows with fewer lines tell little.
         most: Rows with more lines take too long.
         seed: Of everything that is drawn.
     """
 
-    epochs: int = 10
+    epochs: int = 12
     rate: float = 2e-3
     batch: int = 4
     width: int = 64
-    static_blocks: int = 1
-    step_blocks: int = 2
+    static_blocks: int = 2
+    step_blocks: int = 1
     kernel: int = 9
-    dropout: float = 0.1
     averaging: float = 0.998
     fewest: int = 10
     most: int = 2500
@@ -93,7 +91,7 @@ class LineNetwork(nn.Module):
         self.novelty = nn.Linear(5, width)
         self.norm = nn.LayerNorm(width)
         self.blocks = nn.ModuleList(
-            _Block(width, options.kernel, options.dropout) for _ in range(options.static_blocks + options.step_blocks)
+            _Block(width, options.kernel) for _ in range(options.static_blocks + options.step_blocks)
         )
         self.out = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
 
@@ -109,9 +107,8 @@ class LineNetwork(nn.Module):
 
 
 class _Block(nn.Module):
-    def __init__(self, width: int, kernel: int, dropout: float) -> None:
+    def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
-        self.drop = nn.Dropout(dropout)
         self.mix = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
         self.norm = nn.LayerNorm(width)
         self.up = nn.Linear(width, 2 * width)
@@ -119,7 +116,7 @@ class _Block(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         mixed = hidden + self.mix(hidden.t()[None])[0].t()
-        result: Tensor = hidden + self.drop(self.down(self.drop(F.relu(self.up(self.norm(mixed))))))
+        result: Tensor = hidden + self.down(F.relu(self.up(self.norm(mixed))))
         return result
 
 
@@ -248,40 +245,17 @@ def save_lines(model: LineModel, folder: Path) -> None:
 
 
 def _loss(network: LineNetwork, case: Case, options: LineTraining, drawn: random.Random) -> Tensor:
-    """The loss in a state: of each undecided line by itself, and of their order."""
+    """The loss on the undecided lines of a state; rare targets weigh more."""
     rate = math.exp(drawn.uniform(*map(math.log, _TRAINED_RATES)))
     states = _draw_states(network, case, rate, options, drawn)
     undecided = torch.tensor(states == UNDECIDED)
+    wanted = torch.tensor(case.wanted(states), dtype=torch.float32)
     features = torch.tensor(case.evidence.features, dtype=torch.float32)
     logits = network(features, torch.tensor(states), torch.tensor(novelty(case.evidence, states, rate)))
-    wanted = torch.tensor(case.wanted(states), dtype=torch.float32)
-    each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    # Rare targets weigh more.
+    loss = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     share = (wanted * undecided).mean().clamp(min=0.01).sqrt()
-    loss: Tensor = (each * undecided).sum() / undecided.sum().clamp(min=1) / share
-    return loss + _order_loss(logits.masked_fill(~undecided, -math.inf), case, states)
-
-
-def _order_loss(logits: Tensor, case: Case, states: IntArray) -> Tensor:
-    """How improbable the lines are that hold what is needed and not kept yet, in a softmax over undecided lines.
-
-    Each needed string counts the same, and one line that holds the string is enough.
-
-    Args:
-        logits: ``[M]``, minus infinity for decided lines.
-        case: The row.
-        states: ``[M]``.
-    """
-    kept = np.bincount(case.needed, (states == KEEP)[case.line], case.needed.max() + 1) > 0
-    asked = ~kept[case.needed] & (states == UNDECIDED)[case.line]
-    if not asked.any():
-        return logits.new_zeros(())
-    numbers, needed = np.unique(case.needed[asked], return_inverse=True)
-    table = logits.new_full((len(numbers), int(asked.sum())), -math.inf)
-    column = torch.arange(table.shape[1])
-    table[torch.tensor(needed), column] = logits[torch.tensor(case.line[asked])]
-    loss: Tensor = (torch.logsumexp(logits, 0) - torch.logsumexp(table, 1)).mean()
-    return loss
+    weighted: Tensor = (loss * undecided).sum() / undecided.sum().clamp(min=1) / share
+    return weighted
 
 
 def _draw_states(

@@ -41,7 +41,7 @@ def test_strings(text: str, strings: set[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("The QuayDepth_limit of berth7", {"the", "quay", "depth", "limit", "berth"}),
+        ("The QuayDepth_limit of berth7", {"the", "quaydepth", "limit", "berth"}),
         ("moor(self, on=True)", {"moor", "self", "true"}),
         ("Größe ÜBER alles", {"größe", "über", "alles"}),
         ("12 of 34", set()),
