@@ -11,13 +11,15 @@ from diffumask_core.evaluation.shorten import OURS
 # Markers tell the lines apart without colour.
 _OURS = (pictures.OURS, "o")
 _OTHERS = (("#d9730d", "s"), ("#2da44e", "^"), ("#a371f7", "D"), ("#bf8700", "v"), ("#8c959f", "P"), ("#0969da", "X"))
+# Several lines of ours.
+_STYLES = ("-", "--", ":")
 
 
 def plot_left(methods: Mapping[str, Mapping[str, Mapping[str, float]]], title: str, file: Path) -> None:
     """Draws a line a method: what is left of what an agent needs later, over the tokens of the old results.
 
     Args:
-        methods: By method and rate the figures of `agent.measure`.
+        methods: By method and rate the figures of `agent.measure`; ours have its name at their beginning.
         title: What stands above.
         file: The picture; see `pictures.picture`.
 
@@ -27,13 +29,15 @@ def plot_left(methods: Mapping[str, Mapping[str, Mapping[str, float]]], title: s
     measures = [name for name in ("strings left", "values left") if any(name in p for p in _points(methods))]
     with pictures.picture(file, 4.5 + 3.5 * len(measures), 4.5) as figure:
         for axes, measure in zip(figure.subplots(1, len(measures), squeeze=False)[0], measures, strict=True):
-            looks = iter(_OTHERS)
+            looks, styles = iter(_OTHERS), cycle(_STYLES)
             for method, points in methods.items():
-                colour, marker = _OURS if method == OURS else next(looks)
+                ours = method.startswith(OURS)
+                colour, marker = _OURS if ours else next(looks)
+                style = next(styles) if ours else "-"
                 tokens = [100 * point["tokens"] for point in points.values()]
                 left = [point[measure] for point in points.values()]
-                width = 2.6 if method == OURS else 1.4
-                axes.plot(tokens, left, color=colour, marker=marker, linewidth=width, label=method)
+                width = 2.6 if ours else 1.4
+                axes.plot(tokens, left, style, color=colour, marker=marker, linewidth=width, label=method)
             axes.set(title=title, xlabel="% of the old results' tokens", ylabel=measure, ylim=(0, 1))
             axes.spines[["top", "right"]].set_visible(False)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False)
@@ -50,7 +54,7 @@ def plot_bill(dollars: Mapping[str, Sequence[float]], title: str, file: Path) ->
     Raises:
         InputError: The file cannot be written.
     """
-    others, styles = cycle(_OTHERS), cycle(("-", "--", ":"))
+    others, styles = cycle(_OTHERS), cycle(_STYLES)
     with pictures.picture(file, 8, 4.5) as figure:
         axes = figure.add_subplot()
         for name, spent in dollars.items():
