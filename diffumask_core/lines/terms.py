@@ -40,6 +40,7 @@ class Terms:
         term: ``[P]``, the term of each pair.
         rarity: ``[P]``, how rare each pair's term is among the lines: ``log(1 + M / lines that hold the term)``.
         numbers: The number of each term.
+        weights: ``[M]``, the rarity of all terms of each line.
     """
 
     lines: int
@@ -47,6 +48,7 @@ class Terms:
     term: IntArray
     rarity: FloatArray
     numbers: dict[str, int]
+    weights: FloatArray
 
     @classmethod
     def of(cls, held: Sequence[set[str]]) -> "Terms":
@@ -55,8 +57,9 @@ class Terms:
         # Sorted, since the order of a set is another one in each process.
         terms = np.array([numbers.setdefault(each, len(numbers)) for own in held for each in sorted(own)], np.int64)
         line = np.repeat(np.arange(len(held)), [len(own) for own in held])
-        rarity = np.log1p(len(held) / np.bincount(terms, minlength=len(numbers)).clip(1))
-        return cls(len(held), line, terms, rarity[terms], numbers)
+        rarity = np.log1p(len(held) / np.bincount(terms, minlength=len(numbers)).clip(1))[terms]
+        weights = np.bincount(line, rarity, len(held)).astype(np.float64)
+        return cls(len(held), line, terms, rarity, numbers, weights)
 
     def among(self, terms: Iterable[str]) -> BoolArray:
         """``[V]``, which terms are among these."""
@@ -67,11 +70,6 @@ class Terms:
     def sums(self, values: npt.NDArray[np.floating | np.bool_]) -> FloatArray:
         """``[M]``, for each line the sum of the values ``[P]`` of its pairs."""
         return np.bincount(self.line, values, self.lines).astype(np.float64)
-
-    @property
-    def weights(self) -> FloatArray:
-        """``[M]``, the rarity of all terms of each line."""
-        return self.sums(self.rarity)
 
     def held_elsewhere(self, lines: BoolArray) -> FloatArray:
         """``[M]``, the share of each line's terms, by rarity, that other lines among these ``[M]`` hold."""

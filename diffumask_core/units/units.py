@@ -210,7 +210,7 @@ def _prose(layout: Layout, regions: Sequence[Region]) -> Iterator[Span]:
     )
     for segment in layout.segments:
         if segment not in whole:
-            yield from spans_between(taken, segment)
+            yield from (gap for gap in spans_between(taken, segment) if not layout.text[slice(*gap)].isspace())
 
 
 def _runs(words: IntArray, bound: Sequence[Span]) -> tuple[IntArray, IntArray]:
