@@ -23,9 +23,8 @@ _SHARED = 0.2
 MANY_STEPS = 16
 # A decision about a word that is this far from the threshold is not put off.
 _CONFIDENCE = 2.0
-# What the logarithm of the price of a line weighs beside its logit, the price of a typical line, and how many marks a
-# kept line brings on average.
-_PRICE_WEIGHT, _TYPICAL_PRICE, _MARKS_A_LINE = 0.5, 20.0, 0.4
+# The price of a typical line, and how many marks a kept line brings on average.
+_TYPICAL_PRICE, _MARKS_A_LINE = 20.0, 0.4
 # A passage of so few words goes whole, as far as the budget allows.
 _FEW_WORDS = 10
 
@@ -140,8 +139,8 @@ def _of_words(scores: Scores, units: Units, rate: float) -> Callable[[IntArray, 
 class _OfLines:
     """What lines are worth that the line model decides: M lines of N units.
 
-    A line between two gaps makes two marks of one, and a line between two kept ones spares a mark. Of lines that are
-    needed alike the cheaper ones are worth more.
+    A line is worth what it is needed for each token of its price. A line between two gaps makes two marks of one, and a
+    line between two kept ones spares a mark.
 
     Attributes:
         unit: ``[M]``, the unit of each line.
@@ -177,7 +176,7 @@ class _OfLines:
         gaps[:-1] += self.joined & gone[1:]
         gaps[1:] += self.joined & gone[:-1]
         price = np.maximum(self.costs + self.marks * (gaps - 1), 1.0)
-        worth: FloatArray = self.predict(own) - _PRICE_WEIGHT * np.log(price / _TYPICAL_PRICE)
+        worth: FloatArray = self.predict(own) - np.log(price / _TYPICAL_PRICE)
         return worth
 
     def with_marks(self, costs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
