@@ -123,13 +123,13 @@ def score(reading: Reading, pruner: Pruner) -> Scores:
 def _to_encode(units: Units, lines: Evidence | None) -> BoolArray:
     """``[N]``, the units that the encoder has to read: not the lines that the line model decides.
 
-    Where there are such lines, a segment without any other unit to decide is not read either, unless it is part of a
-    shot that may go whole.
+    A text of a conversation without any other unit to decide is not read either, unless it is part of a shot that may
+    go whole.
     """
     encoded = np.ones(len(units), dtype=bool)
-    if lines is None:
+    if not units.layout.voices:
         return encoded
-    encoded[lines.unit] = False
+    encoded[lines.unit if lines else []] = False
     open_segments = np.unique(units.segment[encoded & units.free])
     in_open_shot = np.append(~units.pinned, False)[units.shot]
     to_encode: BoolArray = encoded & (np.isin(units.segment, open_segments) | in_open_shot)
