@@ -10,6 +10,7 @@ from diffumask_core.diffusion.sampler import sample_mask
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
 from diffumask_core.lines.evidence import Evidence
 from diffumask_core.regions.region import walk_all
+from diffumask_core.scoring.line_worth import LineWorth
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
 from diffumask_core.units.units import Units, overlapping
@@ -23,8 +24,6 @@ _SHARED = 0.2
 MANY_STEPS = 16
 # A decision about a word that is this far from the threshold is not put off.
 _CONFIDENCE = 2.0
-# The price of a typical line, and how many marks a kept line brings on average.
-_TYPICAL_PRICE, _MARKS_A_LINE = 20.0, 0.4
 # A passage of so few words goes whole, as far as the budget allows.
 _FEW_WORDS = 10
 
@@ -101,7 +100,7 @@ def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArra
     # The denoiser is told a share of tokens. Markers and answers count as kept, as they did in the labels.
     with_shot = float(costs[units.kept_with_shot & stays].sum())
     rate = min(max((room + with_shot) / max(float(costs[free].sum()) + with_shot, 1.0), 0.01), 1.0)
-    of_words, of_lines = _of_words(scores, units, rate), _OfLines.of(reading, scores, rate)
+    of_words, of_lines = _of_words(scores, units, rate), LineWorth.of(reading, scores, rate)
     short = _short_passages(units)
 
     def predict(states: IntArray, noise: float) -> FloatArray:
@@ -133,57 +132,6 @@ def _of_words(scores: Scores, units: Units, rate: float) -> Callable[[IntArray, 
         return with_neighbours(pool_words(words, first_word), lines)
 
     return predict
-
-
-@dataclass(frozen=True)
-class _OfLines:
-    """What lines are worth that the line model decides: M lines of N units.
-
-    A line is worth what it is needed for each token of its price. A line between two gaps makes two marks of one, and a
-    line between two kept ones spares a mark.
-
-    Attributes:
-        unit: ``[M]``, the unit of each line.
-        predict: From states ``[M]`` to logits.
-        costs: ``[M]``, tokens.
-        marks: ``[M]``, tokens of a mark in place of the line.
-        joined: ``[M - 1]``, whether the line and the next one share a mark where both go.
-    """
-
-    unit: IntArray
-    predict: Callable[[IntArray], FloatArray]
-    costs: FloatArray
-    marks: FloatArray
-    joined: BoolArray
-
-    @classmethod
-    def of(cls, reading: Reading, scores: Scores, rate: float) -> "_OfLines | None":
-        """Prepares the line model for a keep rate; None where there are no lines."""
-        evidence, model, units = scores.lines, scores.pruner.lines, reading.units
-        if evidence is None or model is None:
-            return None
-        prices, series = reading.marks.costs()
-        unit = evidence.unit
-        inside, segment = series[unit] >= 0, units.segment[unit]
-        joined = inside[:-1] & inside[1:] & (segment[:-1] == segment[1:])
-        return cls(unit, model.predictor(evidence, rate), evidence.costs, prices[unit], joined)
-
-    def __call__(self, states: IntArray) -> FloatArray:
-        """From states ``[N]`` to what each line is worth ``[M]``."""
-        own = states[self.unit]
-        gone = own != KEEP
-        gaps = np.zeros(len(own))
-        gaps[:-1] += self.joined & gone[1:]
-        gaps[1:] += self.joined & gone[:-1]
-        price = np.maximum(self.costs + self.marks * (gaps - 1), 1.0)
-        worth: FloatArray = self.predict(own) - np.log(price / _TYPICAL_PRICE)
-        return worth
-
-    def with_marks(self, costs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The costs of units ``[N]`` where each line has its share of the marks around it."""
-        dearer = costs.copy()
-        dearer[self.unit] += _MARKS_A_LINE * self.marks
-        return dearer
 
 
 def pool_words(logits: FloatArray, first_word: IntArray) -> FloatArray:

@@ -1,0 +1,69 @@
+"""What lines of tools' results are worth: how surely they are needed, for each token of their price."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from diffumask_core.diffusion.states import KEEP
+from diffumask_core.scoring.reading import Reading
+from diffumask_core.scoring.scores import Scores
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.int64]
+
+# The price of a typical line, and how many marks a kept line brings on average.
+_TYPICAL_PRICE, _MARKS_A_LINE = 20.0, 0.4
+
+
+@dataclass(frozen=True)
+class LineWorth:
+    """What lines are worth that the line model decides: M lines of N units.
+
+    A line is worth what it is needed for each token of its price. A line between two gaps makes two marks of one, and a
+    line between two kept ones spares a mark.
+
+    Attributes:
+        unit: ``[M]``, the unit of each line.
+        predict: From states ``[M]`` to logits.
+        costs: ``[M]``, tokens.
+        marks: ``[M]``, tokens of a mark in place of the line.
+        joined: ``[M - 1]``, whether the line and the next one share a mark where both go.
+    """
+
+    unit: IntArray
+    predict: Callable[[IntArray], FloatArray]
+    costs: FloatArray
+    marks: FloatArray
+    joined: BoolArray
+
+    @classmethod
+    def of(cls, reading: Reading, scores: Scores, rate: float) -> "LineWorth | None":
+        """Prepares the line model for a keep rate; None where there are no lines."""
+        evidence, model, units = scores.lines, scores.pruner.lines, reading.units
+        if evidence is None or model is None:
+            return None
+        prices, series = reading.marks.costs()
+        unit = evidence.unit
+        inside, segment = series[unit] >= 0, units.segment[unit]
+        joined = inside[:-1] & inside[1:] & (segment[:-1] == segment[1:])
+        return cls(unit, model.predictor(evidence, rate), evidence.costs, prices[unit], joined)
+
+    def __call__(self, states: IntArray) -> FloatArray:
+        """From states ``[N]`` to what each line is worth ``[M]``."""
+        own = states[self.unit]
+        gone = own != KEEP
+        gaps = np.zeros(len(own))
+        gaps[:-1] += self.joined & gone[1:]
+        gaps[1:] += self.joined & gone[:-1]
+        price = np.maximum(self.costs + self.marks * (gaps - 1), 1.0)
+        worth: FloatArray = self.predict(own) - np.log(price / _TYPICAL_PRICE)
+        return worth
+
+    def with_marks(self, costs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The costs of units ``[N]`` where each line has its share of the marks around it."""
+        dearer = costs.copy()
+        dearer[self.unit] += _MARKS_A_LINE * self.marks
+        return dearer
