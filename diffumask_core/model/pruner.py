@@ -248,8 +248,11 @@ class Pruner:
         """The cosine between the query and each shot: ``[S]``."""
         units = encoding.units
         inside, starts = runs_of(shot_of_unit, shots)
-        first, last = units.first_token[inside[starts[:-1]]], units.first_token[inside[starts[1:] - 1] + 1]
-        texts = [units.tokens[start:end] for start, end in zip(first, last, strict=True)]
+        texts = [_NONE] * shots
+        # A shot has no words here where all of it is decided by the line model.
+        for shot in np.flatnonzero(np.diff(starts)).tolist():
+            first, last = inside[starts[shot]], inside[starts[shot + 1] - 1]
+            texts[shot] = units.tokens[units.first_token[first] : units.first_token[last + 1]]
         vectors = self._embed([*texts, encoding.query])
         nearness: FloatArray = vectors[:-1] @ vectors[-1]
         return nearness
