@@ -6,7 +6,7 @@ from diffumask_core import Compressor
 
 PROSE = (
     "I looked at all the days, and as far as I can tell from what the log says the crane with that number was the one "
-    "at the northern end of the quay, which is moved rather seldom, and only when a ship of more than forty metres is in."
+    "at the northern end of the quay, which is moved rather seldom, and only when a ship of over forty metres is in."
 )
 
 
