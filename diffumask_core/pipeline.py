@@ -216,8 +216,8 @@ def render(reading: Reading, choice: Choice, rebuild: Rebuild | None) -> Compres
     layout, budget = reading.units.layout, choice.budget
     segments = reading.segments(choice.mask, choice.alive)
     left = [segment for segment in segments if segment]
-    # White space alone has no units: the text comes back whole where the budget allows, else nothing does.
-    whole = bool(choice.mask.all()) and (len(choice.mask) > 0 or reading.total <= budget.limit)
+    # White space alone has no units: a blank segment comes back where the budget allows, else nothing of it does.
+    whole = bool(choice.mask.all()) and (reading.total <= budget.limit or len(left) == len(segments))
     return CompressionResult(
         source=layout.text,
         text=layout.text if whole else BETWEEN_SEGMENTS.join(segment.text for segment in left),

@@ -59,14 +59,15 @@ class Aging:
         """The points at which messages became old, in order.
 
         Whether a message is old at a point depends on nothing that came later. While a call waits for its result, an
-        LLM is not asked, and nothing becomes old.
+        LLM is not asked, and nothing becomes old. Results that an LLM has not read yet stay new, however many calls of
+        one step have brought them, unless no message is kept.
 
         Args:
             messages: The messages.
             tokens: The tokens of each.
         """
         unit, most = self.keep
-        waiting = _waiting(messages)
+        waiting, unread = _waiting(messages), _unread(messages)
         old = start = total = new = 0
         for length in range(1, len(messages) + 1):
             total += tokens[length - 1]
@@ -76,6 +77,7 @@ class Aging:
                 new -= tokens[start]
                 start += 1
             end = start if unit == "tokens" else max(length - most, 0)
+            end = min(end, unread[length - 1]) if most or unit == "tokens" else end
             if end > old and not waiting[length - 1] and self._is_on(length, total):
                 yield Moment(length, old, end)
                 old = end
@@ -136,3 +138,16 @@ def _waiting(messages: Sequence[ReadMessage]) -> list[bool]:
         answered = bool(message.answers) or (answered and message.role != "assistant")
         waiting.append(calls.total() > 0)
     return waiting
+
+
+def _unread(messages: Sequence[ReadMessage]) -> list[int]:
+    """For each message how many are before the first result that the agent has not read once the message is there."""
+    before: list[int] = []
+    first: int | None = None
+    for index, message in enumerate(messages):
+        if message.role == "assistant":
+            first = None
+        elif message.answers and first is None:
+            first = index
+        before.append(index + 1 if first is None else first)
+    return before

@@ -157,6 +157,8 @@ class _Conversation:
             raise InputError(
                 f"messages is a {type(messages).__name__}: pass a list of dicts with a role and a content."
             )
+        if not isinstance(keep, Collection) or isinstance(keep, str):
+            raise InputError(f"keep={keep!r} is no list of indices: pass such as [0, 3], the messages that stay.")
         if missing := [index for index in keep if index not in range(len(messages))]:
             raise InputError(f"keep holds {missing[0]!r}: pass indices of messages, from 0 to {len(messages) - 1}.")
         read = [

@@ -17,7 +17,7 @@ from diffumask_core.regions.listing import find_listings
 from diffumask_core.regions.log import find_logs
 from diffumask_core.regions.markdown import find_bullets, find_checklists, find_headings
 from diffumask_core.regions.markup import find_markup
-from diffumask_core.regions.output import find_output, is_printed, rest_beside_regions, rest_of_output
+from diffumask_core.regions.output import LONGEST_LINE, find_output, is_printed, rest_beside_regions, rest_of_output
 from diffumask_core.regions.region import Detector, Lines, Region, Scaffold
 from diffumask_core.regions.tables import find_tables
 from diffumask_core.regions.traces import find_traces
@@ -37,9 +37,21 @@ def find_json_blocks(lines: Lines) -> Iterator[Region]:
     edges = {edge for start, end in lines.spans for edge in (start, end)}
     for region in find_inline_json(lines):
         first, last = lines.at(region.span[0]), lines.at(region.span[1] - 1)
-        before = lines.source[lines.spans[first][0] : region.span[0]].strip()
+        before = lines.source[lines.spans[first][0] : region.span[0]].strip().strip("\ufeff")
         if region.span[1] in edges and (not before or (first < last and before.endswith((":", "\uff1a")))):
             yield region
+
+
+def find_json_in_long_lines(lines: Lines) -> Iterator[Region]:
+    """Finds JSON that makes up most of a line that is too long to go whole, as behind the name of a field.
+
+    Without it, pieces of such a line would go, and the halves of two records read as one.
+    """
+    for text, span in zip(lines, lines.spans, strict=True):
+        if len(text) > LONGEST_LINE:
+            found = list(find_inline_json(Lines(lines.source, [span])))
+            if 2 * sum(region.span[1] - region.span[0] for region in found) > len(text):
+                yield from found
 
 
 # In order: an earlier detector takes the lines that it is sure of, and a later one reads what is left.
@@ -54,6 +66,7 @@ DETECTORS: tuple[Detector, ...] = (
     find_config,
     find_markup,
     find_checklists,
+    find_json_in_long_lines,
     find_output,
 )
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 from diffumask_core.regions.region import Lines, Region, region_of_lines
 
+LONGEST_LINE = 1000
+"""A printed line of more characters goes by pieces."""
+
 _FEWEST_LINES = 3
 _SHARE = 0.6
 _LONGEST = 160
-_LONGEST_PRINTED = 1000
 # Signs that sentences do without.
 _SIGN = re.compile(r"[/\\_={}\[\]<>|@+~^]|\w\(|::|[,;{(]\s*$")
 # A first word that names a place, a call or an assignment says that a program printed the line, whatever follows.
@@ -69,12 +71,12 @@ def rest_beside_regions(lines: Lines) -> Iterator[Region]:
 
 def _goes_whole(text: str) -> bool:
     """Whether a long line is the message of a program and no paragraph."""
-    return len(text) <= _LONGEST_PRINTED and not _is_written(text)
+    return len(text) <= LONGEST_LINE and not _is_written(text)
 
 
 def _is_written(text: str) -> bool:
     """Whether a long line is made of sentences."""
-    return not _PRINTED.match(text) and len(_SENTENCE_END.findall(text[:_LONGEST_PRINTED])) > 1
+    return not _PRINTED.match(text) and len(_SENTENCE_END.findall(text[:LONGEST_LINE])) > 1
 
 
 def _is_printed(text: str) -> bool:

@@ -459,6 +459,22 @@ class TestMessages:
         assert result.messages is not None
         assert sum(len(message["content"]) for message in result.messages) == result.compressed_tokens <= result.budget
 
+    def test_a_blank_message_beside_messages_that_stay_keeps_to_the_budget(self, compressor: Compressor) -> None:
+        messages = [
+            {"role": "user", "content": PROSE},
+            {"role": "tool", "tool_call_id": "1", "content": "\n \n" * 300},
+            {"role": "user", "content": "So?"},
+        ]
+        result = compressor.compress_messages(messages, keep=[0, 2], keep_rate=0.3, tokenizer=len)
+        assert result.messages is not None
+        assert result.messages[::2] == messages[::2]
+        assert sum(len(message["content"]) for message in result.messages) == result.compressed_tokens <= result.budget
+
+    @pytest.mark.parametrize("keep", [1, None, "0"])
+    def test_keep_that_is_no_list_is_an_input_error(self, compressor: Compressor, keep: Any) -> None:
+        with pytest.raises(InputError, match="is no list of indices"):
+            compressor.compress_messages([{"role": "user", "content": PROSE}], keep=keep, keep_rate=0.3)
+
 
 def test_many_threads_give_the_same_results(compressor: Compressor) -> None:
     prompts = [few_shot(2 + number % 4) + f" {number}" for number in range(16)]

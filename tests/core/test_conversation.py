@@ -322,6 +322,14 @@ class TestWhatIsShortened:
         seen = [changed(messages[:length], conversation.shorten(messages[:length])) for length in range(9)]
         assert seen == [[], [], [], [], [], [], [], [], [2, 3, 4]]
 
+    @pytest.mark.parametrize("keep", [("messages", 1), ("messages", 2), ("tokens", 5)])
+    def test_results_that_the_llm_has_not_read_stay(self, talk: Callable[..., Conversation], keep: Any) -> None:
+        messages = [said("user", "Well?"), *step([0], [LOG]), *step([1, 2, 3, 4], [LOG, MANUAL, STOCK, MANUAL])]
+        assert changed(messages, talk(keep=keep).shorten(messages)) == [2]
+        messages += [said("assistant", "So."), said("user", "And?")]
+        assert changed(messages, talk(keep=keep).shorten(messages)) == [2, 4, 5, 6, 7]
+        assert changed(messages[:8], talk(keep=("messages", 0)).shorten(messages[:8])) == [2, 4, 5, 6, 7]
+
     def test_images_and_annotated_texts_stay(self, talk: Callable[..., Conversation]) -> None:
         image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
         noted = {"type": "output_text", "text": MANUAL, "annotations": [{"type": "url_citation", "start_index": 3}]}

@@ -64,6 +64,15 @@ class TestKinds:
     def test_prose_is_of_no_kind(self, text: str) -> None:
         assert find_regions(text) == ()
 
+    @pytest.mark.parametrize("shape", ["Result: {}", "Result: {} done.", "{}{}", "data: {}\n\nevent: end", "\ufeff{}"])
+    def test_json_in_a_long_line_of_an_output_is_json(self, shape: str) -> None:
+        record = json.dumps(
+            {"quay": "Vik", "boats": [{"id": number, "name": "Ann", "at": "A1"} for number in range(40)]}
+        )
+        text = shape.replace("{}", record)
+        found = [region for region in find_regions(text, is_output=True) if region.kind == "json"]
+        assert texts(text, tuple(found)) == [record] * shape.count("{}")
+
     def test_regions_are_in_order_and_do_not_overlap(self) -> None:
         text = "\n\n".join([HARBOUR, TABLE, HARBOUR, LOG, DIFF, HARBOUR, RECORDS, HARBOUR, HARBOUR, HARBOUR])
         regions = find_regions(text)
