@@ -44,6 +44,8 @@ _OPENED = re.compile(r"<[A-Za-z!?/][^<>]*$")
 _PROGRAM = re.compile(r"className=|=\{|\{/\*|=>|\{\s*\w+[.(]")
 _FEWEST_TAGS = 6
 """Tags that a document on one line has at least."""
+_LONGEST_HEAD = 300
+"""Characters of lines that open an element and stay with what is inside: longer ones would take all of the budget."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,8 @@ def _by_lines(lines: Lines, reach: Block, elements: Sequence[_Element]) -> Regio
     for element in elements:
         first, body = lines.at(element.opening[0]), lines.at(element.opening[1] - 1) + 1
         closing = lines.at(element.closing[0])
-        if closing < body:
+        start, stop = lines.cover(first, body)
+        if closing < body or stop - start > _LONGEST_HEAD:
             blocks.append((first, body))
         elif closing < body + 3 and not any(lines[line].strip() for line in range(body, closing)):
             # Nothing is between the tags that they could follow from: an empty element goes whole.

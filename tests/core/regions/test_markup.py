@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from diffumask_core import Compressor
+from diffumask_core.regions.detect import find_regions
 from diffumask_core.regions.markup import find_markup
 from diffumask_core.regions.region import Lines, Region
 
@@ -93,3 +95,13 @@ def test_time_is_linear(piece: str) -> None:
     find("\n".join([piece] * 20_000))
     find(piece * (200_000 // len(piece)))
     assert time.process_time() - start < 3
+
+
+def test_a_long_line_that_opens_an_element_takes_no_budget_from_its_rows(compressor: Compressor) -> None:
+    menu = "".join(f"<li><a href='/quay/{number}'>Quay {number}</a></li>" for number in range(20))
+    rows = [f"<tr><td>Boat {number}</td><td>{number + 8}.5</td></tr>" for number in range(20)]
+    text = "\n".join([f"<html><body><ul>{menu}</ul><table>", *rows, "</table></body></html>"])
+    [region] = find_regions(text)
+    assert region.kind == "markup"
+    result = compressor.compress(text, keep_rate=0.3)
+    assert sum(row in result.text for row in rows) >= 4
