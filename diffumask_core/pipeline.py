@@ -30,6 +30,7 @@ from diffumask_core.rendering.shot_result import ShotResult
 from diffumask_core.result import CompressionResult
 from diffumask_core.scoring.budget import Budget, budget_of, fit_budget
 from diffumask_core.scoring.coverage import with_labels
+from diffumask_core.scoring.line_worth import fair_rate
 from diffumask_core.scoring.reading import Reading, read
 from diffumask_core.scoring.scores import Scores, score
 from diffumask_core.scoring.shots import choose_shots, footing_first, with_best, without_starved
@@ -47,7 +48,9 @@ Rebuild = Callable[[Sequence[str | None]], list[dict[str, Any]]]
 """From what is left of each segment, None where nothing is, to messages."""
 
 
-def compress(layout: Layout, options: Options, pruner: Pruner, rebuild: Rebuild | None = None) -> CompressionResult:
+def compress(
+    layout: Layout, options: Options, pruner: Pruner, rebuild: Rebuild | None = None, on_average: bool = False
+) -> CompressionResult:
     """Shortens a prompt.
 
     Args:
@@ -55,6 +58,7 @@ def compress(layout: Layout, options: Options, pruner: Pruner, rebuild: Rebuild 
         options: How much to keep, and what.
         pruner: The model.
         rebuild: Makes messages of what is left of each segment, where the prompt was messages.
+        on_average: Whether the keep rate is that of many prompts: lines that are needed more than usual keep more.
 
     Raises:
         BudgetError: The protected text alone is longer than the budget.
@@ -62,6 +66,8 @@ def compress(layout: Layout, options: Options, pruner: Pruner, rebuild: Rebuild 
     began = time.perf_counter()
     reading = read_prompt(layout, options)
     scored = Once(partial(score, reading, pruner))
+    if on_average and options.keep_rate is not None:
+        options = replace(options, keep_rate=fair_rate(scored(), options.keep_rate))
     return decide(reading, scored, options, rebuild, {"parse": time.perf_counter() - began})
 
 

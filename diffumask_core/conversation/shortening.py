@@ -55,7 +55,7 @@ def shorten_within(
         history: Messages, in their order.
         wanted: The texts to shorten.
         query: What they are read for.
-        options: How. A keep rate is that of these texts together; a number of tokens is the most that they may have
+        options: How. A keep rate is that of such texts on average; a number of tokens is the most that these may have
             together.
         pruner: The model.
 
@@ -66,7 +66,7 @@ def shorten_within(
     keep = [index for index in range(len(history)) if index not in messages]
     laid_out = messages_layout(history, keep, options.compress_instructions, options.compress_query)
     chosen = _around(laid_out, wanted, replace(options, query=query))
-    result = pipeline.compress(laid_out.layout, chosen, pruner, partial(rebuild, laid_out, history))
+    result = pipeline.compress(laid_out.layout, chosen, pruner, partial(rebuild, laid_out, history), on_average=True)
     if not any(each.tail for each in wanted):
         return [_left_of(each, laid_out, result) for each in wanted]
     return _with_tails(wanted, laid_out, result, get_counter(options.tokenizer).count)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from diffumask_core.diffusion.states import KEEP
+from diffumask_core.diffusion.states import KEEP, UNDECIDED
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
 
@@ -16,6 +16,29 @@ IntArray = npt.NDArray[np.int64]
 
 # The price of a typical line, and how many marks a kept line brings on average.
 _TYPICAL_PRICE, _MARKS_A_LINE = 20.0, 0.4
+# The least and the most that lines keep of what they would keep on average.
+_LEAST_SHARE, _MOST_SHARE = 0.2, 1.5
+
+
+def fair_rate(scores: Scores, keep_rate: float) -> float:
+    """The keep rate for the lines of a prompt when a keep rate is meant on average.
+
+    The line model knows above which logit lines are kept on average at a rate. The share of the tokens of lines above
+    that logit is what these lines should keep.
+
+    Args:
+        scores: What the model made of the prompt.
+        keep_rate: The rate on average.
+
+    Returns:
+        The share, within bounds; the rate itself where there are no lines of results of tools.
+    """
+    lines, model = scores.lines, scores.pruner.lines
+    if lines is None or model is None:
+        return keep_rate
+    logits = model.predictor(lines, keep_rate)(np.full(len(lines.unit), UNDECIDED))
+    share = float(lines.costs[logits > 0].sum() / lines.costs.sum())
+    return min(max(share, _LEAST_SHARE * keep_rate), _MOST_SHARE * keep_rate, 1.0)
 
 
 @dataclass(frozen=True)
