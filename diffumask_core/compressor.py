@@ -154,8 +154,8 @@ class Compressor:
             exclude_tools: Names of tools whose results stay; shell patterns such as ``"read_*"`` too.
             restore: Whether marks have names, by which `Conversation.restore` gives back what was left out.
             context_tokens: The size of the context window of which fractions are meant.
-            **options: As for `compress`, but for ``query``. A keep rate is that of what becomes old on average, 0.3 where
-                nothing else is said; a number of tokens is that of each old message.
+            **options: As for `compress`, but for ``query``. A keep rate is that of what becomes old, on average, 0.3
+                where nothing else is said; a number of tokens is that of each old message.
 
         Raises:
             InputError: An option is not possible.
