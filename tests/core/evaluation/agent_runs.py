@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from made_runs import to_anthropic, to_responses
+
 Message = dict[str, Any]
 
 NEEDED = ("harbour/tides/lowest.py", "QUAY_DEPTH_LIMIT", "mooring_ledger", "48213")
@@ -50,41 +52,6 @@ def desk_run(steps: int = 6) -> list[Message]:
     looked = [each for n, text in enumerate(records) for each in step(n, "", {"row": n}, text)]
     last = step(steps, "", {"berth": "B0Z0", "guest": "guest_0_37"}, "{}")
     return [{"role": "user", "content": "Book the berth again."}, *looked, *last]
-
-
-def to_anthropic(messages: Sequence[Message]) -> list[Message]:
-    """A run in the format of Anthropic's messages."""
-
-    def converted(message: Message) -> Message:
-        if message["role"] == "tool":
-            result = {"type": "tool_result", "tool_use_id": message["tool_call_id"], "content": message["content"]}
-            return {"role": "user", "content": [result]}
-        calls = [
-            {"type": "tool_use", "id": call["id"], "name": "run", "input": json.loads(call["function"]["arguments"])}
-            for call in message.get("tool_calls", ())
-        ]
-        words = [{"type": "text", "text": message["content"]}] if message["content"] else []
-        return {"role": message["role"], "content": [*words, *calls]}
-
-    return [converted(message) for message in messages]
-
-
-def to_responses(messages: Sequence[Message]) -> list[Message]:
-    """A run in the format of OpenAI's Responses."""
-    items: list[Message] = []
-    for message in messages:
-        if message["role"] == "tool":
-            items.append(
-                {"type": "function_call_output", "call_id": message["tool_call_id"], "output": message["content"]}
-            )
-            continue
-        if message["content"]:
-            items.append({"role": message["role"], "content": message["content"]})
-        items += [
-            {"type": "function_call", "call_id": call["id"], **call["function"]}
-            for call in message.get("tool_calls", ())
-        ]
-    return items
 
 
 FORMATS = {"openai": list, "anthropic": to_anthropic, "responses": to_responses}
