@@ -365,16 +365,16 @@ def hindsight(
     also: Annotated[
         list[Path] | None, typer.Option(help="More runs, which only tell what agents write in many runs.")
     ] = None,
-    cuts: Annotated[str, typer.Option(help="Shares of the messages of a run after which it is cut.")] = (
-        "0.25,0.35,0.45,0.55,0.65,0.75"
-    ),
+    cuts: Annotated[
+        str | None, typer.Option(help="Shares of the messages of a run after which it is cut; six from 0.25 to 0.75.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Finds in recorded runs what agents needed later of old results of tools; no LLM is asked."""
     with _errors_told():
-        from diffumask_core.labeling.runs import label_runs_of_files
+        from diffumask_core.labeling.runs import SHARES, label_runs_of_files
 
-        report = label_runs_of_files(runs, also or [], out, _shares("--cuts", cuts))
+        report = label_runs_of_files(runs, also or [], out, SHARES if cuts is None else _shares("--cuts", cuts))
     if as_json:
         typer.echo(json.dumps(report))
     else:

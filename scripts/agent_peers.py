@@ -24,6 +24,7 @@ from langchain.agents.middleware import ClearToolUsesEdit
 from langchain_core.messages import AnyMessage, convert_to_messages, convert_to_openai_messages
 from langchain_core.messages.utils import count_tokens_approximately
 
+from diffumask_core.datasets import read_runs
 from diffumask_core.evaluation.agent import (
     Case,
     Left,
@@ -34,7 +35,7 @@ from diffumask_core.evaluation.agent import (
     without_a_model,
 )
 from diffumask_core.evaluation.bill import PRICES, WITHOUT_A_MODEL, compare, totals
-from diffumask_core.evaluation.runs import Messages, Shorten, read_runs
+from diffumask_core.evaluation.runs import Messages, Shorten
 from diffumask_core.tokens import get_counter
 from diffumask_integrations.langchain.middleware import DiffuMaskMiddleware
 

@@ -24,10 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from diffumask_core import Compressor
-from diffumask_core.datasets import RunRow
+from diffumask_core.datasets import RunRow, read_runs
 from diffumask_core.evaluation.agent import at_rates, case_of
-from diffumask_core.evaluation.runs import Message, Messages, read_messages, read_runs
+from diffumask_core.evaluation.runs import Message, Messages
 from diffumask_core.labeling.hindsight import Cut, cut_run, exact_values, stands_in
+from diffumask_core.prompt.formats import read_messages
 from diffumask_core.tokens import get_counter
 
 COUNTER = get_counter()

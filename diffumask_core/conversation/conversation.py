@@ -23,7 +23,7 @@ from diffumask_core.errors import InputError
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.options import Options
 from diffumask_core.prompt.calls import tools_of
-from diffumask_core.prompt.formats import Keys, MessageText, ReadMessage, put_text, read_message
+from diffumask_core.prompt.formats import Keys, MessageText, ReadMessage, put_text, read_messages
 from diffumask_core.prompt.messages import TextPlace
 from diffumask_core.prompt.protect import user_spans
 from diffumask_core.rendering.marks import Mark
@@ -320,7 +320,7 @@ class _Replay:
         """
         if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
             raise InputError(f"messages is a {type(messages).__name__}: pass a list of dicts.")
-        read = [read_message(f"messages[{index}]", message) for index, message in enumerate(messages)]
+        read = read_messages(messages)
         tools = tools_of(messages, read)
         keys = [_hash(repr(each).encode("utf-8", "surrogatepass")) for each in zip(read, tools, strict=True)]
         digests = list(accumulate(keys, lambda before, key: _hash(before + key)))

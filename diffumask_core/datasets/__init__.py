@@ -19,6 +19,7 @@ from diffumask_core.datasets.rows import (
     covered_units,
     read_rows,
 )
+from diffumask_core.datasets.runs import read_runs
 
 __all__ = [
     "ClassificationRow",
@@ -40,4 +41,5 @@ __all__ = [
     "exemplar_of",
     "is_held_out",
     "read_rows",
+    "read_runs",
 ]

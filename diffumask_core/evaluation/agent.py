@@ -14,13 +14,14 @@ from typing import Any
 from tqdm import tqdm
 
 from diffumask_core.compressor import Compressor
-from diffumask_core.datasets import RunRow
+from diffumask_core.datasets import RunRow, read_runs
 from diffumask_core.errors import DataError
 from diffumask_core.evaluation.bill import as_it_goes
 from diffumask_core.evaluation.pieces import WITHOUT_A_MODEL, History, Result
-from diffumask_core.evaluation.runs import Messages, Shorten, prompts_of, read_messages, read_runs
+from diffumask_core.evaluation.runs import Messages, Shorten, prompts_of
 from diffumask_core.evaluation.shorten import OURS
 from diffumask_core.labeling.hindsight import NEWEST, Cut, cut_run, runs_that_write, said, stands_in, strings_of
+from diffumask_core.prompt.formats import read_messages
 from diffumask_core.result import CompressionResult
 from diffumask_core.tokens import TokenCounter
 

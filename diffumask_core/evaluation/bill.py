@@ -15,12 +15,12 @@ from typing import Any, Unpack
 from tqdm import tqdm
 
 from diffumask_core.compressor import Compressor
-from diffumask_core.datasets import RunRow
+from diffumask_core.datasets import RunRow, read_runs
 from diffumask_core.errors import DataError, InputError
-from diffumask_core.evaluation.runs import Messages, Shorten, calls_of, prompts_of, read_messages, read_runs, texts_of
+from diffumask_core.evaluation.runs import Messages, Shorten, calls_of, prompts_of, texts_of
 from diffumask_core.evaluation.shorten import OURS
 from diffumask_core.options import CompressionOptions
-from diffumask_core.prompt.formats import put_text
+from diffumask_core.prompt.formats import put_text, read_messages
 from diffumask_core.tokens import TokenCounter
 
 WHOLE = "whole history"

@@ -2,12 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
-from diffumask_core.datasets import RunRow, read_rows
-from diffumask_core.errors import DataError, InputError
-from diffumask_core.prompt.formats import ReadMessage, read_message
+from diffumask_core.prompt.formats import ReadMessage, read_message, read_messages
 
 Message: TypeAlias = Mapping[str, Any]
 Messages: TypeAlias = Sequence[Message]
@@ -26,26 +23,6 @@ class Call:
 
     prompt: int
     end: int
-
-
-def read_runs(file: Path, limit: int | None = None) -> list[RunRow]:
-    """Reads runs from JSON lines with ``messages``, plain or compressed with xz.
-
-    Raises:
-        DataError: The file is missing or empty, or a line of it is no run; the line or the run is named.
-    """
-    rows = read_rows(file, RunRow)[:limit]
-    for number, row in enumerate(rows, 1):
-        try:
-            read_messages(row.messages)
-        except InputError as error:
-            raise DataError(f"{file}, run {number} {row.id!r}: {error} Mend or remove its line.") from error
-    return rows
-
-
-def read_messages(messages: Messages) -> list[ReadMessage]:
-    """Reads each message of a conversation."""
-    return [read_message(f"messages[{number}]", message) for number, message in enumerate(messages)]
 
 
 def calls_of(messages: Messages) -> list[Call]:

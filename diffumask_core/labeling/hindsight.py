@@ -16,7 +16,7 @@ from diffumask_core.datasets import HindsightRow, NeededRow
 from diffumask_core.lines.evidence import lines_of_results
 from diffumask_core.options import Options
 from diffumask_core.pipeline import read_prompt
-from diffumask_core.prompt.formats import ReadMessage, argument_values, read_message
+from diffumask_core.prompt.formats import ReadMessage, argument_values, read_messages
 from diffumask_core.prompt.messages import messages_layout
 from diffumask_core.prompt.spans import shift_span
 
@@ -59,7 +59,7 @@ def runs_that_write(runs: Iterable[Messages]) -> Counter[str]:
     """For each string in how many runs the agent writes it."""
     counts: Counter[str] = Counter()
     for messages in runs:
-        counts.update(set(strings_of("\n".join(map(said, _read(messages))))))
+        counts.update(set(strings_of("\n".join(map(said, read_messages(messages))))))
     return counts
 
 
@@ -73,7 +73,7 @@ def cut_run(name: str, messages: Messages, share: float, counts: Mapping[str, in
         counts: Of `runs_that_write`.
         newest: How many messages before the cut are not old.
     """
-    read = _read(messages)
+    read = read_messages(messages)
     at = next((n for n in range(int(len(read) * share), len(read)) if read[n].role == "assistant"), len(read))
     asked = next((n for n, message in enumerate(read) if message.asks), 0)
     old = tuple(n for n in range(asked + 1, at - newest) if _results(read[n]))
@@ -143,10 +143,6 @@ def _arguments(message: ReadMessage) -> list[str]:
 def stands_in(value: str, text: str) -> bool:
     """Whether a value stands in a text on its own, not as a part of a longer word or number."""
     return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
-
-
-def _read(messages: Messages) -> list[ReadMessage]:
-    return [read_message(f"messages[{number}]", message) for number, message in enumerate(messages)]
 
 
 def _results(message: ReadMessage) -> str:

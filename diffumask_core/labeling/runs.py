@@ -6,9 +6,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from diffumask_core.datasets import HindsightRow, RunRow
+from diffumask_core.datasets import HindsightRow, RunRow, read_runs
 from diffumask_core.errors import DataError
-from diffumask_core.evaluation.runs import read_runs
 from diffumask_core.labeling.hindsight import cut_run, hindsight_row, runs_that_write
 
 SHARES = (0.25, 0.35, 0.45, 0.55, 0.65, 0.75)

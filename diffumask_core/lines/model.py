@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import safe_open
+from safetensors.numpy import load_file
 
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
 from diffumask_core.errors import ModelError
@@ -80,10 +81,10 @@ class LineModel:
         try:
             with safe_open(path, framework="numpy") as stored:
                 told = json.loads((stored.metadata() or {}).get("settings", "{}"))
-                weights = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  # no dict
             is_known = told.pop("format_version", None) == _FORMAT_VERSION and told.pop("features", 0) == list(FEATURES)
             if is_known:
-                return cls(LineSettings(**{name: _plain(value) for name, value in told.items()}), weights)._tried()
+                settings = LineSettings(**{name: _plain(value) for name, value in told.items()})
+                return cls(settings, load_file(path))._tried()
         # The file's reader and the network raise what they like: for a reader of ours all of it means a broken file.
         except Exception as error:
             raise ModelError(

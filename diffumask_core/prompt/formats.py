@@ -100,6 +100,15 @@ def read_message(where: str, message: Mapping[str, Any]) -> ReadMessage:
     )
 
 
+def read_messages(messages: Sequence[Mapping[str, Any]]) -> list[ReadMessage]:
+    """Reads each message of a conversation.
+
+    Raises:
+        InputError: A message is of none of the formats; its index is named.
+    """
+    return [read_message(f"messages[{index}]", message) for index, message in enumerate(messages)]
+
+
 def argument_values(text: str) -> list[str]:
     """The strings and numbers in the arguments of a call, as they are meant: without the escapes of JSON."""
     try:

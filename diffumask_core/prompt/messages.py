@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from diffumask_core.errors import InputError
-from diffumask_core.prompt.formats import Keys, MessageText, ReadMessage, put_text, read_message
+from diffumask_core.prompt.formats import Keys, MessageText, ReadMessage, put_text, read_messages
 from diffumask_core.prompt.layout import Layout, ShotSpan, Voice, shift_layout, shift_shot
 from diffumask_core.prompt.outputs import is_formal
 from diffumask_core.prompt.parse import describe_shot, parse_layout
@@ -161,10 +161,7 @@ class _Conversation:
             raise InputError(f"keep={keep!r} is no list of indices: pass such as [0, 3], the messages that stay.")
         if missing := [index for index in keep if index not in range(len(messages))]:
             raise InputError(f"keep holds {missing[0]!r}: pass indices of messages, from 0 to {len(messages) - 1}.")
-        read = [
-            _without_blanks(read_message(f"messages[{index}]", message), index in keep)
-            for index, message in enumerate(messages)
-        ]
+        read = [_without_blanks(message, index in keep) for index, message in enumerate(read_messages(messages))]
         spans = []
         position = 0
         for message in read:

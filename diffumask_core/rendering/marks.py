@@ -116,20 +116,13 @@ class MarkPlan:
         self._price: dict[tuple[int, int, str], float] = {}
         self._names: dict[Span, str] = {}
 
-    def costs(self) -> tuple[FloatArray, IntArray]:
-        """For each unit ``[N]`` about how many tokens a mark for its item has, and the series that it is in.
-
-        A unit in no series has no mark, and the number -1.
-        """
-        price, owner = np.zeros(len(self._units)), np.full(len(self._units), -1, dtype=np.int64)
+    def costs(self) -> FloatArray:
+        """About how many tokens a mark in place of each unit has, ``[N]``; 0 where there is no mark for the unit."""
+        name = "0" * _NAME_DIGITS if self._named else ""
+        price = np.zeros(len(self._units))
         for first, end, series in zip(self._first.tolist(), self._end.tolist(), self._owner.tolist(), strict=True):
-            owner[first:end] = series
-        typical = [
-            self._mark_cost(number, _TYPICAL_GAP, "0" * _NAME_DIGITS * self._named)
-            for number in range(len(self._series))
-        ]
-        price[owner >= 0] = np.array(typical, dtype=np.float64)[owner[owner >= 0]] if typical else 0.0
-        return price, owner
+            price[first:end] = self._mark_cost(series, _TYPICAL_GAP, name)
+        return price
 
     def spared(self, mask: BoolArray, stays: BoolArray) -> BoolArray:
         """``[N]``, units of gaps that are filled again, since their mark would cost as much.

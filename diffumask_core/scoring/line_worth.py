@@ -68,11 +68,10 @@ class LineWorth:
         evidence, model, units = scores.lines, scores.pruner.lines, reading.units
         if evidence is None or model is None:
             return None
-        prices, series = reading.marks.costs()
         unit = evidence.unit
-        inside, segment = series[unit] >= 0, units.segment[unit]
-        joined = inside[:-1] & inside[1:] & (segment[:-1] == segment[1:])
-        return cls(unit, model.predictor(evidence, rate), evidence.costs, prices[unit], joined)
+        marks, segment = reading.marks.costs()[unit], units.segment[unit]
+        joined = (marks[:-1] > 0) & (marks[1:] > 0) & (segment[:-1] == segment[1:])
+        return cls(unit, model.predictor(evidence, rate), evidence.costs, marks, joined)
 
     def __call__(self, states: IntArray) -> FloatArray:
         """From states ``[N]`` to what each line is worth ``[M]``."""

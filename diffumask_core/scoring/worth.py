@@ -21,7 +21,7 @@ IntArray = npt.NDArray[np.int64]
 
 # Where lines share more than this share of their exact strings, by rarity, so many steps are taken.
 _SHARED = 0.2
-MANY_STEPS = 16
+_STEPS_OF_LINES = 16
 # A decision about a word that is this far from the threshold is not put off.
 _CONFIDENCE = 2.0
 # A passage of so few words goes whole, as far as the budget allows.
@@ -80,7 +80,7 @@ class Worth:
             return 1
         terms = self.lines.terms
         shared = terms.weights * terms.held_elsewhere(np.ones(terms.lines, dtype=bool))
-        return MANY_STEPS if shared.sum() > _SHARED * terms.weights.sum() else 1
+        return _STEPS_OF_LINES if shared.sum() > _SHARED * terms.weights.sum() else 1
 
 
 def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArray, limit: int) -> Worth:

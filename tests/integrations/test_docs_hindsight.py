@@ -12,8 +12,7 @@ from typer.testing import CliRunner
 
 from diffumask_core import Compressor
 from diffumask_core.cli import app
-from diffumask_core.datasets import HindsightRow, RunRow, read_rows
-from diffumask_core.evaluation.runs import read_runs
+from diffumask_core.datasets import HindsightRow, RunRow, read_rows, read_runs
 from diffumask_core.lines.model import LINES_FILE
 from diffumask_core.model.pretrained import BUNDLED
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from diffumask_core import Compressor, DataError, InputError
 from diffumask_core.cli import app
-from diffumask_core.datasets import RunRow
+from diffumask_core.datasets import RunRow, read_runs
 from diffumask_core.evaluation.agent import (
     AS_IT_GOES,
     Case,
@@ -27,7 +27,7 @@ from diffumask_core.evaluation.agent import (
 )
 from diffumask_core.evaluation.command import evaluate_runs
 from diffumask_core.evaluation.pieces import WITHOUT_A_MODEL, History, Result
-from diffumask_core.evaluation.runs import Messages, calls_of, read_runs
+from diffumask_core.evaluation.runs import Messages, calls_of
 from diffumask_core.tokens import get_counter
 
 COUNTER = get_counter()
