@@ -25,7 +25,7 @@ _COPY_PENALTY = 1e3
 _MOST_STEPS = 64
 # What a retriever's score one standard deviation above the mean adds to a utility.
 _RETRIEVAL_WEIGHT = 2.0
-_LEAST_SPREAD = 0.02  # of the largest score
+_LEAST_SPREAD = 0.02  # of scores as shares of the largest
 # The order of fewer shots says nothing; ten in any order have a higher rank correlation once in three hundred times.
 _FEWEST_RANKED = 5
 _CHANCE = 0.8
@@ -50,9 +50,12 @@ def retrieval_utilities(scores: Sequence[float | None], own: FloatArray | None =
     known = np.array([score for score in scores if score is not None], dtype=np.float64)
     if not known.any():
         return np.zeros(len(scores)) if own is None else _RETRIEVAL_WEIGHT * _order_utilities(own)
+    # As shares of the largest, for sums and squares of scores leave the range of floats.
+    shares = known / abs(known).max()
     # Scores that are as good as equal are not driven apart.
-    spread = max(known.std(), _LEAST_SPREAD * abs(known).max())
-    standard = np.array([0.0 if score is None else (score - known.mean()) / spread for score in scores])
+    spread = max(shares.std(), _LEAST_SPREAD)
+    standard = np.zeros(len(scores))
+    standard[[score is not None for score in scores]] = (shares - shares.mean()) / spread
     return _RETRIEVAL_WEIGHT * standard
 
 

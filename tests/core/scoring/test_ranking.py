@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from diffumask_core.scoring.labels import find_labels
@@ -32,6 +32,14 @@ class TestRetrieval:
     def test_scores_that_are_as_good_as_equal_hardly_count(self) -> None:
         assert abs(retrieval_utilities([0.8001, 0.8])).max() < 0.02
         assert retrieval_utilities([0.7, 0.7]).tolist() == [0, 0]
+
+    @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=9))
+    @example([5e-324])
+    @example([1.7e308, 1.7e308, -1.7e308])
+    def test_scores_of_any_size_count_in_their_order(self, scores: list[float]) -> None:
+        added = retrieval_utilities(scores)
+        assert np.isfinite(added).all()
+        assert (np.diff(added[np.argsort(scores, kind="stable")]) >= 0).all()
 
     def test_a_shot_without_a_score_is_in_the_middle(self) -> None:
         assert retrieval_utilities([0.2, None, 0.4])[1] == 0
