@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from diffumask_core.bench.contestants import KEEP_RATE, Prepare, Run
 from diffumask_core.extras import needs_extra
 from diffumask_core.model.inputs import batch_windows, describe_units, windows_of
@@ -102,7 +100,7 @@ class LLMLingua2:
 
 @dataclass(frozen=True)
 class ClassifierPass:
-    """A forward pass of a token classifier over windows as ours are, without the query, and nothing else."""
+    """A forward pass of a token classifier over windows as ours are, and nothing else."""
 
     name: str
     shape: Shape
@@ -114,15 +112,14 @@ class ClassifierPass:
 
             network = self.shape.network()
         pruner = load_pruner(self.model)
-        none = np.zeros(0, dtype=np.int64)
 
         def prepare(prompts: Sequence[str]) -> Run:
             windows = []
             for prompt in prompts:
                 offsets = split_words(prompt)
                 units = describe_units(prompt, offsets, pruner.tokenizer)
-                for window in windows_of(units, [(0, len(offsets))], none, pruner.network.settings):
-                    windows.append((units, window, none))
+                blocks = [(0, len(offsets))]
+                windows += [(units, window) for window in windows_of(units, blocks, pruner.network.settings)]
             batch = batch_windows(windows, pruner.frame)
             ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
 

@@ -31,6 +31,12 @@ class LabelRow(_Row):
     split: Literal["train", "dev"] = "train"
 
 
+class TextRow(_Row):
+    """A text without labels."""
+
+    text: str
+
+
 class ShotRow(_Row):
     """Shots and how much each helps with a query, from 0 to 3."""
 

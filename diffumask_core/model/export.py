@@ -22,7 +22,7 @@ from diffumask_core.model.quantise import (
     normalised_inputs,
 )
 from diffumask_core.model.torch_network import TorchNetwork
-from diffumask_core.model.weights import SCALE, SMOOTHING, WEIGHTS_FILE, save_weights, smoothing_key
+from diffumask_core.model.weights import BLOCKS, SCALE, SMOOTHING, WEIGHTS_FILE, save_weights, smoothing_key
 
 
 def export_folder(folder: Path, texts: Sequence[str]) -> None:
@@ -39,9 +39,7 @@ def export_folder(folder: Path, texts: Sequence[str]) -> None:
     network = TorchNetwork.load(folder, "cpu")
     model = network.model
     # Attention written out in full becomes plain products, which ONNX Runtime knows how to fuse.
-    for encoder in (model.encoder, model.relevance):
-        if encoder is not None:
-            encoder.set_attn_implementation("eager")
+    model.encoder.set_attn_implementation("eager")
     # Buffers, such as the positions' numbers, are no weights: they stay in the graph.
     shapes = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
     exported = {name: _exported(model, call, inputs) for name, (call, inputs) in _stages(model).items()}
@@ -51,7 +49,7 @@ def export_folder(folder: Path, texts: Sequence[str]) -> None:
     save_weights(weights, folder / WEIGHTS_FILE)
     (folder / GRAPHS).mkdir(exist_ok=True)
     for name, one in exported.items():
-        in_8_bits(one.graph, shapes, smoothing)
+        in_8_bits(one.graph, shapes, smoothing, {name for name in shapes if name + BLOCKS in weights})
         _take_out_weights(one.graph, shapes.keys())
         one.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
         helper.set_model_props(one, {SMOOTHING: smoothing_key(weights)})
@@ -73,11 +71,16 @@ def _stages(model: DiffuMaskModel) -> dict[str, tuple[_Call, _Inputs]]:
     vectors = torch.randn(units, hidden), ("units", "")
     # A tensor for each: the exporter takes the same one for the same input.
     windows = {
-        name: (torch.ones(3, 8, dtype=torch.int64), ("windows", "tokens"))
-        for name in ("input_ids", "token_types", "attention_mask")
+        name: (torch.ones(3, 8, dtype=torch.int64), ("windows", "tokens")) for name in ("input_ids", "attention_mask")
+    }
+    words = {
+        "vectors": (torch.randn(3, 8, hidden), ("texts", "words", "")),
+        "roles": (torch.zeros(3, 8, dtype=torch.int64), ("texts", "words")),
+        "mask": (torch.ones(3, 8), ("texts", "words")),
     }
     stages: dict[str, tuple[_Call, _Inputs]] = {
         "encoder": (DiffuMaskModel.read, windows),
+        "upper": (lambda model, vectors, roles, mask: model.upper(vectors, roles, mask), words),
         "context": (
             lambda model, hidden, shapes: model.contextualise(hidden[None], shapes[None])[0],
             {"hidden": vectors, "shapes": (torch.randn(units, config.shape_features), ("units", ""))},
@@ -98,8 +101,8 @@ def _stages(model: DiffuMaskModel) -> dict[str, tuple[_Call, _Inputs]]:
             {"pooled": (torch.randn(units, 4 * width), ("shots", ""))},
         ),
     }
-    if model.relevance is not None:
-        stages["relevance"] = DiffuMaskModel.embed, {name: windows[name] for name in ("input_ids", "attention_mask")}
+    if config.comparer_layers:
+        stages["comparer"] = DiffuMaskModel.embed, words
     return stages
 
 
@@ -173,7 +176,7 @@ def _strip(exported: onnx.ModelProto) -> None:
 def _take_out_weights(graph: onnx.GraphProto, parameters: Set[str]) -> None:
     """Leaves of each weight its name: ONNX Runtime is given the values when a session is made."""
     for weight in graph.initializer:
-        if weight.name.removesuffix(SCALE) in parameters:
+        if weight.name.removesuffix(SCALE).removesuffix(BLOCKS) in parameters:
             weight.ClearField("raw_data")
             weight.data_location = TensorProto.EXTERNAL
             weight.external_data.add(key="location", value=WEIGHTS_FILE)

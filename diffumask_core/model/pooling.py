@@ -7,20 +7,6 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 
-def runs_of(owners: IntArray, count: int) -> tuple[IntArray, IntArray]:
-    """Where the members of each owner are.
-
-    Args:
-        owners: ``[N]``, numbers below `count` that never fall, and -1 for no owner anywhere between.
-        count: G.
-
-    Returns:
-        The places ``[M]`` of what has an owner, and ``[G + 1]``, where in those each owner's begin.
-    """
-    inside = np.flatnonzero(owners >= 0)
-    return inside, np.searchsorted(owners[inside], np.arange(count + 1))
-
-
 def sum_of_runs(rows: FloatArray, starts: IntArray) -> FloatArray:
     """Sums of consecutive rows.
 

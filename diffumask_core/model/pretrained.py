@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tokenizers import Tokenizer
+from tokenizers.pre_tokenizers import Metaspace
 
 from diffumask_core.errors import DiffuMaskError, InputError, ModelError
 from diffumask_core.extras import needs_extra
@@ -97,14 +98,19 @@ def save_folder(model: "DiffuMaskModel", tokenizer: Tokenizer, folder: Path) -> 
     folder.mkdir(parents=True, exist_ok=True)
     model.config.save_pretrained(folder)
     save_weights(model.packed_weights(), folder / WEIGHTS_FILE)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """Reads a ``tokenizer.json``; windows are cut and padded elsewhere, so it does neither."""
+    """Reads a ``tokenizer.json``; windows are cut and padded elsewhere, so it does neither.
+
+    Words are given with the space before them, so a tokenizer that sets one before each text sets none.
+    """
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_truncation()
     tokenizer.no_padding()
+    if isinstance(tokenizer.pre_tokenizer, Metaspace):
+        tokenizer.pre_tokenizer.prepend_scheme = "never"
     return tokenizer
 
 

@@ -22,43 +22,46 @@ from diffumask_core.model.inputs import (
     UnitInputs,
     Window,
     batch_windows,
+    batch_words,
     describe_units,
-    query_tokens,
+    query_units,
     windows_of,
 )
 from diffumask_core.model.network import Network
-from diffumask_core.model.pooling import mean_of_runs, runs_of
+from diffumask_core.model.pooling import mean_of_runs
 from diffumask_core.prompt.spans import Span
 from diffumask_core.units.words import split_words
 
 FloatArray = npt.NDArray[np.float32]
+HalfArray = npt.NDArray[np.float16]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-# Of a long text about so many are read, and so many denoised, at once.
+# Of a long text about so many are considered, and so many denoised, at once.
 _UNITS_AT_ONCE = 8192
-# Windows are padded to multiples of so many tokens.
+# Rows of a batch are padded to multiples of so many tokens or words.
 _LENGTHS = 16
-_NONE: IntArray = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What the encoder made of a text of N units in G blocks.
+    """What the network made of a text of N units in G blocks.
 
     Attributes:
         units: The units as they were read.
-        query: Token ids of the query; none where there is none.
+        asked: Whether the text was read for a query.
         context: ``[N, W + 2]``, what the denoiser is given at each step.
         vectors: ``[G, D]``, the mean of the vectors of each block's units.
         utilities: ``[G]``, what the shot head says of each block; zeros without a query.
+        nearness: ``[P]``, the cosine between the query and each part that was to be compared with it.
     """
 
     units: UnitInputs
-    query: IntArray
+    asked: bool
     context: FloatArray
     vectors: FloatArray
     utilities: FloatArray
+    nearness: FloatArray
 
     def of_shots(self, values: FloatArray, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """Takes the values of shots from those of blocks, ``[G, ...]`` to ``[S, ...]``; zeros for a shot without units.
@@ -76,12 +79,10 @@ class Encoding:
 
 
 _Batch = tuple[int, list[int]]
-"""A padded length, and the windows of it that are read together."""
+"""A padded length, and the rows of it that are computed together."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-
-_Read = Callable[[UnitInputs, Sequence[Window], IntArray, int], list[FloatArray]]
 
 
 class Pruner:
@@ -108,7 +109,9 @@ class Pruner:
         self.lines = lines
         self.frame = Frame.of(tokenizer)
 
-    def encode(self, text: str, offsets: IntArray, blocks: Sequence[Span], query: str = "") -> Encoding:
+    def encode(
+        self, text: str, offsets: IntArray, blocks: Sequence[Span], query: str = "", parts: Sequence[Span] = ()
+    ) -> Encoding:
         """Encodes units ``[N, 2]`` of a text, N > 0.
 
         Args:
@@ -116,60 +119,121 @@ class Pruner:
             offsets: Its units.
             blocks: Ranges of units that cover them all in order; a block that fits is read in one window.
             query: What the text is read for.
+            parts: Ranges of units that are to be compared with the query.
         """
         settings = self.network.settings
         units = describe_units(text, offsets, self.tokenizer, blocks)
-        asked = query_tokens(query, self.tokenizer, settings.query_tokens)
-        windows = windows_of(units, blocks, asked, settings)
+        windows = windows_of(units, blocks, settings)
+        read = self._read(units, windows)
+        asked = self.read_query(query_units(query, self.tokenizer, settings.query_tokens))
         totals = BlockTotals(self.network, units, len(asked) > 0)
         context = np.empty((len(offsets), self.network.context_width), dtype=np.float32)
         for portion in _portions(windows):
             start, end = portion[0].core_start, portion[-1].core_end
-            hidden = np.empty((end - start, self.network.width), dtype=np.float32)
-            for number, vectors in self._once("unit vectors", units, portion, asked, self._read_windows):
-                hidden[portion[number].core_start - start : portion[number].core_end - start] = vectors
+            hidden = self._consider(read, portion, asked)
             context[start:end] = self.network.contextualise(hidden, units.shapes[start:end])
             totals.add(start, hidden)
-        return Encoding(units, asked, context, totals.vectors(), totals.utilities())
+        nearness = np.zeros(len(parts), dtype=np.float32)
+        if len(asked) and len(parts) and self.compares:
+            texts = self._embed([read[first:last] for first, last in parts])
+            nearness = texts @ self._embed([asked], is_query=True)[0]
+        return Encoding(units, len(asked) > 0, context, totals.vectors(), totals.utilities(), nearness)
 
-    def _once(
-        self, what: str, units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read
-    ) -> Iterator[tuple[int, FloatArray]]:
-        """Runs windows that are not in the cache; gives each window's number with its result, in any order.
+    def _read(self, units: UnitInputs, windows: Sequence[Window]) -> HalfArray:
+        """The trunk's vectors of units ``[N, D]``; windows that are in the cache are not read again."""
+        # In half precision, since all of a text is held.
+        read = np.empty((len(units.words), self.network.width), dtype=np.float16)
+        new = []
+        for window in windows:
+            found = self.cache.get(self._key(units, window), self.network.width) if self.cache else None
+            if found is None:
+                new.append(window)
+            else:
+                read[window.core_start : window.core_end] = found
+        lengths = [int(units.first_token[one.end] - units.first_token[one.start]) + SPECIAL_TOKENS for one in new]
+
+        def run(length: int, rows: Sequence[int]) -> list[FloatArray]:
+            return self._read_windows(units, [new[row] for row in rows], length)
+
+        for row, vectors in self._by_length(lengths, run):
+            read[new[row].core_start : new[row].core_end] = vectors
+            if self.cache:
+                self.cache.put(self._key(units, new[row]), vectors)
+        return read
+
+    def read(self, units: UnitInputs, blocks: Sequence[Span]) -> HalfArray:
+        """The trunk's vectors of the units of a text ``[N, D]``, without a query.
 
         Args:
-            what: What is computed, for the key.
-            units: What the windows are of.
-            windows: Any number of windows.
-            query: Token ids of the query that is put before each; none for none.
-            read: From units, windows, query and padded length to an array for each window.
+            units: The text's.
+            blocks: Ranges of units that cover them all in order.
         """
-        if self.cache is None:
-            yield from self._by_length(units, windows, query, read)
-            return
-        keys = [self._key(what, units, window, query) for window in windows]
-        new: list[int] = []
-        for number, key in enumerate(keys):
-            if (found := self.cache.get(key, self.network.width)) is None:
-                new.append(number)
-            else:
-                yield number, found
-        for place, vectors in self._by_length(units, [windows[number] for number in new], query, read):
-            self.cache.put(keys[new[place]], vectors)
-            yield new[place], vectors
+        return self._read(units, windows_of(units, blocks, self.network.settings))
+
+    def read_query(self, units: UnitInputs) -> HalfArray:
+        """The trunk's vectors of the words of a query ``[Q, D]``."""
+        count = len(units.words)
+        return self._read(units, [Window(0, count, 0, count)] if count else [])
+
+    def _key(self, units: UnitInputs, window: Window) -> bytes:
+        first = units.first_token[window.start : window.end + 1]
+        core = np.array([window.core_start - window.start, window.core_end - window.start])
+        arrays = (units.tokens[first[0] : first[-1]], first - first[0], core)
+        return cache_key(self.network.fingerprint, *(array.tobytes() for array in arrays))
+
+    def _read_windows(self, units: UnitInputs, windows: Sequence[Window], length: int) -> list[FloatArray]:
+        """The vectors of the units of each window's core: the means over their tokens."""
+        batch = batch_windows([(units, window) for window in windows], self.frame, length)
+        hidden = self.network.encode(batch)
+        vectors = []
+        for row, window in enumerate(windows):
+            tokens = hidden[row, batch.unit_of_token[row] >= 0]
+            starts = units.first_token[window.core_start : window.core_end + 1] - units.first_token[window.start]
+            vectors.append(mean_of_runs(tokens, starts))
+        return vectors
+
+    def _consider(self, read: HalfArray, windows: Sequence[Window], asked: HalfArray) -> FloatArray:
+        """The upper layers' vectors of the units of consecutive windows' cores ``[P, D]``."""
+        begin = windows[0].core_start
+        hidden = np.empty((windows[-1].core_end - begin, self.network.width), dtype=np.float32)
+
+        def run(length: int, rows: Sequence[int]) -> list[FloatArray]:
+            texts = [read[windows[row].start : windows[row].end] for row in rows]
+            return list(self.network.consider(batch_words(texts, [asked] * len(rows), length)))
+
+        for row, vectors in self._by_length([one.end - one.start + len(asked) for one in windows], run):
+            one = windows[row]
+            core = slice(one.core_start - one.start, one.core_end - one.start)
+            hidden[one.core_start - begin : one.core_end - begin] = vectors[core]
+        return hidden
+
+    def _embed(self, texts: Sequence[HalfArray], *, is_query: bool = False) -> FloatArray:
+        """Vectors of unit length ``[T, D]`` of texts of which the trunk's vectors are given; zeros of an empty one."""
+        most = self.network.settings.relevance_units
+        filled = [number for number, vectors in enumerate(texts) if len(vectors)]
+        embedded = np.zeros((len(texts), self.network.width), dtype=np.float32)
+        none = np.zeros((0, self.network.width), dtype=np.float16)
+
+        def run(length: int, rows: Sequence[int]) -> list[FloatArray]:
+            words, others = [texts[filled[row]][:most] for row in rows], [none] * len(rows)
+            batch = batch_words(others, words, length) if is_query else batch_words(words, others, length)
+            return list(self.network.embed(batch))
+
+        for row, vector in self._by_length([min(len(texts[number]), most) for number in filled], run):
+            embedded[filled[row]] = vector
+        return embedded
 
     def _by_length(
-        self, units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read
+        self, lengths: Sequence[int], run: Callable[[int, Sequence[int]], list[FloatArray]]
     ) -> Iterator[tuple[int, FloatArray]]:
-        """Runs windows in batches of one padded length; gives each window's number with its result.
+        """Computes rows in batches of one padded length; gives each row's number with its result, in any order.
 
-        The length depends on a window alone: what else is run, or is in the cache already, cannot change its vectors
+        The length depends on a row alone: what else is computed, or is in the cache already, cannot change its vectors
         by a rounding error.
         """
         of_length: dict[int, list[int]] = {}
-        for number, window in enumerate(windows):
-            tokens = units.first_token[window.end] - units.first_token[window.start] + len(query) + SPECIAL_TOKENS
-            of_length.setdefault(math.ceil(tokens / _LENGTHS) * _LENGTHS, []).append(number)
+        for number, length in enumerate(lengths):
+            of_length.setdefault(math.ceil(length / _LENGTHS) * _LENGTHS, []).append(number)
         total = sum(length * len(members) for length, members in of_length.items())
         at_once = min(self.network.tokens_at_once, total // self.network.workers)
         batches: list[_Batch] = []
@@ -179,32 +243,9 @@ class Pruner:
             batches += [(length, members[part::parts]) for part in range(parts)]
         # The last ones to be done are small, so that no worker waits long for another.
         batches.sort(key=lambda batch: batch[0] * len(batch[1]), reverse=True)
-
-        def run(batch: _Batch) -> list[FloatArray]:
-            length, members = batch
-            return read(units, [windows[member] for member in members], query, length)
-
-        for (_, members), vectors in zip(batches, side_by_side(run, batches, self.network.workers), strict=True):
+        results = side_by_side(lambda batch: run(*batch), batches, self.network.workers)
+        for (_, members), vectors in zip(batches, results, strict=True):
             yield from zip(members, vectors, strict=True)
-
-    def _key(self, what: str, units: UnitInputs, window: Window, query: IntArray) -> bytes:
-        first = units.first_token[window.start : window.end + 1]
-        core = np.array([window.core_start - window.start, window.core_end - window.start])
-        arrays = (query, units.tokens[first[0] : first[-1]], first - first[0], core)
-        return cache_key(self.network.fingerprint, what.encode(), *(array.tobytes() for array in arrays))
-
-    def _read_windows(
-        self, units: UnitInputs, windows: Sequence[Window], query: IntArray, length: int
-    ) -> list[FloatArray]:
-        """The vectors of the units of each window's core: the means over their tokens."""
-        batch = batch_windows([(units, window, query) for window in windows], self.frame, length)
-        hidden = self.network.encode(batch)
-        vectors = []
-        for row, window in enumerate(windows):
-            tokens = hidden[row, batch.unit_of_token[row] >= 0]
-            starts = units.first_token[window.core_start : window.core_end + 1] - units.first_token[window.start]
-            vectors.append(mean_of_runs(tokens, starts))
-        return vectors
 
     def predictor(self, encoding: Encoding, keep_rate: float) -> Predict:
         """The denoiser as the sampler calls it, at one keep rate for the whole text.
@@ -230,71 +271,51 @@ class Pruner:
 
         return predict
 
-    def shot_scores(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
+    def shot_scores(self, encoding: Encoding, shot_of_unit: IntArray, nearness: FloatArray) -> FloatArray:
         """The utility of each shot for the query that the text was encoded with: ``[S]``.
 
         Args:
             encoding: Of N units.
             shot_of_unit: ``[N]``, -1 for units outside shots. Each shot is a block.
-            shots: S.
+            nearness: ``[S]``, the cosine between the query and each shot.
         """
-        settings = self.network.settings
-        scores = settings.evidence_weight * encoding.of_shots(encoding.utilities, shot_of_unit, shots)
-        if self.network.compares and len(encoding.query):
-            scores = scores + settings.relevance_weight * self._shot_cosines(encoding, shot_of_unit, shots)
-        return scores
+        evidence = encoding.of_shots(encoding.utilities, shot_of_unit, len(nearness))
+        return self.network.settings.evidence_weight * evidence + self.on_scale(nearness)
 
-    def _shot_cosines(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
-        """The cosine between the query and each shot: ``[S]``."""
-        units = encoding.units
-        inside, starts = runs_of(shot_of_unit, shots)
-        texts = [_NONE] * shots
-        # A shot has no words here where all of it is decided by the line model.
-        for shot in np.flatnonzero(np.diff(starts)).tolist():
-            first, last = inside[starts[shot]], inside[starts[shot + 1] - 1]
-            texts[shot] = units.tokens[units.first_token[first] : units.first_token[last + 1]]
-        vectors = self._embed([*texts, encoding.query])
-        nearness: FloatArray = vectors[:-1] @ vectors[-1]
-        return nearness
+    def on_scale(self, nearness: FloatArray) -> FloatArray:
+        """Cosines with a query on the scale of utilities."""
+        scaled: FloatArray = self.network.settings.relevance_weight * nearness
+        return scaled
 
-    def _embed(self, texts: Sequence[IntArray]) -> FloatArray:
-        """Vectors of unit length of token ids ``[T, D]``, zeros where there are none."""
-        filled = [number for number, tokens in enumerate(texts) if len(tokens)]
-        vectors = np.zeros((len(texts), self.network.width), dtype=np.float32)
-        if filled:
-            read = [texts[number][: self.network.settings.relevance_tokens] for number in filled]
-            for number, vector in self._once("text vector", *_as_units(read), _NONE, self._embed_windows):
-                vectors[filled[number]] = vector
-        return vectors
-
-    def _embed_windows(
-        self, units: UnitInputs, windows: Sequence[Window], query: IntArray, length: int
-    ) -> list[FloatArray]:
-        batch = batch_windows([(units, window, query) for window in windows], self.frame, length)
-        return list(self.network.embed(batch))
-
-    def embed(self, texts: Sequence[str]) -> FloatArray:
+    def embed(self, texts: Sequence[str], *, are_queries: bool = False) -> FloatArray:
         """Vectors of unit length whose inner products tell how near texts are to each other: ``[T, D]``.
 
         A text without a word has zeros.
 
+        Args:
+            texts: Any texts.
+            are_queries: Whether they ask for what other texts tell.
+
         Raises:
-            ModelError: The model has no sentence encoder.
+            ModelError: The model has no comparer.
         """
-        if not self.network.compares:
-            raise ModelError("This model has no sentence encoder to compare texts with: use the bundled one.")
-        return self._embed([describe_units(text, split_words(text), self.tokenizer).tokens for text in texts])
+        if not self.compares:
+            raise ModelError("This model has no comparer to compare texts with: use the bundled one.")
+        read = []
+        for text in texts:
+            offsets = split_words(text)
+            blocks = [(0, len(offsets))]
+            read.append(self.read(describe_units(text, offsets, self.tokenizer, blocks), blocks))
+        return self._embed(read, is_query=are_queries)
 
     @property
     def compares(self) -> bool:
-        """Whether the model has a sentence encoder to compare texts with."""
+        """Whether the model has a comparer, which tells how near texts are to each other."""
         return self.network.compares
 
     def nearness(self, texts: Sequence[str], query: str) -> FloatArray:
         """How near texts are to a query, ``[T]``, on the scale of utilities."""
-        vectors = self.embed([*texts, query])
-        nearness: FloatArray = self.network.settings.relevance_weight * (vectors[:-1] @ vectors[-1])
-        return nearness
+        return self.on_scale(self.embed(texts) @ self.embed([query], are_queries=True)[0])
 
     def shot_vectors(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
         """The mean of each shot's unit vectors ``[S, D]``."""
@@ -322,15 +343,6 @@ def _near(units: BoolArray, reach: int) -> BoolArray:
     before, place = np.concatenate([[0], np.cumsum(units)]), np.arange(len(units))
     near: BoolArray = before[np.minimum(place + reach + 1, len(units))] > before[np.maximum(place - reach, 0)]
     return near
-
-
-def _as_units(texts: Sequence[IntArray]) -> tuple[UnitInputs, list[Window]]:
-    """Texts of token ids as a unit each, to be read in a window each."""
-    numbers = np.arange(len(texts))
-    first_token = np.cumsum([0, *map(len, texts)])
-    shapes, words = np.zeros((len(texts), 0), dtype=np.float32), np.ones(len(texts), dtype=bool)
-    units = UnitInputs(np.concatenate(texts), first_token, shapes, numbers, words, numbers)
-    return units, [Window(number, number + 1, number, number + 1) for number in numbers.tolist()]
 
 
 def _portions(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:

@@ -12,7 +12,7 @@ from transformers.utils import logging as transformers_logging
 
 from diffumask_core.errors import ModelError
 from diffumask_core.model.cache import cache_key
-from diffumask_core.model.inputs import WindowBatch
+from diffumask_core.model.inputs import WindowBatch, WordBatch
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.settings import Settings
 
@@ -32,7 +32,7 @@ class TorchNetwork:
         self.width = int(model.encoder.config.hidden_size)
         self.context_width = model.config.denoiser_width + 2
         self.evidence_width = 2 * model.config.denoiser_width
-        self.compares = model.relevance is not None
+        self.compares = self.settings.comparer_layers > 0
 
     @classmethod
     def load(cls, folder: Path, device: str, threads: int | None = None) -> "TorchNetwork":
@@ -71,14 +71,17 @@ class TorchNetwork:
     @torch.inference_mode()
     def encode(self, batch: WindowBatch) -> FloatArray:
         with self._fastest():
-            hidden = self.model.read(*self._tensors(batch.input_ids, batch.token_types, batch.attention_mask))
-        return _array(hidden)
+            return _array(self.model.read(*self._tensors(batch.input_ids, batch.attention_mask)))
 
     @torch.inference_mode()
-    def embed(self, batch: WindowBatch) -> FloatArray:
+    def consider(self, batch: WordBatch) -> FloatArray:
         with self._fastest():
-            vectors = self.model.embed(*self._tensors(batch.input_ids, batch.attention_mask))
-        return _array(vectors)
+            return _array(self.model.upper(*self._tensors(batch.vectors, batch.roles, batch.mask)))
+
+    @torch.inference_mode()
+    def embed(self, batch: WordBatch) -> FloatArray:
+        with self._fastest():
+            return _array(self.model.embed(*self._tensors(batch.vectors, batch.roles, batch.mask)))
 
     @torch.inference_mode()
     def contextualise(self, hidden: FloatArray, shapes: FloatArray) -> FloatArray:

@@ -1,9 +1,10 @@
 """How much each paragraph of a passage helps with the query, where passages have several."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from diffumask_core.model.pruner import Pruner
 from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.spans import Span, clip_spans, merge_spans
 from diffumask_core.prompt.wording import paragraphs
@@ -18,27 +19,34 @@ _TERMS_WEIGHT = 2.0
 _PASSAGE_WEIGHT = 0.5
 
 
-def unit_utilities(reading: Reading, pruner: Pruner, utilities: FloatArray) -> FloatArray:
+def paragraphs_of(reading: Reading) -> list[Span]:
+    """The paragraphs of passages that are compared with the query; none where no passage has several."""
+    passages = reading.units.layout.passages
+    found = [part for passage in passages for part in _parts(reading.units.layout, passage)]
+    return found if len(found) > len(passages) else []
+
+
+def unit_utilities(
+    reading: Reading, paragraphs: Sequence[Span], nearness: FloatArray, utilities: FloatArray
+) -> FloatArray:
     """The utility of each unit ``[N]``: that of its paragraph, or that of its shot.
 
     The utility of a paragraph is how near it is to the query, in meaning and in words, and half the utility of its
-    passage. Where no passage has several paragraphs, where there is no query, or in exemplars, shots count as a whole.
+    passage. What stands in no paragraph of these, such as exemplars, counts as its shot does.
 
     Args:
         reading: The prompt of N units and S shots.
-        pruner: The model.
+        paragraphs: Those that were compared with the query.
+        nearness: Of each, on the scale of utilities.
         utilities: ``[S]``; what stands outside shots is worth as much as the best shot.
     """
-    units, layout = reading.units, reading.units.layout
+    units = reading.units
     each = np.append(utilities, utilities.max(initial=0.0))[units.shot]
-    passages = layout.passages if reading.query and pruner.compares else []
-    found = [part for passage in passages for part in _parts(layout, passage)]
-    if len(found) <= len(passages):
+    if not paragraphs:
         return each
-    texts = [reading.text(paragraph) for paragraph in found]
-    nearness = pruner.nearness(texts, reading.query)
-    ranges = [units.at(paragraph) for paragraph in found]
-    for (first, last), value in zip(ranges, nearness + _TERMS_WEIGHT * bm25(reading.query, texts), strict=True):
+    shared = _TERMS_WEIGHT * bm25(reading.query, [reading.text(paragraph) for paragraph in paragraphs])
+    for paragraph, value in zip(paragraphs, nearness + shared, strict=True):
+        first, last = units.at(paragraph)
         each[first:last] = _PASSAGE_WEIGHT * each[first:last] + value
     return each
 

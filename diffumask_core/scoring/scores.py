@@ -16,7 +16,7 @@ from diffumask_core.scoring.novelty import copies
 from diffumask_core.scoring.ranking import rank_shots, relevance_of, retrieval_utilities, typicality
 from diffumask_core.scoring.readable import readable_parts
 from diffumask_core.scoring.reading import Reading
-from diffumask_core.scoring.relevance import unit_utilities
+from diffumask_core.scoring.relevance import paragraphs_of, unit_utilities
 from diffumask_core.units.units import Units
 
 FloatArray = npt.NDArray[np.floating]
@@ -90,15 +90,19 @@ def score(reading: Reading, pruner: Pruner) -> Scores:
     words = np.repeat(encoded, np.diff(units.first_word))
     shot_of_word = np.repeat(units.shot, np.diff(units.first_word))[words]
     encoding = None
+    paragraphs = paragraphs_of(reading) if reading.query and pruner.compares else []
     if words.any():
-        encoding = pruner.encode(units.layout.text, units.words[words], _blocks(shot_of_word), reading.query)
+        offsets = units.words[words]
+        spans = np.array([*(shot.span for shot in shots), *paragraphs], dtype=np.int64).reshape(-1, 2)
+        parts = [(int(first), int(last)) for first, last in np.searchsorted(offsets[:, 0], spans)]
+        encoding = pruner.encode(units.layout.text, offsets, _blocks(shot_of_word), reading.query, parts)
     answers = [_answer(reading, shot) for shot in shots]
     labels = find_labels(answers, [_before_answer(reading, shot) for shot in shots])
     vectors: FloatArray = np.zeros((len(shots), 1))
     own: FloatArray = np.zeros(len(shots))
     if encoding is not None and shots:
         vectors = pruner.shot_vectors(encoding, shot_of_word, len(shots))
-        own = pruner.shot_scores(encoding, shot_of_word, len(shots)) if reading.query else own
+        own = pruner.shot_scores(encoding, shot_of_word, encoding.nearness[: len(shots)]) if reading.query else own
     relevance = np.full(len(shots), np.nan)
     utilities: FloatArray
     if shots and reading.query:
@@ -108,7 +112,8 @@ def score(reading: Reading, pruner: Pruner) -> Scores:
         utilities = own + retrieval_utilities([shot.score for shot in shots], own * passages)
     else:
         utilities = retrieval_utilities([shot.score for shot in shots]) + typicality(vectors, labels)
-    of_units = unit_utilities(reading, pruner, utilities)
+    near = pruner.on_scale(encoding.nearness[len(shots) :]) if encoding else np.zeros(len(paragraphs))
+    of_units = unit_utilities(reading, paragraphs, near, utilities)
     utilities = _best_of_shots(of_units, units.shot, utilities)
     repeated = copies([reading.text(shot.span) for shot in shots], answers)
     order = rank_shots(utilities, vectors, labels, repeated)

