@@ -122,7 +122,12 @@ class Conversation:
     """
 
     def __init__(
-        self, pruner: Pruner, options: Options, aging: Aging, exclude_tools: Collection[str] = (), restore: Restore = False
+        self,
+        pruner: Pruner,
+        options: Options,
+        aging: Aging,
+        exclude_tools: Collection[str] = (),
+        restore: Restore = False,
     ) -> None:
         """Makes a conversation.
 

@@ -86,7 +86,7 @@ def mark_text(count: int, noun: str, similar: int = 0, name: str = "") -> str:
 def mark_name(text: str, digits: int = _NAME_DIGITS) -> str:
     """The name of a mark that stands for a text: hexadecimal digits, the same for the same text.
 
-    Few digits are few tokens, and tell the gaps of one conversation apart; as many as `HASH_DIGITS` tell any texts apart.
+    Few digits are few tokens, and tell the gaps of a conversation apart; as many as `HASH_DIGITS` tell any texts apart.
     """
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
 
