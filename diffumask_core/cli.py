@@ -66,6 +66,13 @@ class EngineName(StrEnum):
     ray = "ray"
 
 
+class Transport(StrEnum):
+    """How clients of `mcp` come."""
+
+    stdio = "stdio"
+    http = "http"
+
+
 class Grain(StrEnum):
     """What is kept or dropped whole."""
 
@@ -649,6 +656,36 @@ def serve(
             waiting=waiting,
         )
         run(settings, Binding(host=host, port=port, open_to_all=open_to_all), model)
+
+
+@app.command()
+def mcp(
+    root: Annotated[
+        Path | None,
+        typer.Option(help="A folder whose files may be read; without it no file can be.", show_default=False),
+    ] = None,
+    transport: Annotated[
+        Transport, typer.Option(help="Standard input and output, or streamable HTTP at /mcp.")
+    ] = Transport.stdio,
+    host: Annotated[str, typer.Option(help="Over HTTP, where to listen; other machines need a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Over HTTP, the port.")] = 8788,
+    token: TokenOption = None,
+    open_to_all: OpenOption = False,
+    model: ModelOption = None,
+) -> None:
+    """Gives an agent tools (MCP): shorten a text or a file, read what was left out, see what was saved."""
+    with _errors_told():
+        from diffumask_integrations.mcp.command import run_mcp
+
+        run_mcp(
+            transport.value,
+            root=root,
+            model=model,
+            host=host,
+            port=port,
+            token=token,
+            open_to_all=open_to_all,
+        )
 
 
 def _confirm(cost: "Cost", yes: bool) -> None:
