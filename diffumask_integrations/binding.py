@@ -1,9 +1,12 @@
 """Who may reach a server: where it listens, and what it asks for."""
 
 import hmac
+import re
 from ipaddress import ip_address
 
 from diffumask_core import InputError
+
+_IN_HEADER = re.compile(r"[!-~]+")
 
 
 def check_binding(host: str, token: str | None, open_to_all: bool) -> None:
@@ -15,10 +18,10 @@ def check_binding(host: str, token: str | None, open_to_all: bool) -> None:
         open_to_all: Whether the user said that it need not ask.
 
     Raises:
-        InputError: Anyone could use the server, and nobody said so.
+        InputError: Anyone could use the server, and nobody said so; or the token fits into no header.
     """
-    if token is not None and not token.strip():
-        raise InputError("The token is empty: pass a long random one, or none.")
+    if token is not None and not _IN_HEADER.fullmatch(token):
+        raise InputError("The token is empty or holds more than letters, digits and signs: pass a long random one.")
     if token is None and not open_to_all and not _is_loopback(host):
         raise InputError(
             f"host={host!r} lets other machines in, and there is no token: set DIFFUMASK_TOKEN, listen on 127.0.0.1, "
