@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,7 +52,7 @@ class Upstream:
 
     @property
     def app(self) -> Starlette:
-        return Starlette(routes=[Route("/{path:path}", self, methods=["GET", "POST", "PUT", "DELETE"])])
+        return Starlette(routes=[Route("/{path:path}", self.answer, methods=["GET", "POST", "PUT", "DELETE"])])
 
     async def _record(self, request: Request) -> bytes:
         body = await request.body()
@@ -86,9 +86,6 @@ class Upstream:
             pass
         self.dropped.set()
         return Response()
-
-    def __call__(self, request: Request) -> Awaitable[Response]:
-        return self.answer(request)
 
 
 def _asked(body: bytes) -> dict[str, Any]:
