@@ -21,6 +21,7 @@ from diffumask_core.regions.region import Region, Scaffold, walk_all
 from diffumask_core.units.joins import Joins, number_at
 from diffumask_core.units.punctuation import Punctuation
 from diffumask_core.units.scaffold import ScaffoldIndex
+from diffumask_core.units.segmentation import cut_words
 from diffumask_core.units.words import bound_words, split_words
 
 BoolArray = npt.NDArray[np.bool_]
@@ -189,17 +190,7 @@ def _words(layout: Layout, regions: Sequence[Region]) -> IntArray:
     borders |= {edge for shot in layout.shots for edge in shot.span}
     borders |= {edge for region in regions for edge in region.span}
     borders |= {edge for region in regions for span in region.units for edge in span}
-    return _cut(words, np.array(sorted(borders), dtype=np.int64))
-
-
-def _cut(words: IntArray, borders: IntArray) -> IntArray:
-    """Cuts words ``[W, 2]`` in two where a border lies inside one."""
-    if not len(words):
-        return words
-    at = np.clip(np.searchsorted(words[:, 0], borders, side="left") - 1, 0, None)
-    inside = borders[(words[at, 0] < borders) & (borders < words[at, 1])]
-    starts, ends = np.concatenate([words[:, 0], inside]), np.concatenate([words[:, 1], inside])
-    return np.stack([np.sort(starts), np.sort(ends)], 1)
+    return cut_words(words, np.array(sorted(borders), dtype=np.int64))
 
 
 def _prose(layout: Layout, regions: Sequence[Region]) -> Iterator[Span]:

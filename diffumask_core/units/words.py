@@ -1,7 +1,8 @@
 r"""Words: the smallest things that the model reads, each with its place in the text.
 
-A word of prose is a run of letters or a punctuation mark. Text without white space inside that holds a digit or one of
-``/ @ _ \ ::`` or an inner point is one exact word, since a part of a number, path or address says something else.
+A word of prose is a run of letters or a punctuation mark; in scripts without spaces it is a phrase. Text without white
+space inside that holds a digit or one of ``/ @ _ \ ::`` or an inner point is one exact word, since a part of a number,
+path or address says something else.
 Together the words of a text cover every character that is not white space, so nothing can be lost between them.
 """
 
@@ -13,17 +14,14 @@ import numpy.typing as npt
 import regex
 
 from diffumask_core.prompt.spans import Span
+from diffumask_core.units.segmentation import EAST_ASIAN, EAST_ASIAN_RUN, SOUTH_ASIAN, SOUTH_ASIAN_RUN, cut_runs
 
 IntArray = npt.NDArray[np.int64]
 
 # Characters that show nothing or little and stand inside words: soft hyphen, zero-width characters, geresh, gershayim.
 _INVISIBLE = r"\u00ad\u200b-\u200d\u2060\u05f3\u05f4"
-_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}ー]"
-_RUN = r"(?:\p{Han}++|\p{Hiragana}++|[\p{Katakana}ー]++)"
-_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}_{_INVISIBLE}]--{_UNSPACED}]"
+_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}_{_INVISIBLE}]--{EAST_ASIAN}--{SOUTH_ASIAN}]"
 _COMMON = r"[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0400-\u0481\u048a-\u052f]"
-# Letters of scripts that set spaces between phrases only: a run of them is as near as one comes to a word.
-_PHRASE = r"[[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]&&[\p{L}\p{M}]]"
 _NUMBER = r"\p{Nd}++(?:[.,:\uff1a\uff0e]\p{Nd}++)*+"
 _KEYCAP = r"[0-9\#*]\uFE0F?\u20E3"
 _DRESS = r"[\p{M}\p{Emoji_Modifier}\U000E0020-\U000E007F]*+"
@@ -37,7 +35,7 @@ _PLAIN = regex.compile(
       {_COMMON}++(?![^\s.,;:!?()]) | [.,;:](?=\s)               # most words and marks: these are found faster
     | {_KEYCAP}
     | {_LETTER}++(?:(?:['’\-\u2010\u2011]|(?<=\p{{Hebrew}})"(?=\p{{Hebrew}})){_LETTER}++)*+  # don't, well-known
-    | {_RUN}
+    | {EAST_ASIAN_RUN} | {SOUTH_ASIAN_RUN}                        # segmentation.py cuts runs
     | (?<![\w\])])\[[ xX]\](?![(\[])                            # a box to be ticked
     | {_FLAG} | {_PICTURE}
     | (?<![=<>!|&+\-])(?:{_OPERATOR})(?![=<>!|&+\-])            # an operator of two characters
@@ -74,16 +72,16 @@ _URL_SCHEME = r"(?:(?:https?|ftp)://|data:\w+/)"
 _CONTROL = r"\ufeff\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"
 # What in an exact stretch stands for itself: controls, dashes and ellipses, pictures, scripts without spaces and
 # their punctuation.
-_APART = rf"""[{_CONTROL}—―…{_UNSPACED}{_PHRASE}
+_APART = rf"""[{_CONTROL}—―…{EAST_ASIAN}{SOUTH_ASIAN}
 \u3000-\u303f\u30fb\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65
 \p{{Regional_Indicator}}\p{{Emoji_Presentation}}]""".replace("\n", "")
 _PART = regex.compile(
     rf"""
       (?P<word>
-          {_RUN}
+          {EAST_ASIAN_RUN}
         | {_URL_SCHEME}[^\s<>"'`()\[\]{{}}{_CONTROL}]*[^\s<>"'`()\[\]{{}}{_CONTROL}.,;:!?]    # no punctuation after it
         | {_KEYCAP} | {_FLAG} | (?=\p{{Emoji_Presentation}}|.\uFE0F){_PICTURE}
-        | (?:{_NUMBER})?+{_PHRASE}++(?:{_NUMBER}|{_PHRASE}++)*+
+        | (?:{_NUMBER})?+{SOUTH_ASIAN_RUN}(?:{_NUMBER}|{SOUTH_ASIAN_RUN})*+
       )
     | (?:
           [^\s{_APART}\p{{Extended_Pictographic}}hfd\]0-9\#*]++
@@ -200,7 +198,8 @@ def split_words(text: str, start: int = 0, end: int | None = None) -> IntArray:
         else:
             spans += _exact_words(part, stretch.start(), at)
     spans += _plain_words(part, at, len(part))
-    return np.fromiter(chain.from_iterable(spans), np.int64, 2 * len(spans)).reshape(-1, 2) + start
+    words = np.fromiter(chain.from_iterable(spans), np.int64, 2 * len(spans)).reshape(-1, 2)
+    return cut_runs(part, words) + start
 
 
 def _plain_words(text: str, start: int, end: int) -> list[Span]:
