@@ -4,13 +4,15 @@ import json
 import re
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from tiny import tiny_tokenizer
 
-from diffumask_core import BudgetError, CompressionResult
+from diffumask_core import BudgetError, CompressionResult, Compressor
+from diffumask_core.tokens import get_counter
 
 Span = tuple[int, int]
 Options = dict[str, Any]
@@ -233,3 +235,27 @@ def ids(messages: list[Message], *keys: str) -> list[str]:
 
 def of_system(messages: list[Message]) -> list[Message]:
     return [message for message in messages if message.get("role") in ("system", "developer")]
+
+
+def assert_messages_hold(
+    compressor: Compressor, messages: list[Message], keep: Collection[int], options: Options
+) -> CompressionResult:
+    """Checks that messages are shortened within the budget, stay valid, and change in nothing but their texts."""
+    result = within_budget(partial(compressor.compress_messages, keep=keep), messages, options)
+    left = result.messages
+    assert left is not None
+    counter = get_counter(options["tokenizer"])
+    assert result.original_tokens == sum(map(counter.count, sent_texts(messages)))
+    assert result.compressed_tokens == sum(map(counter.count, sent_texts(left)))
+    assert_extractive(result)
+    rest = iter(map(outline, messages))
+    assert all(any(outline(message) == other for other in rest) for message in left)
+    assert all(messages[index] in left for index in keep)
+    if not options.get("compress_instructions"):
+        assert of_system(left) == of_system(messages)
+    calls = "id", "call_id"
+    results = "tool_call_id", "tool_use_id", "call_id"
+    assert ids([each for each in left if each.get("type") != "function_call_output"], *calls) == ids(
+        [each for each in left if each.get("type") != "function_call"], *results
+    )
+    return result

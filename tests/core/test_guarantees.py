@@ -7,7 +7,6 @@ import json
 import logging
 import re
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -39,13 +38,11 @@ from promises import (
     Options,
     Span,
     assert_extractive,
+    assert_messages_hold,
     assert_true,
     comes_out,
     exact_chunks,
-    ids,
     lines_of,
-    of_system,
-    outline,
     quarters,
     sent_texts,
     silly,
@@ -394,24 +391,7 @@ def test_1_and_4_conversations_stay_valid_within_the_budget(
     compressor: Compressor, form: str, conversation: Conversation, keep: set[int], options: Options
 ) -> None:
     messages = FORMATS[form](conversation)
-    keep = {index for index in keep if index < len(messages)}
-    result = within_budget(partial(compressor.compress_messages, keep=keep), messages, options)
-    left = result.messages
-    assert left is not None
-    counter = get_counter(options["tokenizer"])
-    assert result.original_tokens == sum(map(counter.count, sent_texts(messages)))
-    assert result.compressed_tokens == sum(map(counter.count, sent_texts(left)))
-    assert_extractive(result)
-    rest = iter(map(outline, messages))
-    assert all(any(outline(message) == other for other in rest) for message in left)
-    assert all(messages[index] in left for index in keep)
-    if not options.get("compress_instructions"):
-        assert of_system(left) == of_system(messages)
-    calls = "id", "call_id"
-    results = "tool_call_id", "tool_use_id", "call_id"
-    assert ids([each for each in left if each.get("type") != "function_call_output"], *calls) == ids(
-        [each for each in left if each.get("type") != "function_call"], *results
-    )
+    assert_messages_hold(compressor, messages, {index for index in keep if index < len(messages)}, options)
 
 
 @pytest.mark.parametrize("form", FORMATS)
