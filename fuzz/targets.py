@@ -85,11 +85,11 @@ def parse(reader: Reader) -> None:
     assert result.source == text
     assert result.compressed_tokens == (counter.count(result.text) if result.text else 0)
     assert result.text.strip() or not text.strip(), "Nothing is left."
-    whole = COMPRESSOR.compress(text, **{**options, "keep_rate": None, "target_tokens": result.original_tokens or 1})
-    assert whole.text == text, "What fits does not come back as it is."
-    if min(result.protected_tokens, result.original_tokens) <= result.budget:
-        again = whole.at(keep_rate=options.get("keep_rate"), target_tokens=options.get("target_tokens"))
-        assert again == result, "Decided again, another text comes out."
+    fitting = {**options, "keep_rate": None, "target_tokens": result.original_tokens or 1, "min_relevance": 0.0}
+    assert COMPRESSOR.compress(text, **fitting).text == text, "What fits does not come back as it is."
+    again = result.at(target_tokens=result.original_tokens or 1)
+    again = again.at(keep_rate=options.get("keep_rate"), target_tokens=options.get("target_tokens"))
+    assert again == result, "Decided again, another text comes out."
     result.to_html().encode()
     json.dumps(result.to_dict())
 
