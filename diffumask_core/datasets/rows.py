@@ -55,6 +55,11 @@ class Passage(_Row):
     text: str
     is_gold: bool
 
+    @property
+    def whole(self) -> str:
+        """The passage with its title."""
+        return f"{self.title}\n{self.text}"
+
 
 class PassageRow(_Row):
     """A question, its answers, and passages of which one holds an answer."""

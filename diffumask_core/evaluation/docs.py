@@ -177,7 +177,7 @@ def cut_passages(
     @cache
     def nearness() -> FloatArray:
         """By meaning and by words, weighed as in DiffuMask, but for the passage that a paragraph is in."""
-        return bundled().nearness(flat(parts), question) + 2 * bm25(question, flat(parts))
+        return bundled().nearness_of(flat(parts), question) + 2 * bm25(question, flat(parts))
 
     ways: dict[str, Callable[[], list[list[str]]]] = {
         OURS: lambda: ours(texts),

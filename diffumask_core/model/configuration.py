@@ -13,7 +13,7 @@ from diffumask_core.model.settings import FORMAT_VERSION
 class DiffuMaskConfig(PreTrainedConfig):
     """What `DiffuMaskModel` is built from.
 
-    How a text is read, from ``window_tokens`` to ``evidence_weight``, is told by `settings.Settings`.
+    How a text is read, from ``window_tokens`` to ``relevance_weight``, is told by `settings.Settings`.
 
     Attributes:
         encoder_config: Configuration of the trunk: any Hugging Face encoder.
@@ -50,6 +50,5 @@ class DiffuMaskConfig(PreTrainedConfig):
     query_tokens: int = 64
     relevance_units: int = 160
     relevance_weight: float = 40.0
-    evidence_weight: float = 0.25
     initializer_range: float = 0.02
     format_version: int = FORMAT_VERSION

@@ -95,11 +95,6 @@ def _stages(model: DiffuMaskModel) -> dict[str, tuple[_Call, _Inputs]]:
                 "of_twins": (torch.zeros(units, 2), ("units", "")),
             },
         ),
-        "evidence": (lambda model, hidden: model.shot_head.evidence_of(hidden), {"hidden": vectors}),
-        "utility": (
-            lambda model, pooled: model.shot_head.utility(pooled).squeeze(-1),
-            {"pooled": (torch.randn(units, 4 * width), ("shots", ""))},
-        ),
     }
     if config.comparer_layers:
         stages["comparer"] = DiffuMaskModel.embed, words

@@ -6,12 +6,11 @@
     H, shape features --> logit of "keep" at the tight and the light level     [once a query]
     both --> context                                                           [once a query]
     context, states, noise level, keep rate --denoiser--> logit of "keep"      [each step]
-    H --shot head--> evidence of each unit for the query, pooled to a shot     [once a query]
 
 The trunk rests in training: what it knows of a hundred languages stays, and what is learnt above it in one of them
 holds for the others.
 
-Shapes: B windows or texts, L tokens, U units, S shots, D encoder width, W denoiser width.
+Shapes: B windows or texts, L tokens, U units, D encoder width, W denoiser width.
 """
 
 from collections.abc import Mapping
@@ -196,39 +195,6 @@ class Denoiser(nn.Module):
         return (count.gather(1, twins) - own).clamp(max=1)
 
 
-class ShotHead(nn.Module):
-    """Scores how much a shot helps with the query, from the encoder's vectors of its units."""
-
-    def __init__(self, hidden: int, width: int) -> None:
-        super().__init__()
-        self.evidence = nn.Linear(hidden, 2 * width)
-        self.utility = nn.Sequential(nn.Linear(4 * width, width), nn.GELU(), nn.Linear(width, 1))
-
-    def forward(self, hidden: Tensor, shot_of_unit: Tensor, shots: int) -> Tensor:
-        """Returns each shot's utility.
-
-        Args:
-            hidden: ``[B, U, D]``.
-            shot_of_unit: ``[B, U]``, -1 for units outside shots.
-            shots: S.
-
-        Returns:
-            ``[B, S]``.
-        """
-        evidence = self.evidence_of(hidden)
-        batch, _, width = evidence.shape
-        slot = torch.where(shot_of_unit < 0, shots, shot_of_unit).unsqueeze(-1).expand_as(evidence)
-        empty = evidence.new_zeros(batch, shots + 1, width)
-        mean = empty.scatter_reduce(1, slot, evidence, "mean", include_self=False)
-        best = empty.scatter_reduce(1, slot, evidence, "amax", include_self=False)
-        utility: Tensor = self.utility(torch.cat([mean, best], -1)[:, :shots]).squeeze(-1)
-        return utility
-
-    def evidence_of(self, hidden: Tensor) -> Tensor:
-        """What each unit says about the usefulness of its shot: ``[..., D]`` to ``[..., 2 W]``."""
-        return F.gelu(self.evidence(hidden))
-
-
 @dataclass
 class DiffuMaskOutput(ModelOutput):
     """Output of `DiffuMaskModel`.
@@ -245,7 +211,7 @@ class DiffuMaskOutput(ModelOutput):
 
 
 class DiffuMaskModel(PreTrainedModel):
-    """Trunk, upper layers, comparer, denoiser and shot head in one pretrained folder."""
+    """Trunk, upper layers, comparer and denoiser in one pretrained folder."""
 
     config: DiffuMaskConfig
     config_class = DiffuMaskConfig
@@ -267,7 +233,6 @@ class DiffuMaskModel(PreTrainedModel):
             nn.Linear(hidden, 2 * width), nn.GELU(), nn.Linear(2 * width, width), nn.LayerNorm(width)
         )
         self.denoiser = Denoiser(config)
-        self.shot_head = ShotHead(hidden, width)
         self.post_init()  # type: ignore[no-untyped-call]
 
     @torch.no_grad()

@@ -22,7 +22,6 @@ class Network(Protocol):
         settings: How the model reads a text.
         width: D.
         context_width: W + 2, of what the denoiser is given of a unit.
-        evidence_width: 2 W, of what the shot head is.
         compares: Whether there is a comparer, which tells how near texts are to a query.
         workers: How many batches of windows are best run at the same time, each in a thread of its own.
         tokens_at_once: The padded tokens of a batch that are read fastest.
@@ -32,7 +31,6 @@ class Network(Protocol):
     settings: Settings
     width: int
     context_width: int
-    evidence_width: int
     compares: bool
     workers: int
     tokens_at_once: int
@@ -60,12 +58,4 @@ class Network(Protocol):
         self, context: FloatArray, states: IntArray, noise: float, keep_rate: float, of_twins: FloatArray
     ) -> FloatArray:
         """One step of the denoiser: the logit of "keep" of each unit ``[N]``; see `modeling.Denoiser.score`."""
-        ...
-
-    def evidence(self, hidden: FloatArray) -> FloatArray:
-        """What each unit says about the usefulness of its shot, by the shot head: ``[N, D]`` to ``[N, 2 W]``."""
-        ...
-
-    def utilities(self, evidence: FloatArray) -> FloatArray:
-        """Each shot's utility ``[S]``, from the mean and the largest evidence of its units ``[S, 4 W]``."""
         ...

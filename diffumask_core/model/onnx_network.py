@@ -31,8 +31,6 @@ _WEIGHTS = {
     "encoder": ("encoder.",),
     "context": ("shape.", "norm.", "project.", "marginals."),
     "denoiser": ("denoiser.",),
-    "evidence": ("shot_head.evidence.",),
-    "utility": ("shot_head.utility.",),
     "upper": ("upper.",),
     "comparer": ("comparer.",),
 }
@@ -82,9 +80,7 @@ class OnnxNetwork:
                 f"The graphs in {graphs} were made for other weights than are beside them: make them again with "
                 "diffumask_core.model.export.export_folder."
             )
-        self.width, self.context_width, self.evidence_width = (
-            self._sessions[name].width for name in ("encoder", "context", "evidence")
-        )
+        self.width, self.context_width = (self._sessions[name].width for name in ("encoder", "context"))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Sessions cannot be pickled: whoever unpickles a network loads the folder again.
@@ -117,12 +113,6 @@ class OnnxNetwork:
             keep_rate=np.array([keep_rate], dtype=np.float32),
             of_twins=of_twins,
         )
-
-    def evidence(self, hidden: FloatArray) -> FloatArray:
-        return self._sessions["evidence"].run(hidden=hidden)
-
-    def utilities(self, evidence: FloatArray) -> FloatArray:
-        return self._sessions["utility"].run(pooled=evidence)
 
 
 def _cores() -> int:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +14,6 @@ from diffumask_core.diffusion.sampler import Predict
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
 from diffumask_core.errors import ModelError
 from diffumask_core.lines.model import LineModel
-from diffumask_core.model.blocks import BlockTotals
 from diffumask_core.model.cache import EncodingCache, cache_key
 from diffumask_core.model.inputs import (
     SPECIAL_TOKENS,
@@ -37,45 +36,42 @@ HalfArray = npt.NDArray[np.float16]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-# Of a long text about so many are considered, and so many denoised, at once.
+# Of a long text about so many are denoised at once.
 _UNITS_AT_ONCE = 8192
 # Rows of a batch are padded to multiples of so many tokens or words.
 _LENGTHS = 16
 
 
 @dataclass(frozen=True)
-class Encoding:
-    """What the network made of a text of N units in G blocks.
+class ReadText:
+    """What the trunk has read of a text of N units, for one query.
 
     Attributes:
         units: The units as they were read.
-        asked: Whether the text was read for a query.
-        context: ``[N, W + 2]``, what the denoiser is given at each step.
-        vectors: ``[G, D]``, the mean of the vectors of each block's units.
-        utilities: ``[G]``, what the shot head says of each block; zeros without a query.
-        nearness: ``[P]``, the cosine between the query and each part that was to be compared with it.
+        windows: The windows in which they were.
+        vectors: ``[N, D]``, the trunk's of the units.
+        query: ``[Q, D]``, the trunk's of the words of the query; none where there is none.
+        considered: What the upper layers have made of windows so far, by their numbers.
     """
 
     units: UnitInputs
-    asked: bool
+    windows: Sequence[Window]
+    vectors: HalfArray
+    query: HalfArray
+    considered: dict[int, FloatArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the network made of some units (E) of a text.
+
+    Attributes:
+        context: ``[E, W + 2]``, what the denoiser is given at each step.
+        twins: ``[E]``, equal numbers for units of one block that are the same word but for case.
+    """
+
     context: FloatArray
-    vectors: FloatArray
-    utilities: FloatArray
-    nearness: FloatArray
-
-    def of_shots(self, values: FloatArray, shot_of_unit: IntArray, shots: int) -> FloatArray:
-        """Takes the values of shots from those of blocks, ``[G, ...]`` to ``[S, ...]``; zeros for a shot without units.
-
-        Args:
-            values: A row a block.
-            shot_of_unit: ``[N]``, -1 for units outside shots. Each shot is a block.
-            shots: S.
-        """
-        numbers, first = np.unique(shot_of_unit, return_index=True)
-        block = np.searchsorted(self.units.block_starts, first, side="right") - 1
-        rows: FloatArray = np.zeros((shots, *values.shape[1:]), dtype=np.float32)
-        rows[numbers[numbers >= 0]] = values[block[numbers >= 0]]
-        return rows
+    twins: IntArray
 
 
 _Batch = tuple[int, list[int]]
@@ -109,35 +105,36 @@ class Pruner:
         self.lines = lines
         self.frame = Frame.of(tokenizer)
 
-    def encode(
-        self, text: str, offsets: IntArray, blocks: Sequence[Span], query: str = "", parts: Sequence[Span] = ()
-    ) -> Encoding:
-        """Encodes units ``[N, 2]`` of a text, N > 0.
+    def read(self, text: str, offsets: IntArray, blocks: Sequence[Span], query: str = "") -> ReadText:
+        """Reads units ``[N, 2]`` of a text with the trunk.
 
         Args:
             text: The text.
             offsets: Its units.
             blocks: Ranges of units that cover them all in order; a block that fits is read in one window.
-            query: What the text is read for.
-            parts: Ranges of units that are to be compared with the query.
+            query: What the text is read for. The trunk reads it apart.
         """
-        settings = self.network.settings
         units = describe_units(text, offsets, self.tokenizer, blocks)
-        windows = windows_of(units, blocks, settings)
-        read = self._read(units, windows)
-        asked = self.read_query(query_units(query, self.tokenizer, settings.query_tokens))
-        totals = BlockTotals(self.network, units, len(asked) > 0)
-        context = np.empty((len(offsets), self.network.context_width), dtype=np.float32)
-        for portion in _portions(windows):
-            start, end = portion[0].core_start, portion[-1].core_end
-            hidden = self._consider(read, portion, asked)
-            context[start:end] = self.network.contextualise(hidden, units.shapes[start:end])
-            totals.add(start, hidden)
-        nearness = np.zeros(len(parts), dtype=np.float32)
-        if len(asked) and len(parts) and self.compares:
-            texts = self._embed([read[first:last] for first, last in parts])
-            nearness = texts @ self._embed([asked], is_query=True)[0]
-        return Encoding(units, len(asked) > 0, context, totals.vectors(), totals.utilities(), nearness)
+        windows = windows_of(units, blocks, self.network.settings)
+        asked = query_units(query, self.tokenizer, self.network.settings.query_tokens)
+        count = len(asked.words)
+        of_query = self._read(asked, [Window(0, count, 0, count)] if count else [])
+        return ReadText(units, windows, self._read(units, windows), of_query)
+
+    def encode(self, read: ReadText, wanted: BoolArray | None = None) -> Encoding:
+        """Encodes the units of a text that are wanted ``[N]``, by default all.
+
+        The upper layers see only windows that hold some of these, and each of them once.
+        """
+        wanted = np.ones(len(read.units.words), dtype=bool) if wanted is None else wanted
+        numbers = [number for number, one in enumerate(read.windows) if wanted[one.core_start : one.core_end].any()]
+        self._consider(read, [number for number in numbers if number not in read.considered])
+        pieces = [
+            read.considered[number][wanted[read.windows[number].core_start : read.windows[number].core_end]]
+            for number in numbers
+        ]
+        none = np.zeros((0, self.network.context_width), dtype=np.float32)
+        return Encoding(np.concatenate([none, *pieces]), read.units.twins[wanted])
 
     def _read(self, units: UnitInputs, windows: Sequence[Window]) -> HalfArray:
         """The trunk's vectors of units ``[N, D]``; windows that are in the cache are not read again."""
@@ -161,20 +158,6 @@ class Pruner:
                 self.cache.put(self._key(units, new[row]), vectors)
         return read
 
-    def read(self, units: UnitInputs, blocks: Sequence[Span]) -> HalfArray:
-        """The trunk's vectors of the units of a text ``[N, D]``, without a query.
-
-        Args:
-            units: The text's.
-            blocks: Ranges of units that cover them all in order.
-        """
-        return self._read(units, windows_of(units, blocks, self.network.settings))
-
-    def read_query(self, units: UnitInputs) -> HalfArray:
-        """The trunk's vectors of the words of a query ``[Q, D]``."""
-        count = len(units.words)
-        return self._read(units, [Window(0, count, 0, count)] if count else [])
-
     def _key(self, units: UnitInputs, window: Window) -> bytes:
         first = units.first_token[window.start : window.end + 1]
         core = np.array([window.core_start - window.start, window.core_end - window.start])
@@ -192,20 +175,24 @@ class Pruner:
             vectors.append(mean_of_runs(tokens, starts))
         return vectors
 
-    def _consider(self, read: HalfArray, windows: Sequence[Window], asked: HalfArray) -> FloatArray:
-        """The upper layers' vectors of the units of consecutive windows' cores ``[P, D]``."""
-        begin = windows[0].core_start
-        hidden = np.empty((windows[-1].core_end - begin, self.network.width), dtype=np.float32)
+    def _consider(self, read: ReadText, numbers: Sequence[int]) -> None:
+        """Runs the upper layers over some windows of a text, and notes the context of the units of their cores."""
+        windows = [read.windows[number] for number in numbers]
 
         def run(length: int, rows: Sequence[int]) -> list[FloatArray]:
-            texts = [read[windows[row].start : windows[row].end] for row in rows]
-            return list(self.network.consider(batch_words(texts, [asked] * len(rows), length)))
+            texts = [read.vectors[windows[row].start : windows[row].end] for row in rows]
+            hidden = self.network.consider(batch_words(texts, [read.query] * len(rows), length))
+            of_rows = [windows[row] for row in rows]
+            cores = [
+                vectors[one.core_start - one.start : one.core_end - one.start]
+                for one, vectors in zip(of_rows, hidden, strict=True)
+            ]
+            shapes = [read.units.shapes[one.core_start : one.core_end] for one in of_rows]
+            context = self.network.contextualise(np.concatenate(cores), np.concatenate(shapes))
+            return np.split(context, np.cumsum([len(core) for core in cores])[:-1])
 
-        for row, vectors in self._by_length([one.end - one.start + len(asked) for one in windows], run):
-            one = windows[row]
-            core = slice(one.core_start - one.start, one.core_end - one.start)
-            hidden[one.core_start - begin : one.core_end - begin] = vectors[core]
-        return hidden
+        for row, context in self._by_length([one.end - one.start + len(read.query) for one in windows], run):
+            read.considered[numbers[row]] = context
 
     def _embed(self, texts: Sequence[HalfArray], *, is_query: bool = False) -> FloatArray:
         """Vectors of unit length ``[T, D]`` of texts of which the trunk's vectors are given; zeros of an empty one."""
@@ -253,7 +240,7 @@ class Pruner:
         It gives logits for the undecided units, or for all where nothing is undecided, and zeros for the others. Only
         what the denoiser sees from there is read, and of a long text a piece after the other: the logits are the same.
         """
-        twins, reach = encoding.units.twins, self.network.settings.denoiser_reach
+        twins, reach = encoding.twins, self.network.settings.denoiser_reach
 
         def predict(states: IntArray, noise: float) -> FloatArray:
             undecided = states == UNDECIDED
@@ -271,16 +258,27 @@ class Pruner:
 
         return predict
 
-    def shot_scores(self, encoding: Encoding, shot_of_unit: IntArray, nearness: FloatArray) -> FloatArray:
-        """The utility of each shot for the query that the text was encoded with: ``[S]``.
+    def nearness(self, read: ReadText, parts: Sequence[Span]) -> FloatArray:
+        """How near parts of a text are to its query ``[P]``, on the scale of utilities; zeros without a query.
 
         Args:
-            encoding: Of N units.
-            shot_of_unit: ``[N]``, -1 for units outside shots. Each shot is a block.
-            nearness: ``[S]``, the cosine between the query and each shot.
+            read: The text.
+            parts: Ranges of units.
         """
-        evidence = encoding.of_shots(encoding.utilities, shot_of_unit, len(nearness))
-        return self.network.settings.evidence_weight * evidence + self.on_scale(nearness)
+        if not (len(read.query) and len(parts) and self.compares):
+            return np.zeros(len(parts), dtype=np.float32)
+        vectors = self._embed([read.vectors[first:last] for first, last in parts])
+        return self.on_scale(vectors @ self._embed([read.query], is_query=True)[0])
+
+    def means(self, read: ReadText, parts: Sequence[Span]) -> FloatArray:
+        """The means of the trunk's vectors of parts of a text ``[P, D]``: parts that say the same are near each other.
+
+        Args:
+            read: The text.
+            parts: Ranges of units.
+        """
+        means = [mean_of_runs(read.vectors[first:last], np.array([0, last - first])) for first, last in parts]
+        return np.concatenate([np.zeros((0, self.network.width), dtype=np.float32), *means])
 
     def on_scale(self, nearness: FloatArray) -> FloatArray:
         """Cosines with a query on the scale of utilities."""
@@ -304,8 +302,7 @@ class Pruner:
         read = []
         for text in texts:
             offsets = split_words(text)
-            blocks = [(0, len(offsets))]
-            read.append(self.read(describe_units(text, offsets, self.tokenizer, blocks), blocks))
+            read.append(self.read(text, offsets, [(0, len(offsets))]).vectors)
         return self._embed(read, is_query=are_queries)
 
     @property
@@ -313,13 +310,9 @@ class Pruner:
         """Whether the model has a comparer, which tells how near texts are to each other."""
         return self.network.compares
 
-    def nearness(self, texts: Sequence[str], query: str) -> FloatArray:
+    def nearness_of(self, texts: Sequence[str], query: str) -> FloatArray:
         """How near texts are to a query, ``[T]``, on the scale of utilities."""
         return self.on_scale(self.embed(texts) @ self.embed([query], are_queries=True)[0])
-
-    def shot_vectors(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
-        """The mean of each shot's unit vectors ``[S, D]``."""
-        return encoding.of_shots(encoding.vectors, shot_of_unit, shots)
 
 
 def side_by_side(run: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> Iterator[_Result]:
@@ -343,12 +336,3 @@ def _near(units: BoolArray, reach: int) -> BoolArray:
     before, place = np.concatenate([[0], np.cumsum(units)]), np.arange(len(units))
     near: BoolArray = before[np.minimum(place + reach + 1, len(units))] > before[np.maximum(place - reach, 0)]
     return near
-
-
-def _portions(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:
-    """Consecutive windows of some `_UNITS_AT_ONCE` units, so that the vectors of a long text are never all held."""
-    start = 0
-    for number, window in enumerate(windows):
-        if window.core_end - windows[start].core_start >= _UNITS_AT_ONCE or number == len(windows) - 1:
-            yield windows[start : number + 1]
-            start = number + 1

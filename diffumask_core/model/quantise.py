@@ -7,7 +7,7 @@ their channels has been multiplied with a factor that tames those that are much 
 rounded with a scale for each token. Both are in Xiao et al., "SmoothQuant" (2023).
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -110,7 +110,9 @@ def learn_smoothing(
         if len(offsets := read_words(text)):
             for query in ("", text):
                 whole = [(0, len(offsets))]
-                pruner.encode(text, offsets, whole, query, whole)
+                read = pruner.read(text, offsets, whole, query)
+                pruner.encode(read)
+                pruner.nearness(read, whole)
     for hook in hooks:
         hook.remove()
     smoothing = {}
@@ -210,15 +212,15 @@ def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, Fl
             ("least", np.float32(kind.least)),
         ):
             graph.initializer.append(numpy_helper.from_array(np.array(value), name + kind.name))
-    for name, value in (
+    constants: Sequence[tuple[str, npt.ArrayLike]] = (
         ("last_axis", np.array([-1])),
         ("in_blocks", np.array([0, 0, -1, BLOCK])),
         ("in_rows", np.array([0, 0, -1])),
         ("lower_bits", np.uint8(15)),
         ("to_lower_bits", np.uint8(4)),
         ("middle", np.float32(8)),
-    ):
-        graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    )
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants)
 
 
 def _round_tokens(source: str, kind: _Range) -> list[onnx.NodeProto]:

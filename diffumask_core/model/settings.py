@@ -20,8 +20,7 @@ class Settings:
         query_tokens: The most tokens of the query that are read.
         relevance_units: The most words of a text that the comparer reads.
         comparer_layers: Its layers; without any, texts are not compared.
-        relevance_weight: What a cosine of 1 adds to a shot's utility.
-        evidence_weight: What the shot head's score is multiplied by; both weights were chosen on development questions.
+        relevance_weight: What a cosine of 1 adds to a shot's utility; it was chosen on development questions.
         denoiser_blocks: Convolutions of the denoiser, one after the other.
         denoiser_kernel: Units that one of them sees; odd.
     """
@@ -33,7 +32,6 @@ class Settings:
     relevance_units: int
     comparer_layers: int
     relevance_weight: float
-    evidence_weight: float
     denoiser_blocks: int
     denoiser_kernel: int
 

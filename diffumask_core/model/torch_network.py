@@ -31,7 +31,6 @@ class TorchNetwork:
         self.settings = Settings.of(model.config.to_dict(), "this model")
         self.width = int(model.encoder.config.hidden_size)
         self.context_width = model.config.denoiser_width + 2
-        self.evidence_width = 2 * model.config.denoiser_width
         self.compares = self.settings.comparer_layers > 0
 
     @classmethod
@@ -95,14 +94,6 @@ class TorchNetwork:
         level, rate = (torch.full((1, 1), value, device=self.model.device) for value in (noise, keep_rate))
         mask = torch.ones(now.shape, device=self.model.device)
         return _array(self.model.denoiser.score(vectors, now, level, rate, twins, mask)[0])
-
-    @torch.inference_mode()
-    def evidence(self, hidden: FloatArray) -> FloatArray:
-        return _array(self.model.shot_head.evidence_of(*self._tensors(hidden)))
-
-    @torch.inference_mode()
-    def utilities(self, evidence: FloatArray) -> FloatArray:
-        return _array(self.model.shot_head.utility(*self._tensors(evidence)).squeeze(-1))
 
     def _tensors(self, *arrays: npt.NDArray[np.generic]) -> list[Tensor]:
         return [torch.from_numpy(array).to(self.model.device) for array in arrays]

@@ -1,4 +1,8 @@
-"""What the comparer is trained on: how near texts are to each other, as a larger sentence encoder has it."""
+"""What the comparer is trained on: how near texts are to each other, and which help with a query.
+
+The first is learnt from a larger sentence encoder, on texts of all kinds and languages. The second is learnt from
+graded shots, and from questions with passages of which one holds the answer.
+"""
 
 import random
 from collections.abc import Callable, Sequence
@@ -10,7 +14,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from diffumask_core.model.inputs import batch_words, describe_units, query_units
+from diffumask_core.datasets import PassageRow, ShotRow
+from diffumask_core.diffusion.losses import ranking_loss
+from diffumask_core.model.inputs import batch_words
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.units.words import split_words
@@ -20,6 +26,7 @@ FloatArray = npt.NDArray[np.floating]
 Teacher = Callable[[Sequence[str], bool], FloatArray]
 """From texts, and whether they are queries, to vectors of unit length ``[T, E]``."""
 
+_GOLD = 8.0
 _NEARNESS_WEIGHT = 10.0  # of how near the texts of a batch are to each other, beside where each of them is
 
 
@@ -38,6 +45,21 @@ class Compared:
     is_query: bool
 
 
+@dataclass(frozen=True)
+class Graded:
+    """Texts and how much each helps with a query.
+
+    Attributes:
+        query: ``[Q, D]``, the trunk's vectors of its words.
+        texts: The same of each text.
+        grades: Of each text; higher is better.
+    """
+
+    query: FloatArray
+    texts: Sequence[FloatArray]
+    grades: Sequence[float]
+
+
 def compared(reader: Pruner, teacher: Teacher, texts: Sequence[str], queries: Sequence[str]) -> list[Compared]:
     """Texts as the trunk and the teacher see them.
 
@@ -50,15 +72,8 @@ def compared(reader: Pruner, teacher: Teacher, texts: Sequence[str], queries: Se
         texts: What tells.
         queries: What asks.
     """
-    settings = reader.network.settings
-    items: list[tuple[FloatArray, bool]] = []
-    for text in tqdm(texts, desc="reading texts"):
-        offsets = split_words(text)[: settings.relevance_units]
-        units = describe_units(text, offsets, reader.tokenizer)
-        items.append((reader.read(units, [(0, len(offsets))]), False))
-    for query in queries:
-        asked = query_units(query, reader.tokenizer, settings.query_tokens)
-        items.append((reader.read_query(asked), True))
+    items = [(_read(reader, text), False) for text in tqdm(texts, desc="reading texts")]
+    items += [(_read_query(reader, query), True) for query in queries]
     targets = np.concatenate([teacher(texts, False), teacher(queries, True)] if queries else [teacher(texts, False)])
     targets = _fitted(targets, reader.network.width)
     return [
@@ -66,6 +81,46 @@ def compared(reader: Pruner, teacher: Teacher, texts: Sequence[str], queries: Se
         for (vectors, is_query), target in zip(items, targets, strict=True)
         if len(vectors)
     ]
+
+
+def graded(
+    reader: Pruner, shots: Sequence[ShotRow], passages: Sequence[PassageRow], most: int, rng: random.Random
+) -> list[Graded]:
+    """Graded shots, and passages of which one holds the answer, as the trunk sees them.
+
+    Args:
+        reader: The model, for its trunk.
+        shots: Rows of graded shots.
+        passages: Questions with passages.
+        most: The most texts of a row.
+        rng: Draws these.
+    """
+    rows = [(row.query, _some(list(zip(row.shots, row.grades, strict=True)), most, rng)) for row in shots] + [
+        # The gold passage answers, the others do not: far apart on the scale of the graded shots.
+        (row.question, _some([(one.whole, _GOLD * one.is_gold) for one in row.documents], most, rng))
+        for row in passages
+    ]
+    return [
+        Graded(_read_query(reader, query), [_read(reader, text) for text, _ in texts], [grade for _, grade in texts])
+        for query, texts in tqdm(rows, desc="reading graded texts")
+    ]
+
+
+def _some(texts: list[tuple[str, float]], most: int, rng: random.Random) -> list[tuple[str, float]]:
+    """Some of graded texts, the best one among them."""
+    best = max(texts, key=lambda one: one[1])
+    others = [one for one in texts if one is not best and one[0].strip()]
+    return [best, *rng.sample(others, min(most - 1, len(others)))]
+
+
+def _read(reader: Pruner, text: str) -> FloatArray:
+    offsets = split_words(text)[: reader.network.settings.relevance_units]
+    return reader.read(text, offsets, [(0, len(offsets))]).vectors
+
+
+def _read_query(reader: Pruner, query: str) -> FloatArray:
+    nothing = np.zeros((0, 2), dtype=np.int64)
+    return reader.read("", nothing, [(0, 0)], query).query
 
 
 def _fitted(targets: FloatArray, width: int) -> FloatArray:
@@ -93,14 +148,27 @@ def paired(items: Sequence[Compared], words: int, rng: random.Random) -> list[li
 
 def comparer_loss(model: DiffuMaskModel, group: Sequence[Compared]) -> Tensor:
     """How far texts are from where the teacher sees them, and from each other."""
-    none = np.zeros((0, group[0].vectors.shape[1]), dtype=np.float32)
-    words = batch_words(
-        [none if one.is_query else one.vectors for one in group],
-        [one.vectors if one.is_query else none for one in group],
-    )
-    arrays = (words.vectors, words.roles, words.mask, np.stack([one.target for one in group]).astype(np.float32))
-    vectors, roles, mask, targets = (torch.from_numpy(array).to(model.device) for array in arrays)
-    with torch.autocast(model.device.type, torch.bfloat16):
-        seen = model.embed(vectors, roles, mask)
+    seen = _embed(model, [one.vectors for one in group], [one.is_query for one in group])
+    targets = torch.from_numpy(np.stack([one.target for one in group]).astype(np.float32)).to(model.device)
     apart = 1 - (seen * targets).sum(1).mean()
     return apart + _NEARNESS_WEIGHT * ((seen @ seen.T) - (targets @ targets.T)).square().mean()
+
+
+def graded_loss(model: DiffuMaskModel, row: Graded) -> Tensor:
+    """How well nearness to a query ranks its texts."""
+    seen = _embed(model, [*row.texts, row.query], [*(False for _ in row.texts), True])
+    scores = model.config.relevance_weight * seen[:-1] @ seen[-1]
+    grades = torch.tensor(row.grades, device=model.device)
+    return ranking_loss(scores[None], grades[None], torch.ones_like(grades, dtype=torch.bool)[None])
+
+
+def _embed(model: DiffuMaskModel, several: Sequence[FloatArray], are_queries: Sequence[bool]) -> Tensor:
+    none = np.zeros((0, several[0].shape[1]), dtype=np.float32)
+    texts = [none if is_query else one for one, is_query in zip(several, are_queries, strict=True)]
+    queries = [one if is_query else none for one, is_query in zip(several, are_queries, strict=True)]
+    words = batch_words(texts, queries)
+    vectors, roles, mask = (
+        torch.from_numpy(array).to(model.device) for array in (words.vectors, words.roles, words.mask)
+    )
+    with torch.autocast(model.device.type, torch.bfloat16):
+        return model.embed(vectors, roles, mask)

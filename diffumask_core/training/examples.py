@@ -7,17 +7,16 @@ slowly and less.
 """
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from diffumask_core.datasets import Exemplar, LabelRow, PassageRow, ShotRow, covered_units
-from diffumask_core.model.inputs import UnitInputs, batch_words, describe_units, query_units, windows_of
+from diffumask_core.datasets import Exemplar, LabelRow, PassageRow, covered_units
+from diffumask_core.model.inputs import UnitInputs, batch_words, windows_of
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.settings import Settings
 from diffumask_core.prompt.spans import Span
@@ -40,8 +39,6 @@ class Example:
         tight: ``[N]``, kept at the tight level.
         required: ``[N]``, units that a tight budget must keep.
         scope: ``[N]``, the units whose budget `required` is about.
-        shot_of_unit: ``[N]``, -1 outside shots.
-        grades: One utility for each shot.
     """
 
     units: UnitInputs
@@ -51,8 +48,6 @@ class Example:
     tight: BoolArray | None = None
     required: BoolArray | None = None
     scope: BoolArray | None = None
-    shot_of_unit: IntArray | None = None
-    grades: Sequence[float] = field(default=())
 
     @property
     def words(self) -> int:
@@ -84,59 +79,22 @@ class ExampleBuilder:
             read = self._read(exemplar.text, offsets, None)
             yield Example(*read, required=required, scope=np.ones(len(offsets), dtype=bool))
 
-    def retrieved(self, rows: Sequence[PassageRow], documents: int, rng: random.Random) -> Iterator[Example]:
-        """Questions with some of their passages, the gold one among them."""
+    def gold(self, rows: Sequence[PassageRow]) -> Iterator[Example]:
+        """Questions with the passage that holds the answer, which has to stay."""
         for row in rows:
-            gold = [passage for passage in row.documents if passage.is_gold]
-            others = [passage for passage in row.documents if not passage.is_gold]
-            chosen = gold + rng.sample(others, min(max(documents - len(gold), 0), len(others)))
-            rng.shuffle(chosen)
-            text, starts = _join(f"{passage.title}\n{passage.text}" for passage in chosen)
+            text = next(passage.whole for passage in row.documents if passage.is_gold)
             offsets = read_words(text)
-            owner = np.searchsorted(starts, offsets[:, 0], side="right") - 1
-            in_gold = np.array([passage.is_gold for passage in chosen])[owner]
             answers = [span for answer in row.answers for span in _occurrences(text, answer)]
-            required = covered_units(offsets, answers, len(text)) & in_gold
             yield Example(
-                *self._read(text, offsets, row.question, owner),
-                required=required,
-                scope=in_gold,
-                shot_of_unit=owner,
-                # The gold passage answers, the others do not: far apart on the scale of the graded shots.
-                grades=[8.0 * passage.is_gold for passage in chosen],
+                *self._read(text, offsets, row.question),
+                required=covered_units(offsets, answers, len(text)),
+                scope=np.ones(len(offsets), dtype=bool),
             )
 
-    def graded(self, rows: Sequence[ShotRow], shots: int, rng: random.Random) -> Iterator[Example]:
-        """Some shots of each row with their grades for its query."""
-        for row in rows:
-            chosen = rng.sample(range(len(row.shots)), min(shots, len(row.shots)))
-            text, starts = _join(row.shots[shot] for shot in chosen)
-            offsets = read_words(text)
-            owner = np.searchsorted(starts, offsets[:, 0], side="right") - 1
-            yield Example(
-                *self._read(text, offsets, row.query, owner),
-                shot_of_unit=owner,
-                grades=[row.grades[shot] for shot in chosen],
-            )
-
-    def _read(
-        self, text: str, offsets: IntArray, query: str | None, owner: IntArray | None = None
-    ) -> tuple[UnitInputs, FloatArray, FloatArray]:
-        """The units of a text, and what the trunk makes of them and of the query, in half precision."""
-        reader = self._reader
-        units = describe_units(text, offsets, reader.tokenizer)
-        asked = query_units(query or "", reader.tokenizer, reader.network.settings.query_tokens)
-        return units, reader.read(units, _blocks(len(offsets), owner)), reader.read_query(asked)
-
-
-def _join(texts: Iterable[str]) -> tuple[str, list[int]]:
-    """Joins texts by blank lines; returns the whole and where each begins."""
-    joined, starts = "", list[int]()
-    for text in texts:
-        joined += "\n\n" if joined else ""
-        starts.append(len(joined))
-        joined += text
-    return joined, starts
+    def _read(self, text: str, offsets: IntArray, query: str | None) -> tuple[UnitInputs, FloatArray, FloatArray]:
+        """The units of a text, and what the trunk makes of them and of the query."""
+        read = self._reader.read(text, offsets, [(0, len(offsets))], query or "")
+        return read.units, read.vectors, read.query
 
 
 def _occurrences(text: str, part: str) -> Iterator[Span]:
@@ -160,8 +118,7 @@ class Batch:
         mask: ``[R, U]``, 0 for padding.
         weights: ``[R, U]``, how much a unit's decision matters.
         light: ``[R, U]``, and so is `tight`.
-        required: ``[R, U]``, and so are `scope` and `shot_of_unit`.
-        grades: ``[R, S]``, -inf for padding.
+        required: ``[R, U]``, and so is `scope`.
         has_labels: ``[R]``; `has_required` likewise.
     """
 
@@ -177,8 +134,6 @@ class Batch:
     tight: Tensor
     required: Tensor
     scope: Tensor
-    shot_of_unit: Tensor
-    grades: Tensor
     has_labels: Tensor
     has_required: Tensor
 
@@ -195,8 +150,7 @@ def collate(examples: Sequence[Example], settings: Settings) -> Batch:
     rows, units = len(examples), max(len(example.units.words) for example in examples)
     texts, queries, places = [], [], []
     for row, example in enumerate(examples):
-        blocks = _blocks(len(example.units.words), example.shot_of_unit)
-        for piece in windows_of(example.units, blocks, settings):
+        for piece in windows_of(example.units, [(0, len(example.units.words))], settings):
             texts.append(example.vectors[piece.start : piece.end])
             queries.append(example.query)
             place = row * units + np.arange(piece.start, piece.end)
@@ -204,7 +158,6 @@ def collate(examples: Sequence[Example], settings: Settings) -> Batch:
             place[piece.core_end - piece.start :] = rows * units
             places.append(place)
     words = batch_words(texts, queries)
-    shots = max((len(example.grades) for example in examples), default=0)
     return Batch(
         vectors=torch.from_numpy(words.vectors),
         roles=torch.from_numpy(words.roles),
@@ -218,24 +171,9 @@ def collate(examples: Sequence[Example], settings: Settings) -> Batch:
         tight=_pad([_filled(example, example.tight) for example in examples], units, 0.0),
         required=_pad([_filled(example, example.required) for example in examples], units, 0.0),
         scope=_pad([_filled(example, example.scope) for example in examples], units, 0.0),
-        shot_of_unit=_pad(
-            [
-                np.full(len(example.units.words), -1) if example.shot_of_unit is None else example.shot_of_unit
-                for example in examples
-            ],
-            units,
-            -1,
-        ),
-        grades=_pad([np.array(example.grades, dtype=np.float32) for example in examples], shots, -np.inf),
         has_labels=torch.tensor([example.light is not None for example in examples]),
         has_required=torch.tensor([example.required is not None for example in examples]),
     )
-
-
-def _blocks(count: int, shot_of_unit: IntArray | None) -> list[Span]:
-    """Ranges of units that belong together: shots, or all of a text without any."""
-    edges = np.zeros(0, dtype=np.int64) if shot_of_unit is None else np.flatnonzero(np.diff(shot_of_unit)) + 1
-    return list(pairwise([0, *edges.tolist(), count]))
 
 
 def _weights(example: Example) -> npt.NDArray[np.float32]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from diffumask_core.diffusion.forward_process import absorb, mix_decisions, roll_out
-from diffumask_core.diffusion.losses import anti_mask_penalty, mask_loss, ranking_loss, required_loss, size_penalty
+from diffumask_core.diffusion.losses import anti_mask_penalty, mask_loss, required_loss, size_penalty
 from diffumask_core.diffusion.schedules import LinearSchedule
 from diffumask_core.diffusion.states import UNDECIDED
 from diffumask_core.model.modeling import DiffuMaskModel
@@ -116,12 +116,6 @@ class Objective:
 
 def _lift(logits: Tensor, required: Tensor, scope: Tensor, mask: Tensor) -> Tensor:
     return required_loss(logits, required, scope, _TIGHT_SHARE) + _SIZE_WEIGHT * size_penalty(logits, mask)
-
-
-def shot_loss(model: DiffuMaskModel, hidden: Tensor, batch: Batch) -> Tensor:
-    """The loss of the shot head, on what the upper layers made of a batch of graded shots."""
-    scores = model.shot_head(hidden, batch.shot_of_unit, batch.grades.shape[1])
-    return ranking_loss(scores, batch.grades, batch.grades.isfinite())
 
 
 def encode_batch(model: DiffuMaskModel, batch: Batch) -> Tensor:

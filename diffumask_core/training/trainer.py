@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,9 +26,9 @@ from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.settings import Settings
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.model.weights import unpack
-from diffumask_core.training.comparing import Teacher, compared, comparer_loss, paired
+from diffumask_core.training.comparing import Teacher, compared, comparer_loss, graded, graded_loss, paired
 from diffumask_core.training.examples import Batch, Example, ExampleBuilder, batches, collate
-from diffumask_core.training.objective import Objective, encode_batch, shot_loss
+from diffumask_core.training.objective import Objective, encode_batch
 
 logger = logging.getLogger("diffumask")
 
@@ -57,7 +58,7 @@ class TrainingOptions:
 
     Attributes:
         epochs: Passes of the upper layers over their share of the labels.
-        reader_epochs: Passes of the denoiser over the rest of the labels, and of the shot head over graded shots.
+        reader_epochs: Passes of the denoiser over the rest of the labels.
         comparer_epochs: Passes of the comparer over texts.
         unseen: The share of the labels that the upper layers do not see, for the denoiser to learn from.
         batch_words: Padded words of a batch.
@@ -65,7 +66,7 @@ class TrainingOptions:
         head_rate: Learning rate of everything else.
         warmup: The share of the steps in which the rates rise.
         averaging: Decay of the moving average of the weights, which is what is evaluated and saved.
-        documents: Shots shown side by side to the shot head; passages with the gold one among them.
+        documents: Graded texts, or passages with the gold one among them, that are ranked at a time.
         exemplars: Of the solved exemplars, as many as are drawn.
         exemplar_share: The share of them that an epoch of the upper layers sees, and of questions with passages too.
         seed: Of everything that is drawn.
@@ -80,7 +81,7 @@ class TrainingOptions:
     head_rate: float = 1e-3
     warmup: float = 0.03
     averaging: float = 0.99
-    documents: int = 5
+    documents: int = 10
     exemplars: int = 1800
     exemplar_share: float = 1 / 3
     seed: int = 0
@@ -104,11 +105,10 @@ def train(
 ) -> None:
     """Trains a model and leaves it in ``out``; a run that was cut off goes on from its last finished epoch.
 
-    The trunk rests, so it reads each text once. First the comparer learns to tell how near texts are as the teacher
-    does. Then the upper layers learn to score each unit by itself. Then they rest, and what reads their vectors is
-    trained on what they make of the data once and for all: the denoiser and the shot head. The denoiser learns from
-    texts that the upper layers have not seen, since of those that they have seen they know more than they ever will of
-    a user's.
+    The trunk rests, so it reads each text once. First the comparer learns to tell how near texts are, as the teacher
+    does, and which help with a query. Then the upper layers learn to score each unit by itself. Then they rest, and
+    the denoiser is trained on what they make of the data once and for all. It learns from texts that the upper layers
+    have not seen, since of those that they have seen they know more than they ever will of a user's.
 
     Args:
         model: What to start from.
@@ -144,7 +144,7 @@ def train(
 
     model.requires_grad_(False)
     if teacher and options.comparer_epochs and settings.comparer_layers:
-        _train_comparer(model, reader, teacher, texts_of(data), out, options, digest)
+        _train_comparer(model, reader, teacher, data, out, options, digest)
 
     _train_only(model, lambda name: name.startswith(_UPPER))
     upper = _Run(model, _upper_groups(model, options), options, digest, out / "upper_state.pt")
@@ -154,7 +154,7 @@ def train(
     solved = list(tqdm(builder.solved(_draw(rng, data.exemplars, options.exemplars)), desc="reading exemplars"))
     if upper.epochs < options.epochs:
         labelled = list(tqdm(builder.labelled(seen), desc="reading labels", total=len(seen)))
-        gold = list(tqdm(builder.retrieved(data.passages, 1, rng), desc="reading passages"))
+        gold = list(tqdm(builder.gold(data.passages), desc="reading passages"))
 
         def upper_epoch(epoch: int) -> list[list[Example]]:
             rng = random.Random(f"{options.seed}/{epoch}")
@@ -175,14 +175,9 @@ def train(
     if readers.finished or not options.reader_epochs:
         return
     model.train(False)
-    graded = [
-        *builder.graded(data.shots, options.documents, rng),
-        *builder.retrieved(data.passages, options.documents, rng),
-    ]
     tasks: list[tuple[_ReaderLoss, list[Example]]] = [
         (objective.denoiser_loss, list(builder.labelled(unseen))),
         (objective.denoiser_lift, solved),
-        (shot_loss, graded),
     ]
     groups = [
         (loss, lay_out(group)) for loss, examples in tasks for group in batches(examples, options.batch_words // 4, rng)
@@ -209,7 +204,7 @@ def texts_of(data: TrainingData) -> tuple[list[str], list[str]]:
     texts = [
         *(row.text for row in data.labels),
         *(shot for row in data.shots for shot in row.shots),
-        *(f"{passage.title}\n{passage.text}" for row in data.passages for passage in row.documents),
+        *(passage.whole for row in data.passages for passage in row.documents),
         *data.texts,
     ]
     queries = [
@@ -226,25 +221,27 @@ def _train_comparer(
     model: DiffuMaskModel,
     reader: Pruner,
     teacher: Teacher,
-    texts: tuple[list[str], list[str]],
+    data: TrainingData,
     out: Path,
     options: TrainingOptions,
     digest: str,
 ) -> None:
-    """Teaches the comparer how near texts are to each other, as a larger sentence encoder has it."""
+    """Teaches the comparer how near texts are to each other, and which of them help with a query."""
     _train_only(model, lambda name: name.startswith(_COMPARER))
     run = _Run(model, _all_at(model, options.upper_rate), options, digest, out / "comparer_state.pt")
     if run.epochs < options.comparer_epochs:
         model.train(False)
-        items = compared(reader, teacher, *texts)
+        items = compared(reader, teacher, *texts_of(data))
+        rows = graded(reader, data.shots, data.passages, options.documents, random.Random(options.seed))
         model.train()
-        run.train(
-            "comparer_epoch",
-            options.comparer_epochs,
-            lambda epoch: paired(items, options.batch_words, random.Random(f"{options.seed}/{epoch}")),
-            lambda group: comparer_loss(model, group),
-            None,
-        )
+
+        def tasks(epoch: int) -> list[Callable[[], Tensor]]:
+            rng = random.Random(f"{options.seed}/{epoch}")
+            groups = [partial(comparer_loss, model, group) for group in paired(items, options.batch_words, rng)]
+            steps = [*groups, *(partial(graded_loss, model, row) for row in rows)]
+            return rng.sample(steps, len(steps))
+
+        run.train("comparer_epoch", options.comparer_epochs, tasks, lambda task: task(), None)
     model.train(False)
 
 
@@ -316,7 +313,7 @@ def _digest(model: DiffuMaskModel, data: TrainingData) -> str:
 
 _ParameterGroups = list[dict[str, Any]]
 _UPPER = ("upper.", "shape.", "norm.", "marginals.")
-_READERS = ("denoiser.", "project.", "shot_head.")
+_READERS = ("denoiser.", "project.")
 _COMPARER = ("comparer.",)
 
 
