@@ -59,8 +59,8 @@ def warn_of_unread_scripts(units: Sequence[str], tokens: IntArray, unknown: IntA
         if lost > _MOST_UNKNOWN * size or spelled:
             _warned.add(script)
             logger.warning(
-                "The model cannot read the %s script: its vocabulary has hardly any pieces for that script, so what stays "
-                "of such a text is little better than chance. Name a model that was trained on the language, "
+                "The model cannot read the %s script: its vocabulary has hardly any pieces for that script, so what "
+                "stays of such a text is little better than chance. Name a model that was trained on the language, "
                 "Compressor.from_pretrained(model), or keep such texts whole with protect=.",
                 "Han" if script == "CJK" else script.capitalize(),
             )
