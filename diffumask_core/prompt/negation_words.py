@@ -66,8 +66,8 @@ LANGUAGES = {
     ),
     "it": Turning(
         after=(
-            "a meno che|al massimo|almeno|non|senza|solo|solamente|soltanto|tranne|eccetto|salvo|nessun|nessuno|nessuna|"
-            "né|neanche|nemmeno|neppure|purché|fuorché"
+            "a meno che|al massimo|almeno|non|senza|solo|solamente|soltanto|tranne|eccetto|salvo|nessun|nessuno|"
+            "nessuna|né|neanche|nemmeno|neppure|purché|fuorché"
         ),
         either="mai|nulla|niente|affatto",
         common="il|di|che|è|per|una|della|con|sono|gli|nel|alla|si|dei",
@@ -100,14 +100,14 @@ LANGUAGES = {
     ),
     "ar": Turning(
         after=(
-            "على الأقل|على الأكثر|ما لم|إلا إذا|لا|ولا|فلا|ألا|بلا|لم|ولم|فلم|لن|ولن|ليس*|وليس*|غير|وغير|بدون|دون|إلا|سوى|"
-            "فقط|عدا|باستثناء|لولا"
+            "على الأقل|على الأكثر|ما لم|إلا إذا|لا|ولا|فلا|ألا|بلا|لم|ولم|فلم|لن|ولن|ليس*|وليس*|غير|وغير|بدون|دون|"
+            "إلا|سوى|فقط|عدا|باستثناء|لولا"
         )
     ),
     "he": Turning(
         after=(
-            "לכל היותר|אלא אם|חוץ מ|לא|ולא|שלא|אין|ואין|שאין|אינ*|שאינ*|בלי|ללא|רק|אל|ואל|אף|מלבד|למעט|לפחות|מעולם|לעולם|"
-            "אסור|טרם|בלבד"
+            "לכל היותר|אלא אם|חוץ מ|לא|ולא|שלא|אין|ואין|שאין|אינ*|שאינ*|בלי|ללא|רק|אל|ואל|אף|מלבד|למעט|לפחות|"
+            "מעולם|לעולם|אסור|טרם|בלבד"
         )
     ),
     "fa": Turning(

@@ -66,7 +66,23 @@ def turning_words(text: str, start: int = 0, end: int | None = None) -> list[tup
     """
     end = len(text) if end is None else end
     found = [*_between_spaces(text, start, end), *_in_runs(text, start, end)]
-    return sorted(found)
+    return _chained(sorted(found))
+
+
+def _chained(found: list[tuple[Span, Span]]) -> list[tuple[Span, Span]]:
+    """A word right before another such word ("never without") governs what the other one governs, however far."""
+    chained: list[tuple[Span, Span]] = []
+    following, reach = -1, -1
+    for word, governed in reversed(found):
+        if governed[0] < word[1]:
+            chained.append((word, governed))
+            continue
+        if governed[0] == following:
+            governed = (governed[0], max(governed[1], reach))
+        if word[0] != following:
+            following, reach = word[0], governed[1]
+        chained.append((word, governed))
+    return chained[::-1]
 
 
 def _between_spaces(text: str, start: int, end: int) -> Iterator[tuple[Span, Span]]:
@@ -75,13 +91,13 @@ def _between_spaces(text: str, start: int, end: int) -> Iterator[tuple[Span, Spa
         word = match[0].lower()
         if word in ELSEWHERE and _language_at(text, match.start(), start, end, languages) in ELSEWHERE[word].split():
             continue
-        after, ahead = _after(text, match.end(), end), _ahead(text, start, match.start())
-        if word in _EITHER:
-            sides = [ahead, after]
-        elif word in _BEFORE or (word not in _AFTER and word.startswith(_STEMS_BEFORE)):
-            sides = [ahead or after]
-        else:
-            sides = [after or ahead]
+        both = word in _EITHER
+        leftward = word in _BEFORE or (word not in _AFTER and word.startswith(_STEMS_BEFORE))
+        ahead = _ahead(text, start, match.start()) if both or leftward else None
+        after = _after(text, match.end(), end) if both or not ahead else None
+        if not (ahead or after):
+            ahead = _ahead(text, start, match.start())
+        sides = (ahead, after)
         yield from ((match.span(), governed) for governed in sides if governed)
 
 

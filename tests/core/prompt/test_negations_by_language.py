@@ -46,16 +46,17 @@ def characters(text: str) -> int:
     return len(text.encode()) // 3 + 1
 
 
-@pytest.mark.parametrize("rate", [0.3, 0.5])
 @pytest.mark.parametrize("language", SENTENCES)
-def test_a_negation_stays_while_its_neighbour_stays(compressor: Compressor, language: str, rate: float) -> None:
+def test_a_negation_stays_while_its_neighbour_stays(compressor: Compressor, language: str) -> None:
     marked = read(SENTENCES[language].strip())
     assert len(marked.turns) >= 15
-    result = compressor.compress(marked.text, keep_rate=rate, tokenizer=characters)
+    result = compressor.compress(marked.text, keep_rate=0.5, tokenizer=characters)
+    for rate in (0.3, 0.5, 0.7):
+        spans = result.at(keep_rate=rate).spans
+        kept = [turn for turn, governed in marked.turns if is_kept(governed, spans)]
+        assert kept
+        assert [marked.text[slice(*turn)] for turn in kept if not is_kept(turn, spans)] == []
 
-    def stays(span: Span) -> bool:
-        return any(start <= span[0] and span[1] <= end for start, end in result.spans)
 
-    kept = [turn for turn, governed in marked.turns if stays(governed)]
-    assert kept
-    assert [marked.text[slice(*turn)] for turn in kept if not stays(turn)] == []
+def is_kept(span: Span, spans: list[Span]) -> bool:
+    return any(start <= span[0] and span[1] <= end for start, end in spans)
