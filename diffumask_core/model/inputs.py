@@ -106,7 +106,7 @@ def describe_units(
     # A tokenizer that tells words by the space before them reads each as it stands in the text.
     pairs = zip(gaps, units, strict=True)
     spaced = [" " + unit if gap or not number else unit for number, (gap, unit) in enumerate(pairs)]
-    tokens, first_token = _tokenise(spaced, tokenizer)
+    tokens, first_token = _tokenise(units, spaced, tokenizer)
     starts = np.array([start for start, end in blocks if start < end], dtype=np.int64)
     return UnitInputs(tokens, first_token, shapes, twins, shapes[:, _SHAPE_OF_WORD - 1] > 0, starts)
 
@@ -125,8 +125,8 @@ def query_units(query: str, tokenizer: Tokenizer, most: int) -> UnitInputs:
     return describe_units(query, offsets[first:], tokenizer) if first else units
 
 
-def _tokenise(units: list[str], tokenizer: Tokenizer) -> tuple[IntArray, IntArray]:
-    encoding = tokenizer.encode(units, is_pretokenized=True, add_special_tokens=False)
+def _tokenise(units: list[str], spaced: list[str], tokenizer: Tokenizer) -> tuple[IntArray, IntArray]:
+    encoding = tokenizer.encode(spaced, is_pretokenized=True, add_special_tokens=False)
     ids = np.array(encoding.ids, dtype=np.int64)
     owners = np.array([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
     first = np.searchsorted(owners, np.arange(len(units)))

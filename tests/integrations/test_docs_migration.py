@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "docs" / "migration"
-PROGRAM = re.compile(r"^<!-- (before|after) -->\n\n```python\n(.*?)^```$", re.M | re.S)
+PROGRAM = re.compile(r"^(Before|After):\n\n```python\n(.*?)^```$", re.M | re.S)
 
 
 def programs(page: str) -> dict[str, str]:
@@ -25,7 +25,7 @@ def programs(page: str) -> dict[str, str]:
 )
 def test_the_program_with_diffumask_runs(page: str, kept: str, gone: str) -> None:
     with contextlib.redirect_stdout(io.StringIO()) as shown:
-        exec(compile(programs(page)["after"], page, "exec"), {"__name__": "__main__"})
+        exec(compile(programs(page)["After"], page, "exec"), {"__name__": "__main__"})
     assert shown.getvalue().startswith(kept)
     assert gone not in shown.getvalue()
 
@@ -33,6 +33,6 @@ def test_the_program_with_diffumask_runs(page: str, kept: str, gone: str) -> Non
 @pytest.mark.parametrize("page", sorted(path.name for path in FOLDER.glob("*.md")))
 def test_two_lines_change(page: str) -> None:
     found = programs(page)
-    compile(found["before"], page, "exec")
-    changed = [line for line in ndiff(found["before"].splitlines(), found["after"].splitlines()) if line[:1] in "+-"]
+    compile(found["Before"], page, "exec")
+    changed = [line for line in ndiff(found["Before"].splitlines(), found["After"].splitlines()) if line[:1] in "+-"]
     assert sum(line[2:].strip() != "" for line in changed) == 4
