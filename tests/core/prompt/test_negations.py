@@ -57,7 +57,7 @@ def found(text: str) -> list[tuple[str, str]]:
         ("The sum falls to the heirs.", []),
         ("La leche sin azúcar es para los niños.", [("sin", "azúcar es para los niños")]),
         ("The knot was noted in Nottingham by a non-member.", []),
-        ("这里特别冷，非常不同。", []),
+        ("这里特别冷，非常不同，未来一只猫。", []),
         ("", []),
     ],
 )
