@@ -54,7 +54,7 @@ LANGUAGES = {
             "à moins que|à moins de|au plus|au moins|ne|ni|sans|sauf|seulement|sinon|uniquement|hormis|excepté|"
             "aucunement|nul|nulle"
         ),
-        either="pas|jamais|aucun|aucune|rien|guère|personne",
+        either="pas|jamais|aucun|aucune|rien|guère",
         common="le|la|les|des|est|et|une|du|dans|pour|que|au|qui|sur|il|elle",
     ),
     "es": Turning(
@@ -129,7 +129,7 @@ LANGUAGES = {
     ),
     "ko": Turning(
         after="안|못|절대|절대로|결코|오직|단지|만약|최대|최소|적어도|전혀|별로",
-        before="없*|아니*|아닌*|아닙*|않*|못하*|못했*|못한*|못할*|못합*|말*|마세요|마십시오|제외*|외에*|이외*",
+        before="없*|아니*|아닌*|아닙*|않*|못하*|못했*|못한*|못할*|못합*|말고|말아*|말라*|마세요|마십시오|제외*|외에*|이외*",
     ),
     "vi": Turning(
         after=(
@@ -181,6 +181,7 @@ ELSEWHERE = {
     "mai": "en de fr vi",
     "tak": "pl nl",
     "kaum": "id",
+    "noch": "de",
     "nur": "tr",
     "minimal": "en de",
     "nada": "en",
