@@ -54,7 +54,7 @@ LANGUAGES = {
             "à moins que|à moins de|au plus|au moins|ne|ni|sans|sauf|seulement|sinon|uniquement|hormis|excepté|"
             "aucunement|nul|nulle"
         ),
-        either="pas|jamais|aucun|aucune|rien|guère|personne",
+        either="pas|jamais|aucun|aucune|rien|guère",
         common="le|la|les|des|est|et|une|du|dans|pour|que|au|qui|sur|il|elle",
     ),
     "es": Turning(
@@ -129,7 +129,7 @@ LANGUAGES = {
     ),
     "ko": Turning(
         after="안|못|절대|절대로|결코|오직|단지|만약|최대|최소|적어도|전혀|별로",
-        before="없*|아니*|아닌*|아닙*|않*|못하*|못했*|못한*|못할*|못합*|말*|마세요|마십시오|제외*|외에*|이외*",
+        before="없*|아니*|아닌*|아닙*|않*|못하*|못했*|못한*|못할*|못합*|말고|말아*|말라*|마세요|마십시오|제외*|외에*|이외*",
     ),
     "vi": Turning(
         after=(
@@ -145,17 +145,19 @@ LANGUAGES = {
         ),
         common="yang|dan|di|dengan|untuk|ini|itu|dari|pada|akan|adalah|ke",
     ),
-    # Words such as 特别, 非常 and 不同 only look alike.
+    # Words such as 特别, 非常, 未来 and 一只 only look alike.
     "zh": Turning(
         after=(
-            "不(?![同过過断斷])|没有?|沒有?|未|无|無|(?<![特区區类類级級性個个分])[别別](?![人的])|非(?![常洲])|勿|莫|只有?|"
+            "不(?![同过過断斷])|没有?|沒有?|未(?![来來])|[无無](?![论論])|"
+            "(?<![特区區类類级級性個个分])[别別](?![人的])|"
+            "非(?![常洲])|勿|莫|(?<![一二两三四五六七八九十几])只有?|"
             "[仅僅]|除非|除了|如果|最多|至多|至少|最少|禁止|[严嚴]禁|切勿|并非|並非|[从從]未"
         ),
         reach=12,
     ),
     # A negated verb is one phrase with its negation; what follows a particle is a phrase of its own.
     "ja": Turning(
-        after="しか|だけ|以外|のみ|(?<!金)(?<!厳)禁止",
+        after="しか|だけ|以外|のみ|禁止",
         before="(?<=[はがもにを])(?:ありません|なかった|ない|いない|いません)",
         reach=12,
     ),
@@ -179,6 +181,7 @@ ELSEWHERE = {
     "mai": "en de fr vi",
     "tak": "pl nl",
     "kaum": "id",
+    "noch": "de",
     "nur": "tr",
     "minimal": "en de",
     "nada": "en",

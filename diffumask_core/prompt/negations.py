@@ -122,7 +122,7 @@ def _language_at(text: str, at: int, start: int, end: int, known: dict[int, str]
 
 
 def _in_runs(text: str, start: int, end: int) -> Iterator[tuple[Span, Span]]:
-    for name, pattern, reach, step in _IN_RUN:
+    for name, pattern, reach, step in [] if text.isascii() else _IN_RUN:
         for match in pattern.finditer(text, start, end):
             # In Japanese the characters of Chinese negations are parts of words (不動産, 無料).
             if name == "zh" and _KANA.search(text, max(start, match.start() - _NEAR), min(end, match.end() + _NEAR)):

@@ -55,9 +55,11 @@ def found(text: str) -> list[tuple[str, str]]:
         ("The sin of the king and the solo of the cellist.", []),
         ("O barco parou no porto do rio com a carga.", []),
         ("The sum falls to the heirs.", []),
+        ("Der Zug ist noch da und wartet auf die Gäste.", []),
+        ("그는 그렇게 말했다.", []),
         ("La leche sin azúcar es para los niños.", [("sin", "azúcar es para los niños")]),
         ("The knot was noted in Nottingham by a non-member.", []),
-        ("这里特别冷，非常不同。", []),
+        ("这里特别冷，非常不同，未来一只猫。", []),
         ("", []),
     ],
 )
