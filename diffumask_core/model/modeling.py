@@ -214,6 +214,7 @@ class DiffuMaskModel(PreTrainedModel):
     """Trunk, upper layers, comparer and denoiser in one pretrained folder."""
 
     config: DiffuMaskConfig
+    middle: Tensor
     config_class = DiffuMaskConfig
     base_model_prefix = "diffumask"
 
@@ -226,6 +227,7 @@ class DiffuMaskModel(PreTrainedModel):
         width = config.denoiser_width
         self.upper = Layers(config, hidden, config.upper_layers)
         self.comparer = Layers(config, hidden, config.comparer_layers)
+        self.register_buffer("middle", torch.zeros(2, hidden))
         self.shape = nn.Linear(config.shape_features, hidden)
         self.norm = nn.LayerNorm(hidden)
         self.marginals = nn.Linear(hidden, 2)
@@ -278,11 +280,15 @@ class DiffuMaskModel(PreTrainedModel):
     def embed(self, vectors: Tensor, roles: Tensor, mask: Tensor) -> Tensor:
         """Sentence vectors of unit length: the trunk's vectors of units ``[B, U, D]`` to ``[B, D]``.
 
-        They are the mean over units, as in Reimers and Gurevych, "Sentence-BERT" (2019), and are learnt from a larger
-        sentence encoder. Shapes as in `Layers.forward`.
+        They are the mean over units, as in Reimers and Gurevych, "Sentence-BERT" (2019), taken from the middle of texts
+        and that of queries: sentence encoders put all of them into one corner of their space, where cosines hardly
+        differ. Shapes as in `Layers.forward`.
         """
         hidden = self.comparer(vectors, roles, mask).float()
-        return F.normalize((hidden * mask.unsqueeze(-1)).sum(1), dim=1)
+        means = F.normalize((hidden * mask.unsqueeze(-1)).sum(1), dim=1)
+        is_query = roles.amax(1, keepdim=True).to(means.dtype)
+        middle = is_query * self.middle[1] + (1 - is_query) * self.middle[0]
+        return F.normalize(means - middle, dim=1)
 
     def contextualise(self, hidden: Tensor, shapes: Tensor) -> Tensor:
         """The denoiser's context ``[B, U, W + 2]`` from ``[B, U, D]`` and shape features ``[B, U, F]``.

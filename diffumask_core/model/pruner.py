@@ -50,15 +50,34 @@ class ReadText:
         units: The units as they were read.
         windows: The windows in which they were.
         vectors: ``[N, D]``, the trunk's of the units.
-        query: ``[Q, D]``, the trunk's of the words of the query; none where there is none.
+        special: For each window the trunk's vectors of its special tokens ``[_, D]``: attention rests on them where
+            nothing else is of interest, so all that reads words is given them too.
+        query: ``[Q, D]``, the trunk's of the query's special tokens and words; none where there is no query.
         considered: What the upper layers have made of windows so far, by their numbers.
     """
 
     units: UnitInputs
     windows: Sequence[Window]
     vectors: HalfArray
+    special: Sequence[HalfArray]
     query: HalfArray
     considered: dict[int, FloatArray] = field(default_factory=dict)
+
+    def of_window(self, number: int) -> HalfArray:
+        """The vectors of the special tokens and of the units of a window."""
+        window = self.windows[number]
+        return np.concatenate([self.special[number], self.vectors[window.start : window.end]])
+
+    def of_part(self, first: int, last: int) -> HalfArray:
+        """The vectors of a range of units, after those of the special tokens of the window that it begins in.
+
+        None where the range is empty.
+        """
+        if first == last:
+            return self.vectors[:0]
+        starts = [window.core_start for window in self.windows]
+        window = int(np.searchsorted(starts, first, side="right")) - 1
+        return np.concatenate([self.special[window], self.vectors[first:last]])
 
 
 @dataclass(frozen=True)
@@ -116,10 +135,11 @@ class Pruner:
         """
         units = describe_units(text, offsets, self.tokenizer, blocks)
         windows = windows_of(units, blocks, self.network.settings)
+        vectors, special = self._read(units, windows)
         asked = query_units(query, self.tokenizer, self.network.settings.query_tokens)
         count = len(asked.words)
-        of_query = self._read(asked, [Window(0, count, 0, count)] if count else [])
-        return ReadText(units, windows, self._read(units, windows), of_query)
+        of_query, around = self._read(asked, [Window(0, count, 0, count)] if count else [])
+        return ReadText(units, windows, vectors, special, np.concatenate([*around, of_query]))
 
     def encode(self, read: ReadText, wanted: BoolArray | None = None) -> Encoding:
         """Encodes the units of a text that are wanted ``[N]``, by default all.
@@ -136,27 +156,41 @@ class Pruner:
         none = np.zeros((0, self.network.context_width), dtype=np.float32)
         return Encoding(np.concatenate([none, *pieces]), read.units.twins[wanted])
 
-    def _read(self, units: UnitInputs, windows: Sequence[Window]) -> HalfArray:
-        """The trunk's vectors of units ``[N, D]``; windows that are in the cache are not read again."""
+    def _read(self, units: UnitInputs, windows: Sequence[Window]) -> tuple[HalfArray, list[HalfArray]]:
+        """The trunk's vectors of units ``[N, D]``, and for each window those of its special tokens.
+
+        Windows that are in the cache are not read again.
+        """
         # In half precision, since all of a text is held.
-        read = np.empty((len(units.words), self.network.width), dtype=np.float16)
+        vectors = np.empty((len(units.words), self.network.width), dtype=np.float16)
+        special: list[HalfArray] = [vectors[:0]] * len(windows)
+
+        def note(number: int, rows: FloatArray) -> None:
+            window = windows[number]
+            first = len(rows) - (window.core_end - window.core_start)
+            special[number] = rows[:first].astype(np.float16)
+            vectors[window.core_start : window.core_end] = rows[first:]
+
         new = []
-        for window in windows:
+        for number, window in enumerate(windows):
             found = self.cache.get(self._key(units, window), self.network.width) if self.cache else None
             if found is None:
-                new.append(window)
+                new.append(number)
             else:
-                read[window.core_start : window.core_end] = found
-        lengths = [int(units.first_token[one.end] - units.first_token[one.start]) + SPECIAL_TOKENS for one in new]
+                note(number, found)
+        lengths = [
+            int(units.first_token[windows[number].end] - units.first_token[windows[number].start]) + SPECIAL_TOKENS
+            for number in new
+        ]
 
         def run(length: int, rows: Sequence[int]) -> list[FloatArray]:
-            return self._read_windows(units, [new[row] for row in rows], length)
+            return self._read_windows(units, [windows[new[row]] for row in rows], length)
 
-        for row, vectors in self._by_length(lengths, run):
-            read[new[row].core_start : new[row].core_end] = vectors
+        for row, read in self._by_length(lengths, run):
+            note(new[row], read)
             if self.cache:
-                self.cache.put(self._key(units, new[row]), vectors)
-        return read
+                self.cache.put(self._key(units, windows[new[row]]), read)
+        return vectors, special
 
     def _key(self, units: UnitInputs, window: Window) -> bytes:
         first = units.first_token[window.start : window.end + 1]
@@ -165,14 +199,15 @@ class Pruner:
         return cache_key(self.network.fingerprint, *(array.tobytes() for array in arrays))
 
     def _read_windows(self, units: UnitInputs, windows: Sequence[Window], length: int) -> list[FloatArray]:
-        """The vectors of the units of each window's core: the means over their tokens."""
+        """For each window the vectors of its special tokens and of its core's units: the means over their tokens."""
         batch = batch_windows([(units, window) for window in windows], self.frame, length)
         hidden = self.network.encode(batch)
         vectors = []
         for row, window in enumerate(windows):
-            tokens = hidden[row, batch.unit_of_token[row] >= 0]
+            is_of_unit = batch.unit_of_token[row] >= 0
+            special = hidden[row, (batch.attention_mask[row] > 0) & ~is_of_unit]
             starts = units.first_token[window.core_start : window.core_end + 1] - units.first_token[window.start]
-            vectors.append(mean_of_runs(tokens, starts))
+            vectors.append(np.concatenate([special, mean_of_runs(hidden[row, is_of_unit], starts)]))
         return vectors
 
     def _consider(self, read: ReadText, numbers: Sequence[int]) -> None:
@@ -180,33 +215,34 @@ class Pruner:
         windows = [read.windows[number] for number in numbers]
 
         def run(length: int, rows: Sequence[int]) -> list[FloatArray]:
-            texts = [read.vectors[windows[row].start : windows[row].end] for row in rows]
+            texts = [read.of_window(numbers[row]) for row in rows]
             hidden = self.network.consider(batch_words(texts, [read.query] * len(rows), length))
             of_rows = [windows[row] for row in rows]
-            cores = [
-                vectors[one.core_start - one.start : one.core_end - one.start]
-                for one, vectors in zip(of_rows, hidden, strict=True)
-            ]
+            cores = []
+            for row, one, vectors in zip(rows, of_rows, hidden, strict=True):
+                first = len(read.special[numbers[row]]) - one.start
+                cores.append(vectors[first + one.core_start : first + one.core_end])
             shapes = [read.units.shapes[one.core_start : one.core_end] for one in of_rows]
             context = self.network.contextualise(np.concatenate(cores), np.concatenate(shapes))
             return np.split(context, np.cumsum([len(core) for core in cores])[:-1])
 
-        for row, context in self._by_length([one.end - one.start + len(read.query) for one in windows], run):
+        lengths = [len(read.special[number]) + len(read.query) for number in numbers]
+        lengths = [length + one.end - one.start for length, one in zip(lengths, windows, strict=True)]
+        for row, context in self._by_length(lengths, run):
             read.considered[numbers[row]] = context
 
     def _embed(self, texts: Sequence[HalfArray], *, is_query: bool = False) -> FloatArray:
         """Vectors of unit length ``[T, D]`` of texts of which the trunk's vectors are given; zeros of an empty one."""
-        most = self.network.settings.relevance_units
         filled = [number for number, vectors in enumerate(texts) if len(vectors)]
         embedded = np.zeros((len(texts), self.network.width), dtype=np.float32)
         none = np.zeros((0, self.network.width), dtype=np.float16)
 
         def run(length: int, rows: Sequence[int]) -> list[FloatArray]:
-            words, others = [texts[filled[row]][:most] for row in rows], [none] * len(rows)
+            words, others = [texts[filled[row]] for row in rows], [none] * len(rows)
             batch = batch_words(others, words, length) if is_query else batch_words(words, others, length)
             return list(self.network.embed(batch))
 
-        for row, vector in self._by_length([min(len(texts[number]), most) for number in filled], run):
+        for row, vector in self._by_length([len(texts[number]) for number in filled], run):
             embedded[filled[row]] = vector
         return embedded
 
@@ -267,7 +303,8 @@ class Pruner:
         """
         if not (len(read.query) and len(parts) and self.compares):
             return np.zeros(len(parts), dtype=np.float32)
-        vectors = self._embed([read.vectors[first:last] for first, last in parts])
+        most = self.network.settings.relevance_units
+        vectors = self._embed([read.of_part(first, min(last, first + most)) for first, last in parts])
         return self.on_scale(vectors @ self._embed([read.query], is_query=True)[0])
 
     def means(self, read: ReadText, parts: Sequence[Span]) -> FloatArray:
@@ -301,8 +338,8 @@ class Pruner:
             raise ModelError("This model has no comparer to compare texts with: use the bundled one.")
         read = []
         for text in texts:
-            offsets = split_words(text)
-            read.append(self.read(text, offsets, [(0, len(offsets))]).vectors)
+            offsets = split_words(text)[: self.network.settings.relevance_units]
+            read.append(self.read(text, offsets, [(0, len(offsets))]).of_part(0, len(offsets)))
         return self._embed(read, is_query=are_queries)
 
     @property

@@ -60,6 +60,17 @@ class Graded:
     grades: Sequence[float]
 
 
+@torch.inference_mode()
+def middle_of(model: DiffuMaskModel, reader: Pruner, texts: Sequence[str], queries: Sequence[str]) -> Tensor:
+    """Where the middles of texts and of queries are ``[2, D]``, for a comparer that is a sentence encoder as it was."""
+    middles = []
+    for several, are_queries in ((texts, False), (queries, True)):
+        read = [_read_query(reader, text) if are_queries else _read(reader, text) for text in several]
+        vectors = [_embed(model, [one], [are_queries]) for one in tqdm(read, desc="middle") if len(one)]
+        middles.append(torch.cat(vectors).mean(0) if vectors else torch.zeros_like(model.middle[0]))
+    return torch.stack(middles)
+
+
 def compared(reader: Pruner, teacher: Teacher, texts: Sequence[str], queries: Sequence[str]) -> list[Compared]:
     """Texts as the trunk and the teacher see them.
 
@@ -115,7 +126,7 @@ def _some(texts: list[tuple[str, float]], most: int, rng: random.Random) -> list
 
 def _read(reader: Pruner, text: str) -> FloatArray:
     offsets = split_words(text)[: reader.network.settings.relevance_units]
-    return reader.read(text, offsets, [(0, len(offsets))]).vectors
+    return reader.read(text, offsets, [(0, len(offsets))]).of_part(0, len(offsets))
 
 
 def _read_query(reader: Pruner, query: str) -> FloatArray:

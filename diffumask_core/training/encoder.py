@@ -31,7 +31,9 @@ _TEXTS_AT_ONCE = 32
 _LONGEST_TEXT = 512
 
 
-def fresh_model(encoder: Path | None = None, trunk_layers: int | None = None) -> tuple[DiffuMaskModel, Tokenizer]:
+def fresh_model(
+    encoder: Path | None = None, trunk_layers: int | None = None, *, compares: bool = False
+) -> tuple[DiffuMaskModel, Tokenizer]:
     """A model to train: a trunk that has been pretrained, and new parts above it.
 
     Args:
@@ -39,6 +41,7 @@ def fresh_model(encoder: Path | None = None, trunk_layers: int | None = None) ->
             of the bundled model.
         trunk_layers: As many of the encoder's first layers are the trunk; by default all. Where the encoder is built
             like BERT, the layers above it begin as those that follow in the encoder.
+        compares: Whether the encoder is a sentence encoder, all layers of which that follow are the comparer.
 
     Raises:
         ModelError: There is no such folder, or it is incomplete.
@@ -58,8 +61,10 @@ def fresh_model(encoder: Path | None = None, trunk_layers: int | None = None) ->
     width, heads = config.hidden_size, config.num_attention_heads
     # Where the folder was is nobody's business.
     plain = config.to_dict() | {"_name_or_path": ""}
+    following = _bert_layers(pretrained)[config.num_hidden_layers :]
     settings = DiffuMaskConfig(
         encoder_config=plain,
+        comparer_layers=len(following) if compares and following else DiffuMaskConfig.comparer_layers,
         upper_heads=heads if width % heads == 0 else 1,
         upper_width=getattr(config, "intermediate_size", 4 * width),
     )
@@ -69,10 +74,11 @@ def fresh_model(encoder: Path | None = None, trunk_layers: int | None = None) ->
     model = DiffuMaskModel(settings)
     # Layers that the trunk has not are left out.
     model.encoder.load_state_dict(pretrained.state_dict(), strict=False)
-    following = _bert_layers(pretrained)[config.num_hidden_layers :]
     for part in (model.upper, model.comparer):
         for layer, source in zip(part.layers, following, strict=False):
             _take_over(layer, source)
+        if following:
+            nn.init.zeros_(part.roles.weight)
     return model, tokenizer
 
 

@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 
 from diffumask_core.datasets import Exemplar, LabelRow, PassageRow, covered_units
-from diffumask_core.model.inputs import UnitInputs, batch_words, windows_of
-from diffumask_core.model.pruner import Pruner
-from diffumask_core.model.settings import Settings
+from diffumask_core.model.inputs import UnitInputs, batch_words
+from diffumask_core.model.pruner import Pruner, ReadText
 from diffumask_core.prompt.spans import Span
 from diffumask_core.units.units import read_words
 
@@ -32,18 +31,14 @@ class Example:
     """One text of N units to learn from; what it does not teach is None.
 
     Attributes:
-        units: The text's units.
-        vectors: ``[N, D]``, the trunk's of the units.
-        query: ``[Q, D]``, the trunk's vectors of the words of the text's query.
+        read: The text, with its query, as the trunk has read it.
         light: ``[N]``, kept at the light level.
         tight: ``[N]``, kept at the tight level.
         required: ``[N]``, units that a tight budget must keep.
         scope: ``[N]``, the units whose budget `required` is about.
     """
 
-    units: UnitInputs
-    vectors: FloatArray
-    query: FloatArray
+    read: ReadText
     light: BoolArray | None = None
     tight: BoolArray | None = None
     required: BoolArray | None = None
@@ -52,7 +47,11 @@ class Example:
     @property
     def words(self) -> int:
         """How many words the upper layers see, those of the query included."""
-        return len(self.vectors) + len(self.query)
+        return len(self.read.vectors) + len(self.read.query)
+
+    @property
+    def units(self) -> UnitInputs:
+        return self.read.units
 
 
 class ExampleBuilder:
@@ -66,7 +65,7 @@ class ExampleBuilder:
         for row in rows:
             offsets = read_words(row.text)
             yield Example(
-                *self._read(row.text, offsets, row.query),
+                self._read(row.text, offsets, row.query),
                 light=covered_units(offsets, row.light, len(row.text)),
                 tight=covered_units(offsets, row.tight, len(row.text)),
             )
@@ -77,7 +76,7 @@ class ExampleBuilder:
             offsets = read_words(exemplar.text)
             required = covered_units(offsets, exemplar.required, len(exemplar.text))
             read = self._read(exemplar.text, offsets, None)
-            yield Example(*read, required=required, scope=np.ones(len(offsets), dtype=bool))
+            yield Example(read, required=required, scope=np.ones(len(offsets), dtype=bool))
 
     def gold(self, rows: Sequence[PassageRow]) -> Iterator[Example]:
         """Questions with the passage that holds the answer, which has to stay."""
@@ -86,15 +85,13 @@ class ExampleBuilder:
             offsets = read_words(text)
             answers = [span for answer in row.answers for span in _occurrences(text, answer)]
             yield Example(
-                *self._read(text, offsets, row.question),
+                self._read(text, offsets, row.question),
                 required=covered_units(offsets, answers, len(text)),
                 scope=np.ones(len(offsets), dtype=bool),
             )
 
-    def _read(self, text: str, offsets: IntArray, query: str | None) -> tuple[UnitInputs, FloatArray, FloatArray]:
-        """The units of a text, and what the trunk makes of them and of the query."""
-        read = self._reader.read(text, offsets, [(0, len(offsets))], query or "")
-        return read.units, read.vectors, read.query
+    def _read(self, text: str, offsets: IntArray, query: str | None) -> ReadText:
+        return self._reader.read(text, offsets, [(0, len(offsets))], query or "")
 
 
 def _occurrences(text: str, part: str) -> Iterator[Span]:
@@ -145,17 +142,20 @@ class Batch:
 _WEIGHT_OF_PUNCTUATION = 0.3
 
 
-def collate(examples: Sequence[Example], settings: Settings) -> Batch:
+def collate(examples: Sequence[Example]) -> Batch:
     """Lays examples out as one batch."""
     rows, units = len(examples), max(len(example.units.words) for example in examples)
     texts, queries, places = [], [], []
     for row, example in enumerate(examples):
-        for piece in windows_of(example.units, [(0, len(example.units.words))], settings):
-            texts.append(example.vectors[piece.start : piece.end])
-            queries.append(example.query)
-            place = row * units + np.arange(piece.start, piece.end)
-            place[: piece.core_start - piece.start] = rows * units
-            place[piece.core_end - piece.start :] = rows * units
+        read = example.read
+        for number, piece in enumerate(read.windows):
+            texts.append(read.of_window(number))
+            queries.append(read.query)
+            first = len(read.special[number]) - piece.start
+            place = np.full(len(texts[-1]), rows * units)
+            place[first + piece.core_start : first + piece.core_end] = row * units + np.arange(
+                piece.core_start, piece.core_end
+            )
             places.append(place)
     words = batch_words(texts, queries)
     return Batch(

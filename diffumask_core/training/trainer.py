@@ -140,7 +140,7 @@ def train(
     digest = _digest(model, data)
 
     def lay_out(group: list[Example]) -> Batch:
-        return collate(group, settings).to(model.device)
+        return collate(group).to(model.device)
 
     model.requires_grad_(False)
     if teacher and options.comparer_epochs and settings.comparer_layers:
