@@ -218,7 +218,7 @@ def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, Fl
         ("in_rows", np.array([0, 0, -1])),
         ("lower_bits", np.uint8(15)),
         ("to_lower_bits", np.uint8(4)),
-        ("middle", np.float32(8)),
+        ("halfway", np.float32(8)),
     )
     graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants)
 
@@ -269,7 +269,7 @@ def _look_up_multiples(weight: str, numbers: str, output: str) -> list[onnx.Node
         helper.make_node("BitShift", [f"{output}:bytes", "to_lower_bits"], [f"{output}:upper"], direction="RIGHT"),
         helper.make_node("Concat", [f"{output}:lower", f"{output}:upper"], [f"{output}:both"], axis=-1),
         helper.make_node("Cast", [f"{output}:both"], [f"{output}:raised"], to=TensorProto.FLOAT),
-        helper.make_node("Sub", [f"{output}:raised", "middle"], [f"{output}:multiples"]),
+        helper.make_node("Sub", [f"{output}:raised", "halfway"], [f"{output}:multiples"]),
         helper.make_node("Reshape", [f"{output}:multiples", "in_blocks"], [f"{output}:blocks"]),
         helper.make_node("Gather", [weight + BLOCKS, numbers], [f"{output}:step"]),
         helper.make_node("Unsqueeze", [f"{output}:step", "last_axis"], [f"{output}:steps"]),
