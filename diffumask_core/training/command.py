@@ -152,5 +152,5 @@ def training_data(
         ]
         if exemplars
         else (),
-        texts=[row.text for file in texts for row in read_rows(file, TextRow)],
+        texts=tuple(row.text for file in texts for row in read_rows(file, TextRow)),
     )

@@ -139,8 +139,8 @@ def _fitted(targets: FloatArray, width: int) -> FloatArray:
     centred = targets - targets.mean(0)
     if centred.shape[1] > width:
         centred = centred @ np.linalg.svd(centred, full_matrices=False)[2][:width].T
-    elif centred.shape[1] < width:
-        centred = np.pad(centred, ((0, 0), (0, width - centred.shape[1])))
+    # Fewer texts than that have fewer directions.
+    centred = np.pad(centred, ((0, 0), (0, width - centred.shape[1])))
     fitted: FloatArray = centred / np.linalg.norm(centred, axis=1, keepdims=True).clip(1e-6)
     return fitted
 

@@ -79,13 +79,27 @@ def test_results_are_those_without_a_cache(network: CountingNetwork, tokenizer: 
             )
 
 
-def test_another_query_or_model_is_another_reading(network: CountingNetwork, tokenizer: Tokenizer) -> None:
+def test_a_text_is_read_once_whatever_the_query(network: CountingNetwork, tokenizer: Tokenizer) -> None:
+    cached = compressor(network, tokenizer, EncodingCache())
+    plain = cached.compress(Prompt(shots=SHOTS), **OPTIONS)
+    read = network.windows
+    asked = cached.compress(Prompt(shots=SHOTS), query="how many rolls?", **OPTIONS)
+    # The query is read, and the text is not read again.
+    assert network.windows == read + 1
+    assert asked == compressor(network, tokenizer, None).compress(
+        Prompt(shots=SHOTS), query="how many rolls?", **OPTIONS
+    )
+    again = network.windows
+    cached.compress(Prompt(shots=SHOTS), query="how many rolls?", **{**OPTIONS, "keep_rate": 0.2})
+    assert network.windows == again
+    assert [shot.score for shot in asked.shots] != [shot.score for shot in plain.shots]
+
+
+def test_another_model_is_another_reading(network: CountingNetwork, tokenizer: Tokenizer) -> None:
     cache = EncodingCache()
     cached = compressor(network, tokenizer, cache)
     cached.compress(Prompt(shots=SHOTS), **OPTIONS)
     read = network.windows
-    cached.compress(Prompt(shots=SHOTS), query="how many rolls?", **OPTIONS)
-    assert network.windows == 2 * read
     other = CountingNetwork(type(network.model)(network.model.config).train(False))
     compressor(other, tokenizer, cache).compress(Prompt(shots=SHOTS), **OPTIONS)
     assert other.windows == read

@@ -1,5 +1,6 @@
 """The network."""
 
+import random
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,33 +16,49 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
 from diffumask_core import Compressor
+from diffumask_core.datasets import ShotRow
 from diffumask_core.diffusion.states import DROP, KEEP, UNDECIDED
 from diffumask_core.model.configuration import DiffuMaskConfig
-from diffumask_core.model.inputs import Frame, Window, batch_windows, describe_units, windows_of
+from diffumask_core.model.inputs import Frame, Window, WordBatch, batch_windows, batch_words, describe_units
 from diffumask_core.model.modeling import Denoiser, DiffuMaskModel, pool_tokens
 from diffumask_core.model.pruner import Encoding, Pruner
 from diffumask_core.model.torch_network import TorchNetwork
+from diffumask_core.training.examples import ExampleBuilder, collate
+from diffumask_core.training.objective import encode_batch
 from diffumask_core.units.words import split_words
 
 SHORT = "The owner sold 12 boxes."
 LONG = "On Monday the owner, who had been away for a week, sold 12 boxes to a visitor."
 
 
+class NotingNetwork(TorchNetwork):
+    """Notes what goes into the upper layers and what comes out."""
+
+    def __init__(self, model: DiffuMaskModel) -> None:
+        super().__init__(model)
+        self.texts: list[np.ndarray] = []
+        self.considered: list[np.ndarray] = []
+
+    def consider(self, batch: WordBatch) -> Any:
+        assert len(batch.vectors) == 1
+        hidden = super().consider(batch)
+        self.texts.append(batch.vectors[0][(batch.mask[0] > 0) & (batch.roles[0] == 0)])
+        self.considered.append(hidden[0])
+        return hidden
+
+
 def forward(model: DiffuMaskModel, tokenizer: Tokenizer, texts: list[str]) -> Any:
     units = [describe_units(text, split_words(text), tokenizer) for text in texts]
     counts = [len(one.words) for one in units]
     windows = [Window(0, count, 0, count) for count in counts]
-    none = np.zeros(0, dtype=np.int64)
-    batch = batch_windows(
-        [(one, window, none) for one, window in zip(units, windows, strict=True)], Frame.of(tokenizer)
-    )
+    batch = batch_windows(list(zip(units, windows, strict=True)), Frame.of(tokenizer))
 
     def padded(rows: list[np.ndarray]) -> Tensor:
         return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True)
 
     with torch.inference_mode():
         return model(
-            *map(torch.from_numpy, (batch.input_ids, batch.token_types, batch.attention_mask, batch.unit_of_token)),
+            *map(torch.from_numpy, (batch.input_ids, batch.attention_mask, batch.unit_of_token)),
             shapes=padded([one.shapes for one in units]),
             twins=padded([one.twins for one in units]),
             unit_mask=padded([np.ones(count, dtype=np.float32) for count in counts]),
@@ -100,12 +117,59 @@ class TestForward:
 
     def test_of_a_long_query_the_end_is_seen(self, pruner: Pruner) -> None:
         offsets = split_words(LONG)
-        end, whole = (
-            pruner.encode(LONG, offsets, [(0, len(offsets))], query).query
-            for query in ("how many?", "why? " * 30 + "how many?")
-        )
-        assert len(whole) == pruner.network.model.config.query_tokens
-        assert whole[-len(end) :].tolist() == end.tolist()
+
+        def seen(query: str) -> np.ndarray:
+            return pruner.encode(LONG, offsets, [(0, len(offsets))], query).context
+
+        # Sixteen tokens are read, each a letter.
+        assert np.array_equal(seen("why? " * 30 + "sixteen letters."), seen("who? " * 30 + "sixteen letters."))
+        assert not np.allclose(seen("why? sixteen letter."), seen("why? sixteen boxes."))
+
+    def test_a_query_without_a_word_is_none(self, pruner: Pruner) -> None:
+        offsets = split_words(LONG)
+        plain, blank = (pruner.encode(LONG, offsets, [(0, len(offsets))], query) for query in ("", " \n"))
+        assert not blank.asked
+        assert np.array_equal(plain.context, blank.context)
+
+    def test_a_query_does_not_change_what_the_trunk_makes_of_a_text(self, pruner: Pruner) -> None:
+        """The trunk's part of both is the same; what the upper layers make of it is not."""
+        network = NotingNetwork(pruner.network.model)
+        offsets = split_words(LONG)
+        for query in ("", "How many boxes?"):
+            Pruner(network, pruner.tokenizer).encode(LONG, offsets, [(0, len(offsets))], query)
+        plain, asked = network.texts
+        assert np.array_equal(plain, asked)
+        assert not np.allclose(*(vectors[: len(offsets)] for vectors in network.considered))
+
+
+def words_of(*lengths: int) -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    return [random.standard_normal((length, 16)).astype(np.float32) for length in lengths]
+
+
+class TestLayers:
+    """The upper layers and the comparer."""
+
+    @pytest.mark.parametrize("layers", ["consider", "embed"])
+    def test_neither_padding_nor_what_stands_beside_a_text_changes_it(self, pruner: Pruner, layers: str) -> None:
+        texts, queries = words_of(5, 9), words_of(3, 0)
+        together = getattr(pruner.network, layers)(batch_words(texts, queries))
+        for row, (text, query) in enumerate(zip(texts, queries, strict=True)):
+            for length in (None, 12, 40):
+                alone = getattr(pruner.network, layers)(batch_words([text], [query], length))[0]
+                words = slice(len(text) + len(query)) if layers == "consider" else slice(None)
+                np.testing.assert_allclose(alone[words], together[row][words], atol=1e-5)
+
+    @pytest.mark.parametrize("layers", ["consider", "embed"])
+    def test_they_tell_a_query_from_a_text(self, pruner: Pruner, layers: str) -> None:
+        [words], none = words_of(5), np.zeros((0, 16), dtype=np.float32)
+        network = pruner.network
+        told, asked = (getattr(network, layers)(batch_words(*rows)) for rows in (([words], [none]), ([none], [words])))
+        assert not np.allclose(told, asked)
+
+    def test_sentence_vectors_have_unit_length(self, pruner: Pruner) -> None:
+        vectors = pruner.network.embed(batch_words(words_of(5, 9), words_of(0, 0)))
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
 class TestDenoiser:
@@ -165,27 +229,29 @@ def test_shots_are_scored_apart(pruner: Pruner) -> None:
     owner = np.full(len(offsets), -1)
     owner[:first], owner[last:] = 0, 1
     encoding = pruner.encode(text, offsets, [(0, first), (first, last), (last, len(offsets))], "how many boxes?")
-    scores, vectors = pruner.shot_scores(encoding, owner, 3), pruner.shot_vectors(encoding, owner, 3)
+    none = np.zeros(3, dtype=np.float32)
+    scores, vectors = pruner.shot_scores(encoding, owner, none), pruner.shot_vectors(encoding, owner, 3)
     assert len(set(scores.tolist())) == 3
     assert scores[2] == 0
     assert vectors.tolist() == [*encoding.vectors[[0, 2]].tolist(), [0.0] * 16]
 
 
 def test_shots_are_scored_as_in_training(pruner: Pruner) -> None:
-    # A shot that is longer than those that share a window, and read in a window of its own.
-    text = " ".join(f"{LONG} {number}" for number in range(2))
-    offsets = split_words(text)
-    half = len(offsets) // 2
-    encoding = pruner.encode(text, offsets, [(0, half), (half, len(offsets))], "how many boxes?")
-    model, units = pruner.network.model, encoding.units
-    windows = windows_of(units, [(0, half), (half, len(offsets))], encoding.query, pruner.network.settings)
-    batch = batch_windows([(units, window, encoding.query) for window in windows], pruner.frame)
-    assert [(window.core_start, window.core_end) for window in windows] == [(0, half), (half, len(offsets))]
-    arrays = batch.input_ids, batch.token_types, batch.attention_mask, batch.unit_of_token
+    # Each is longer than shots that share a window, and is read in a window of its own.
+    shots = [f"{LONG} {SHORT} {number}" for number in range(2)]
+    row = ShotRow(id="s", kind="qa", query="how many boxes?", shots=shots, grades=[0, 1])
+    [example] = ExampleBuilder(pruner).graded([row], 2, random.Random(0))
+    batch = collate([example], pruner.network.settings)
+    owner = np.asarray(example.shot_of_unit)
+    model = pruner.network.model
     with torch.inference_mode():
-        hidden = model.encode(*map(torch.from_numpy, arrays), half)
-        expected = model.shot_head(hidden, torch.zeros(2, half, dtype=torch.int64), 1)[:, 0]
-    np.testing.assert_allclose(encoding.vectors, hidden.mean(1), atol=0.02)
+        hidden = encode_batch(model, batch)
+        expected = model.shot_head(hidden, batch.shot_of_unit, 2)[0]
+    text = "\n\n".join(shots[int(grade)] for grade in example.grades)
+    half = len(owner) // 2
+    encoding = pruner.encode(text, split_words(text), [(0, half), (half, len(owner))], row.query)
+    assert len(batch.vectors) == 2
+    np.testing.assert_allclose(encoding.vectors, hidden.view(2, half, -1).mean(1), atol=0.02)
     np.testing.assert_allclose(encoding.utilities, expected, atol=0.02)
 
 

@@ -52,8 +52,7 @@ def torch(folder: Path) -> Pruner:
 
 def windows(pruner: Pruner, texts: list[str]) -> WindowBatch:
     units = [describe_units(text, split_words(text), pruner.tokenizer) for text in texts]
-    none = np.zeros(0, dtype=np.int64)
-    rows = [(one, Span(0, len(one.twins), 0, len(one.twins)), none) for one in units]
+    rows = [(one, Span(0, len(one.twins), 0, len(one.twins))) for one in units]
     return batch_windows(rows, pruner.frame)
 
 
@@ -76,8 +75,13 @@ def test_both_compute_the_same_but_for_rounding(onnx: Pruner, torch: Pruner) -> 
     for rate in (0.2, 0.7):
         mine, other = (one.predictor(encoding, rate)(states, 0.4) for one, encoding in ((onnx, ours), (torch, theirs)))
         assert np.corrcoef(mine[states == UNDECIDED], other[states == UNDECIDED])[0, 1] > 0.99
-    owners = np.repeat([0, 1], [half, len(offsets) - half])
-    np.testing.assert_allclose(onnx.shot_scores(ours, owners, 2), torch.shot_scores(theirs, owners, 2), atol=0.05)
+    np.testing.assert_allclose(ours.utilities, theirs.utilities, atol=0.05)
+
+
+@pytest.mark.parametrize("are_queries", [False, True])
+def test_both_compare_texts_alike(onnx: Pruner, torch: Pruner, are_queries: bool) -> None:
+    ours, theirs = (one.embed(TEXTS, are_queries=are_queries) for one in (onnx, torch))
+    assert relative_error(ours, theirs) < 0.05
 
 
 @pytest.mark.parametrize("encoder", [roberta, distilbert])

@@ -36,11 +36,11 @@ def there_and_back(value: Any) -> Any:
 
 def encode(pruner: Pruner) -> Encoding:
     offsets = split_words(TEXT)
-    return pruner.encode(TEXT, offsets, [(0, 20), (20, len(offsets))], "how many loaves?")
+    return pruner.encode(TEXT, offsets, [(0, 20), (20, len(offsets))], "how many loaves?", [(0, 20), (3, 9)])
 
 
 def assert_equal(one: Encoding, other: Encoding) -> None:
-    for name in ("context", "vectors", "utilities"):
+    for name in ("context", "vectors", "utilities", "nearness"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 

@@ -4,7 +4,8 @@ import copy
 import json
 import random
 import shutil
-from collections.abc import Mapping
+import string
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -14,17 +15,22 @@ import pytest
 import torch
 from tiny import tiny_encoder, tiny_model
 from tokenizers import Tokenizer
+from transformers import BertModel
 
 from diffumask_core import Compressor, DataError, ModelError
 from diffumask_core.datasets import LabelRow, PassageRow, ShotRow, SolutionRow, exemplar_of, is_held_out
-from diffumask_core.model.configuration import DiffuMaskConfig
-from diffumask_core.model.inputs import Frame
+from diffumask_core.model.inputs import describe_units
 from diffumask_core.model.modeling import DiffuMaskModel
+from diffumask_core.model.pruner import Pruner
+from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.training.command import training_data
-from diffumask_core.training.encoder import fresh_model
+from diffumask_core.training.comparing import FloatArray, compared, comparer_loss, paired
+from diffumask_core.training.encoder import fresh_model, read_teacher
 from diffumask_core.training.examples import Batch, ExampleBuilder, batches, collate
 from diffumask_core.training.objective import Objective, encode_batch, labels_between, shot_loss
 from diffumask_core.training.trainer import TrainingData, TrainingOptions, train
+from diffumask_core.units.units import read_words
+from diffumask_core.units.words import split_words
 
 NAMES = ["Anna", "Paul", "Maria", "Omar", "Lena", "Ivan"]
 THINGS = ["apples", "rolls", "coins", "books"]
@@ -73,8 +79,19 @@ PASSAGES = [
 EXEMPLARS = [exemplar_of(SolutionRow(question="How many?", answer="It is 5 * 14 = <<5*14=70>>70.\n#### 70"))]
 DATA = TrainingData(LABELS, SHOTS, PASSAGES, EXEMPLARS)
 OPTIONS = TrainingOptions(
-    epochs=3, reader_epochs=0, unseen=0.25, batch_tokens=1024, encoder_rate=3e-3, head_rate=1e-2, averaging=0.5
+    epochs=3, reader_epochs=0, unseen=0.25, batch_words=80, upper_rate=3e-3, head_rate=1e-2, averaging=0.5
 )
+
+
+def teacher(texts: Sequence[str], are_queries: bool) -> FloatArray:
+    """Where texts are by the letters that they have."""
+    letters = np.array([[text.lower().count(letter) for letter in string.ascii_lowercase] for text in texts]) + 0.01
+    vectors: FloatArray = letters / np.linalg.norm(letters, axis=1, keepdims=True)
+    return vectors
+
+
+def trunk(model: DiffuMaskModel) -> dict[str, bytes]:
+    return {name: value.numpy().tobytes() for name, value in model.encoder.state_dict().items()}
 
 
 def no_figures(model: DiffuMaskModel) -> Mapping[str, float]:
@@ -95,7 +112,7 @@ def run(
 
 
 def state(out: Path) -> dict[str, torch.Tensor]:
-    loaded = torch.load(out / "encoder_state.pt", weights_only=True)
+    loaded = torch.load(out / "upper_state.pt", weights_only=True)
     return {**loaded["model"], **{f"average {name}": value for name, value in loaded["average"].items()}}
 
 
@@ -116,7 +133,7 @@ class TestTraining:
 
     def test_it_learns_what_to_keep(self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path) -> None:
         epoch = count()
-        options = replace(OPTIONS, epochs=12)
+        options = replace(OPTIONS, epochs=40)
         train(model, tokenizer, TrainingData(LABELS), tmp_path, options, lambda model: {"score": next(epoch)})
         compressor = Compressor.from_pretrained(tmp_path)
         text = label_row(88).text
@@ -147,7 +164,7 @@ class TestTraining:
 
         def cut_off(model: DiffuMaskModel) -> Mapping[str, float]:
             # In the second epoch, after the first was saved.
-            if (tmp_path / "cut" / "encoder_state.pt").exists():
+            if (tmp_path / "cut" / "upper_state.pt").exists():
                 raise KeyboardInterrupt
             return {"score": 0.0}
 
@@ -227,7 +244,26 @@ class TestTraining:
         kept = DiffuMaskModel.from_pretrained(tmp_path).state_dict()
         assert all(torch.equal(kept[name], value) for name, value in judged[-1].items())
 
-    def test_while_its_readers_learn_the_encoder_rests(
+    def test_the_trunk_rests(self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path) -> None:
+        before = trunk(model)
+        options = replace(OPTIONS, epochs=2, reader_epochs=1, comparer_epochs=1)
+        train(model, tokenizer, DATA, tmp_path, options, no_figures, teacher)
+        assert trunk(model) == before
+
+    @pytest.mark.parametrize("taught", [True, False])
+    def test_the_comparer_learns_from_a_teacher_alone(
+        self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path, taught: bool
+    ) -> None:
+        before = copy.deepcopy(model.state_dict())
+        options = replace(OPTIONS, epochs=1, reader_epochs=1, comparer_epochs=1)
+        train(model, tokenizer, DATA, tmp_path, options, no_figures, teacher if taught else None)
+        changed = {
+            name.partition(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])
+        }
+        expected = {"upper", "shape", "norm", "marginals", "denoiser", "project", "shot_head"}
+        assert changed == (expected | {"comparer"} if taught else expected)
+
+    def test_while_its_readers_learn_the_upper_layers_rest(
         self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path
     ) -> None:
         seen: list[dict[str, torch.Tensor]] = []
@@ -252,31 +288,76 @@ class TestTraining:
         assert not same(state(tmp_path / "a"), state(tmp_path / "c"))
 
 
-def config_of(window: int = 128) -> DiffuMaskConfig:
-    return DiffuMaskConfig(window_tokens=window, window_overlap=16, packed_tokens=60)
-
-
-def batch_of(tokenizer: Tokenizer, window: int = 128) -> Batch:
-    builder, rng = ExampleBuilder(tokenizer, 16), random.Random(0)
+def batch_of(reader: Pruner, window: int = 128) -> Batch:
+    builder, rng = ExampleBuilder(reader), random.Random(0)
     examples = [
         *builder.labelled(LABELS),
         *builder.graded(SHOTS, 2, rng),
         *builder.retrieved(PASSAGES, 4, rng),
         *builder.solved(EXEMPLARS),
     ]
-    return collate(examples, Frame.of(tokenizer), config_of(window))
+    return collate(examples, replace(reader.network.settings, window_tokens=window, packed_tokens=60))
+
+
+class TestComparer:
+    def test_it_learns_how_near_texts_are(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
+        """The loss falls, and texts are as near to each other as the teacher has them."""
+        reader = Pruner(TorchNetwork(model.train(False)), tokenizer)
+        texts, queries = [row.text for row in LABELS], ["How many apples?", "How many books?", "Who sold rolls?"]
+        items = compared(reader, teacher, texts, queries)
+        targets = np.stack([item.target for item in items])
+
+        def figures() -> tuple[float, float]:
+            seen = np.concatenate([reader.embed(texts), reader.embed(queries, are_queries=True)])
+            pairs = np.triu_indices(len(items), 1)
+            agreement = np.corrcoef((seen @ seen.T)[pairs], (targets @ targets.T)[pairs])[0, 1]
+            with torch.no_grad():
+                return float(comparer_loss(model, items)), float(agreement)
+
+        before = figures()
+        optimizer = torch.optim.Adam(model.comparer.parameters(), lr=3e-3)
+        for group in paired(items, 512, random.Random(0)) * 40:
+            optimizer.zero_grad()
+            comparer_loss(model, group).backward()
+            optimizer.step()
+        after = figures()
+        assert after[0] < 0.7 * before[0]
+        assert after[1] > max(before[1], 0.8)
+
+    @pytest.mark.parametrize("width", [4, 16, 40])
+    def test_a_teacher_may_have_any_width(self, pruner: Pruner, width: int) -> None:
+        random_vectors = np.random.default_rng(0).standard_normal((12, width))
+
+        def of_width(texts: Sequence[str], are_queries: bool) -> FloatArray:
+            vectors = random_vectors[: len(texts)]
+            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+        items = compared(pruner, of_width, [row.text for row in LABELS], [])
+        targets = np.stack([item.target for item in items])
+        assert targets.shape == (12, 16)
+        np.testing.assert_allclose(np.linalg.norm(targets, axis=1), 1, atol=1e-5)
+
+    def test_a_text_without_a_word_teaches_nothing(self, pruner: Pruner) -> None:
+        items = compared(pruner, teacher, ["a rose is red", " \n", "a bus came"], ["what came?", ""])
+        assert [item.is_query for item in items] == [False, False, True]
+
+    def test_groups_hold_all_texts_within_the_limit(self, pruner: Pruner) -> None:
+        items = compared(pruner, teacher, [row.text for row in LABELS], ["how many?"])
+        groups = paired(items, 100, random.Random(0))
+        assert sorted(map(id, (one for group in groups for one in group))) == sorted(map(id, items))
+        assert all(len(group) * max(len(one.vectors) for one in group) <= 100 for group in groups if len(group) > 1)
 
 
 class TestExamples:
-    def test_what_each_row_teaches(self, tokenizer: Tokenizer) -> None:
-        batch = batch_of(tokenizer)
+    def test_what_each_row_teaches(self, pruner: Pruner) -> None:
+        batch = batch_of(pruner)
         has_grades = batch.grades.isfinite().any(1)
         kinds = torch.stack([batch.has_labels, batch.has_required, has_grades], 1).long()
         assert kinds[-4:].tolist() == [[0, 0, 1], [0, 0, 1], [0, 1, 1], [0, 1, 0]]
         assert (kinds[:-4] == torch.tensor([1, 0, 0])).all()
 
-    def test_labels_are_nested_and_padding_is_nothing(self, tokenizer: Tokenizer) -> None:
-        batch = batch_of(tokenizer)
+    def test_labels_are_nested_and_padding_is_nothing(self, pruner: Pruner) -> None:
+        batch = batch_of(pruner)
         labelled = batch.has_labels
         assert int(batch.tight[labelled].sum()) == 12
         assert int(batch.light[labelled].sum()) == 4 * 12
@@ -284,16 +365,27 @@ class TestExamples:
         for part in (batch.light, batch.tight, batch.required, batch.scope, batch.weights):
             assert (part[batch.mask == 0] == 0).all()
 
-    def test_every_unit_has_one_place(self, tokenizer: Tokenizer) -> None:
-        batch = batch_of(tokenizer, window=64)
+    def test_a_query_stands_beside_its_text_alone(self, pruner: Pruner) -> None:
+        batch = batch_of(pruner)
+        for row, label in enumerate(LABELS):
+            assert int(batch.roles[row].sum()) == len(split_words(label.query or ""))
+            assert int(batch.seen[row].sum()) == len(read_words(label.text)) + len(split_words(label.query or ""))
+
+    def test_what_the_trunk_makes_of_a_text_is_what_the_product_reads(self, pruner: Pruner) -> None:
+        (example, *_) = ExampleBuilder(pruner).labelled(LABELS)
+        units = describe_units(LABELS[0].text, read_words(LABELS[0].text), pruner.tokenizer)
+        assert np.array_equal(example.vectors, pruner.read(units, [(0, len(units.words))]))
+
+    def test_every_unit_has_one_place(self, pruner: Pruner) -> None:
+        batch = batch_of(pruner, window=64)
         rows, units = batch.mask.shape
         places = batch.unit_place[batch.unit_place < rows * units]
         assert len(set(places.tolist())) == len(places)
         # Units beside a labelled text have a place too, though they do not count.
         assert set(torch.nonzero(batch.mask.flatten()).flatten().tolist()) <= set(places.tolist())
 
-    def test_only_the_gold_passage_must_keep_its_answer(self, tokenizer: Tokenizer) -> None:
-        (example,) = ExampleBuilder(tokenizer, 16).retrieved(PASSAGES, 4, random.Random(0))
+    def test_only_the_gold_passage_must_keep_its_answer(self, pruner: Pruner) -> None:
+        (example,) = ExampleBuilder(pruner).retrieved(PASSAGES, 4, random.Random(0))
         assert example.required is not None
         assert example.scope is not None
         assert example.shot_of_unit is not None
@@ -302,28 +394,32 @@ class TestExamples:
         gold = int(example.shot_of_unit[example.required][0])
         assert list(example.grades) == [8.0 * (shot == gold) for shot in range(2)]
 
-    def test_grades_go_with_their_shots(self, tokenizer: Tokenizer) -> None:
+    def test_grades_go_with_their_shots(self, pruner: Pruner) -> None:
         for seed in range(5):
-            _, example = ExampleBuilder(tokenizer, 16).graded(SHOTS, 2, random.Random(seed))
+            _, example = ExampleBuilder(pruner).graded(SHOTS, 2, random.Random(seed))
             lengths = np.bincount(example.shot_of_unit).tolist()  # type: ignore[arg-type]
             expected = {2: 3, 0: 4, 3: 4}  # units of each shot by its grade
             assert [expected[int(grade)] for grade in example.grades] == lengths
 
-    def test_batches_hold_all_examples_within_the_limit(self, tokenizer: Tokenizer) -> None:
-        examples = list(ExampleBuilder(tokenizer, 16).labelled(LABELS))
+    def test_batches_hold_all_examples_within_the_limit(self, pruner: Pruner) -> None:
+        examples = list(ExampleBuilder(pruner).labelled(LABELS))
         groups = batches(examples, 400, random.Random(0))
         assert sorted(map(id, (one for group in groups for one in group))) == sorted(map(id, examples))
-        assert all(len(group) * max(one.tokens for one in group) <= 400 for group in groups if len(group) > 1)
+        assert all(len(group) * max(one.words for one in group) <= 400 for group in groups if len(group) > 1)
 
 
 class TestObjective:
     def test_it_has_a_gradient_for_every_part(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
         torch.manual_seed(0)
-        builder, rng, frame = ExampleBuilder(tokenizer, 16), random.Random(0), Frame.of(tokenizer)
-        labelled = collate(list(builder.labelled(LABELS)), frame, config_of())
-        graded = collate(list(builder.graded(SHOTS, 2, rng)), frame, config_of())
+        reader, rng = Pruner(TorchNetwork(model), tokenizer), random.Random(0)
+        model.train(False)
+        builder, settings = ExampleBuilder(reader), reader.network.settings
+        labelled = collate(list(builder.labelled(LABELS)), settings)
+        graded = collate(list(builder.graded(SHOTS, 2, rng)), settings)
+        texts = compared(reader, teacher, [row.text for row in LABELS], [row.query for row in SHOTS])
+        model.train()
         objective = Objective()
-        loss = objective.encoder_loss(model, batch_of(tokenizer))
+        loss = objective.upper_loss(model, batch_of(reader)) + comparer_loss(model, texts)
         loss = loss + objective.denoiser_loss(model, encode_batch(model, labelled), labelled)
         loss = loss + shot_loss(model, encode_batch(model, graded), graded)
         loss.backward()
@@ -331,8 +427,9 @@ class TestObjective:
         without = [
             name for name, value in model.named_parameters() if value.grad is None or not value.grad.any().item()
         ]
-        # Nothing in the tiny encoder but biases that shift all keys alike is free of a gradient.
-        assert [name for name in without if "key.bias" not in name] == []
+        # The trunk rests. Of all else nothing but biases that shift all keys alike is free of a gradient.
+        assert all(name.startswith("encoder.") or name.endswith("key.bias") for name in without)
+        assert {name for name, _ in model.encoder.named_parameters(prefix="encoder")} <= set(without)
 
     @pytest.mark.parametrize(
         ("rate", "expected"),
@@ -385,16 +482,61 @@ class TestCommand:
             training_data(LABELS, tmp_path / "none.jsonl", None, None)
 
 
-def test_a_fresh_model_has_the_encoder_of_the_folder(encoder_folder: Path) -> None:
-    from transformers import BertModel
+def bert_folder(tokenizer: Tokenizer, folder: Path, layers: int) -> BertModel:
+    torch.manual_seed(0)
+    config = tiny_encoder(tokenizer)
+    config.num_hidden_layers = layers
+    bert = BertModel(config)
+    bert.save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return bert
 
+
+def test_a_fresh_model_has_the_encoder_of_the_folder(encoder_folder: Path) -> None:
     model, tokenizer = fresh_model(encoder_folder)
     pretrained = BertModel.from_pretrained(encoder_folder).state_dict()
     ours = model.encoder.state_dict()
     assert all(torch.equal(value, pretrained[name]) for name, value in ours.items())
-    assert model.encoder.config.attention_probs_dropout_prob == 0
     assert tokenizer.get_vocab_size() == model.encoder.config.vocab_size
     assert model.config.window_tokens <= model.encoder.config.max_position_embeddings
+    assert str(encoder_folder) not in json.dumps(model.config.to_dict())
+
+
+def test_layers_above_the_trunk_begin_as_those_that_follow(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """Of an encoder like BERT the upper layers do with the trunk's vectors what the encoder's own layers do."""
+    bert = bert_folder(tokenizer, tmp_path, 4).eval()
+    model, _ = fresh_model(tmp_path, 1)
+    model.train(False)
+    ids = torch.tensor([[2, 10, 11, 12, 3]])
+    mask = torch.ones_like(ids)
+    with torch.inference_mode():
+        read = model.read(ids, mask)
+        whole = bert(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+        torch.testing.assert_close(read, whole[1])
+        for part in (model.upper, model.comparer):
+            part.roles.weight.zero_()
+            torch.testing.assert_close(part(read, torch.zeros_like(ids), mask.float()), whole[4], atol=1e-5, rtol=1e-4)
+
+
+def test_without_layers_above_the_trunk_they_are_new(encoder_folder: Path) -> None:
+    model, _ = fresh_model(encoder_folder)
+    assert model.upper.layers[0].query.weight.std() > 0
+
+
+def test_a_teacher_is_a_sentence_encoder(encoder_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(encoder_folder, tmp_path / "teacher"))
+    plain = read_teacher(folder)
+    told = {"prompts": {"query": "ask: ", "passage": ""}}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(told), "utf-8")
+    prompted = read_teacher(folder)
+    texts = ["a rose is red", "x", "the bus came late " * 9]
+    np.testing.assert_allclose(np.linalg.norm(plain(texts, False), axis=1), 1, atol=1e-5)
+    assert np.array_equal(plain(texts, False), prompted(texts, False))
+    asked = prompted(texts, True)
+    assert not np.allclose(plain(texts, True), asked)
+    np.testing.assert_allclose(plain([f"ask: {text}" for text in texts], True), asked, atol=1e-5)
+    # What stands beside a text is padding.
+    np.testing.assert_allclose(plain(texts[:1], False)[0], plain(texts, False)[0], atol=0.02)
 
 
 @pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.safetensors"])
