@@ -24,9 +24,9 @@ class CacheInfo:
     """What a cache has done and holds.
 
     Attributes:
-        hits: Windows that were found.
-        misses: Windows that were not.
-        entries: Windows in memory.
+        hits: Windows, and texts to compare, that were found.
+        misses: Those that were not.
+        entries: Those in memory.
         megabytes: What those take up.
         folder_megabytes: What the folder takes up; None without one.
     """

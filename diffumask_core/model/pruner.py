@@ -233,17 +233,27 @@ class Pruner:
 
     def _embed(self, texts: Sequence[HalfArray], *, is_query: bool = False) -> FloatArray:
         """Vectors of unit length ``[T, D]`` of texts of which the trunk's vectors are given; zeros of an empty one."""
-        filled = [number for number, vectors in enumerate(texts) if len(vectors)]
         embedded = np.zeros((len(texts), self.network.width), dtype=np.float32)
         none = np.zeros((0, self.network.width), dtype=np.float16)
+        role = b"query" if is_query else b"text"
+        keys = [cache_key(self.network.fingerprint, role, text.tobytes()) for text in texts] if self.cache else []
+        new = []
+        for number, text in enumerate(texts):
+            found = self.cache.get(keys[number], self.network.width) if self.cache and len(text) else None
+            if found is not None:
+                embedded[number] = found[0]
+            elif len(text):
+                new.append(number)
 
         def run(length: int, rows: Sequence[int]) -> list[FloatArray]:
-            words, others = [texts[filled[row]] for row in rows], [none] * len(rows)
+            words, others = [texts[new[row]] for row in rows], [none] * len(rows)
             batch = batch_words(others, words, length) if is_query else batch_words(words, others, length)
             return list(self.network.embed(batch))
 
-        for row, vector in self._by_length([len(texts[number]) for number in filled], run):
-            embedded[filled[row]] = vector
+        for row, vector in self._by_length([len(texts[number]) for number in new], run):
+            embedded[new[row]] = vector
+            if self.cache:
+                self.cache.put(keys[new[row]], vector[None])
         return embedded
 
     def _by_length(
