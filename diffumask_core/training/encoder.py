@@ -53,6 +53,7 @@ def fresh_model(
         model = DiffuMaskModel(copy.deepcopy(bundled.config))
         for name in ("encoder", "comparer"):
             model.get_submodule(name).load_state_dict(bundled.get_submodule(name).state_dict())
+        model.middle.copy_(bundled.middle)
         return model, pruner.tokenizer
     pretrained, tokenizer = read_encoder(encoder)
     config = copy.deepcopy(pretrained.config)

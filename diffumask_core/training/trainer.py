@@ -167,6 +167,7 @@ def train(
         upper.train(
             "epoch", options.epochs, upper_epoch, lambda group: objective.upper_loss(model, lay_out(group)), keeper
         )
+    upper.rest()
 
     _train_only(model, lambda name: name.startswith(_READERS))
     readers = _Run(model, _all_at(model, options.head_rate), options, digest, out / "reader_state.pt")
@@ -174,7 +175,6 @@ def train(
         readers.best = max(readers.best, upper.best)
     if readers.finished or not options.reader_epochs:
         return
-    model.train(False)
     tasks: list[tuple[_ReaderLoss, list[Example]]] = [
         (objective.denoiser_loss, list(builder.labelled(unseen))),
         (objective.denoiser_lift, solved),
@@ -194,7 +194,7 @@ def train(
         lambda item: item[0](model, item[2].float(), item[1]),
         keeper,
     )
-    model.train(False)
+    readers.rest()
     _shrink(model, keeper)
     readers.finish(keeper)
 
@@ -242,7 +242,7 @@ def _train_comparer(
             return rng.sample(steps, len(steps))
 
         run.train("comparer_epoch", options.comparer_epochs, tasks, lambda task: task(), None)
-    model.train(False)
+    run.rest()
 
 
 @torch.no_grad()
@@ -349,7 +349,7 @@ class _Run:
         loss: Callable[[_Item], Tensor],
         keeper: _Keeper | None,
     ) -> None:
-        """Trains for the epochs that are left and leaves the model with its averaged weights.
+        """Trains for the epochs that are left; `rest` comes after that.
 
         Args:
             name: Of an epoch, in the log.
@@ -373,7 +373,11 @@ class _Run:
                 tqdm.write(json.dumps(line))
             self.epochs = epoch + 1
             self._save()
+
+    def rest(self) -> None:
+        """Leaves the model with its averaged weights, whether there was an epoch left or not."""
         _set_weights(self._model, self._average)
+        self._model.train(False)
 
     def _step(self, loss: Tensor, total: int) -> float:
         self._steps += 1

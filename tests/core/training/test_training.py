@@ -19,15 +19,22 @@ from transformers import BertModel
 
 from diffumask_core import Compressor, DataError, ModelError
 from diffumask_core.datasets import LabelRow, PassageRow, ShotRow, SolutionRow, exemplar_of, is_held_out
-from diffumask_core.model.inputs import describe_units
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.training.command import training_data
-from diffumask_core.training.comparing import FloatArray, compared, comparer_loss, paired
+from diffumask_core.training.comparing import (
+    FloatArray,
+    compared,
+    comparer_loss,
+    graded,
+    graded_loss,
+    middle_of,
+    paired,
+)
 from diffumask_core.training.encoder import fresh_model, read_teacher
 from diffumask_core.training.examples import Batch, ExampleBuilder, batches, collate
-from diffumask_core.training.objective import Objective, encode_batch, labels_between, shot_loss
+from diffumask_core.training.objective import Objective, encode_batch, labels_between
 from diffumask_core.training.trainer import TrainingData, TrainingOptions, train
 from diffumask_core.units.units import read_words
 from diffumask_core.units.words import split_words
@@ -193,6 +200,30 @@ class TestTraining:
         log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text("utf-8").splitlines()]
         assert [line.get("share_of_change") for line in log] == [None, None, 0.75, 0.75, 0.5, 0.25]
 
+    def test_a_run_that_was_cut_off_between_its_parts_goes_on_to_the_same_result(
+        self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path
+    ) -> None:
+        """A part that is done has its averaged weights, whether the run was cut off after that part or not."""
+        options = replace(OPTIONS, epochs=1, reader_epochs=1, comparer_epochs=1)
+        fresh = [copy.deepcopy(model) for _ in range(3)]
+
+        def cut_off(model: DiffuMaskModel) -> Mapping[str, float]:
+            if (tmp_path / "cut" / "upper_state.pt").exists() or first.pop():
+                raise KeyboardInterrupt
+            return {"score": 0.0}
+
+        train(model, tokenizer, DATA, tmp_path / "whole", options, no_figures, teacher)
+        # While the first epoch of the upper layers is judged, then while that of the denoiser is.
+        first = [True]
+        with pytest.raises(KeyboardInterrupt):
+            train(fresh[0], tokenizer, DATA, tmp_path / "cut", options, cut_off, teacher)
+        first = [False]
+        with pytest.raises(KeyboardInterrupt):
+            train(fresh[1], tokenizer, DATA, tmp_path / "cut", options, cut_off, teacher)
+        train(fresh[2], tokenizer, DATA, tmp_path / "cut", options, no_figures, teacher)
+        ours, whole = fresh[2].state_dict(), model.state_dict()
+        assert [name for name, value in whole.items() if not torch.equal(value, ours[name])] == []
+
     @pytest.mark.parametrize("reader_epochs", [0, 2])
     def test_a_finished_run_is_left_alone(
         self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path, reader_epochs: int
@@ -260,7 +291,7 @@ class TestTraining:
         changed = {
             name.partition(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])
         }
-        expected = {"upper", "shape", "norm", "marginals", "denoiser", "project", "shot_head"}
+        expected = {"upper", "shape", "norm", "marginals", "denoiser", "project"}
         assert changed == (expected | {"comparer"} if taught else expected)
 
     def test_while_its_readers_learn_the_upper_layers_rest(
@@ -279,7 +310,7 @@ class TestTraining:
         # Then less and less of what the denoiser has learnt to change is tried.
         assert [line["share_of_change"] for line in log[3:]] == [0.75, 0.5, 0.25]
         changed = {name.partition(".")[0] for name, value in seen[0].items() if not torch.equal(value, seen[-1][name])}
-        assert changed == {"denoiser", "project", "shot_head"}
+        assert changed == {"denoiser", "project"}
 
     def test_the_seed_decides(self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path) -> None:
         for name, seed in (("a", 0), ("b", 0), ("c", 1)):
@@ -288,15 +319,9 @@ class TestTraining:
         assert not same(state(tmp_path / "a"), state(tmp_path / "c"))
 
 
-def batch_of(reader: Pruner, window: int = 128) -> Batch:
-    builder, rng = ExampleBuilder(reader), random.Random(0)
-    examples = [
-        *builder.labelled(LABELS),
-        *builder.graded(SHOTS, 2, rng),
-        *builder.retrieved(PASSAGES, 4, rng),
-        *builder.solved(EXEMPLARS),
-    ]
-    return collate(examples, replace(reader.network.settings, window_tokens=window, packed_tokens=60))
+def batch_of(reader: Pruner) -> Batch:
+    builder = ExampleBuilder(reader)
+    return collate([*builder.labelled(LABELS), *builder.gold(PASSAGES), *builder.solved(EXEMPLARS)])
 
 
 class TestComparer:
@@ -323,6 +348,58 @@ class TestComparer:
         after = figures()
         assert after[0] < 0.7 * before[0]
         assert after[1] > max(before[1], 0.8)
+
+    def test_it_learns_what_helps_with_a_query(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
+        reader = Pruner(TorchNetwork(model.train(False)), tokenizer)
+        rows = graded(reader, SHOTS, PASSAGES, 10, random.Random(0))
+        optimizer = torch.optim.Adam(model.comparer.parameters(), lr=3e-3)
+        for row in rows * 60:
+            optimizer.zero_grad()
+            graded_loss(model, row).backward()
+            optimizer.step()
+        for shots in SHOTS:
+            assert (
+                np.argsort(reader.nearness_of(shots.shots, shots.query)).tolist() == np.argsort(shots.grades).tolist()
+            )
+        [passages] = PASSAGES
+        of_gold, of_other = reader.nearness_of([one.whole for one in passages.documents], passages.question)
+        assert of_gold > of_other
+
+    def test_of_many_graded_texts_the_best_is_among_those_that_are_drawn(self, pruner: Pruner) -> None:
+        shots = [f"{'rain ' * number}fell" for number in range(1, 7)]
+        row = ShotRow(id="s", kind="qa", query="What fell?", shots=[*shots, " "], grades=[0, 1, 3, 1, 0, 2, 0])
+        for seed in range(5):
+            [drawn] = graded(pruner, [row], [], 3, random.Random(seed))
+            assert len(drawn.texts) == len(drawn.grades) == 3
+            assert drawn.grades[0] == 3
+            # The words of a text, and two special tokens.
+            lengths = [len(text) - 2 for text in drawn.texts]
+            assert [row.grades[length - 2] for length in lengths] == list(drawn.grades)
+
+    def test_a_middle_spreads_cosines(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
+        """Without it the vectors of all texts point to one side."""
+        reader = Pruner(TorchNetwork(model.train(False)), tokenizer)
+        texts = ["rain fell on the roof", "1 2 3 4 5", "zzz qqq xxx", LABELS[0].text, "a", "why, oh why?!", "[{()}]"]
+        queries = ["who sang?", "how many apples?", "77 + 88", "zzz"]
+
+        def figures() -> list[tuple[float, float]]:
+            both = reader.embed(texts), np.concatenate([reader.embed([one], are_queries=True) for one in queries])
+            return [
+                (
+                    float(np.linalg.norm(vectors.mean(0))),
+                    float((vectors @ vectors.T)[np.triu_indices(len(vectors), 1)].std()),
+                )
+                for vectors in both
+            ]
+
+        before = figures()
+        middle = middle_of(model, reader, texts, queries)
+        assert middle.shape == model.middle.shape
+        model.middle.copy_(middle)
+        for (was, spread_before), (norm, spread) in zip(before, figures(), strict=True):
+            assert was > 0.6
+            assert norm < 0.3
+            assert spread > 2 * spread_before
 
     @pytest.mark.parametrize("width", [4, 16, 40])
     def test_a_teacher_may_have_any_width(self, pruner: Pruner, width: int) -> None:
@@ -351,10 +428,8 @@ class TestComparer:
 class TestExamples:
     def test_what_each_row_teaches(self, pruner: Pruner) -> None:
         batch = batch_of(pruner)
-        has_grades = batch.grades.isfinite().any(1)
-        kinds = torch.stack([batch.has_labels, batch.has_required, has_grades], 1).long()
-        assert kinds[-4:].tolist() == [[0, 0, 1], [0, 0, 1], [0, 1, 1], [0, 1, 0]]
-        assert (kinds[:-4] == torch.tensor([1, 0, 0])).all()
+        kinds = torch.stack([batch.has_labels, batch.has_required], 1).long().tolist()
+        assert kinds == [*([1, 0] for _ in LABELS), [0, 1], [0, 1]]
 
     def test_labels_are_nested_and_padding_is_nothing(self, pruner: Pruner) -> None:
         batch = batch_of(pruner)
@@ -368,38 +443,34 @@ class TestExamples:
     def test_a_query_stands_beside_its_text_alone(self, pruner: Pruner) -> None:
         batch = batch_of(pruner)
         for row, label in enumerate(LABELS):
-            assert int(batch.roles[row].sum()) == len(split_words(label.query or ""))
-            assert int(batch.seen[row].sum()) == len(read_words(label.text)) + len(split_words(label.query or ""))
+            # Special tokens stand around each of the two.
+            asked = len(split_words(label.query)) + 2 if label.query else 0
+            assert int(batch.roles[row].sum()) == asked
+            assert int(batch.seen[row].sum()) == len(read_words(label.text)) + 2 + asked
 
     def test_what_the_trunk_makes_of_a_text_is_what_the_product_reads(self, pruner: Pruner) -> None:
         (example, *_) = ExampleBuilder(pruner).labelled(LABELS)
-        units = describe_units(LABELS[0].text, read_words(LABELS[0].text), pruner.tokenizer)
-        assert np.array_equal(example.vectors, pruner.read(units, [(0, len(units.words))]))
+        offsets = read_words(LABELS[0].text)
+        read = pruner.read(LABELS[0].text, offsets, [(0, len(offsets))], LABELS[0].query or "")
+        assert np.array_equal(example.read.vectors, read.vectors)
+        assert np.array_equal(example.read.query, read.query)
 
     def test_every_unit_has_one_place(self, pruner: Pruner) -> None:
-        batch = batch_of(pruner, window=64)
+        long = LABELS[0].model_copy(update={"text": f"{LABELS[0].text} {LABELS[1].text} {LABELS[2].text}"})
+        batch = collate([*ExampleBuilder(pruner).labelled([*LABELS, long])])
         rows, units = batch.mask.shape
+        assert len(batch.vectors) > rows
         places = batch.unit_place[batch.unit_place < rows * units]
-        assert len(set(places.tolist())) == len(places)
-        # Units beside a labelled text have a place too, though they do not count.
-        assert set(torch.nonzero(batch.mask.flatten()).flatten().tolist()) <= set(places.tolist())
+        assert sorted(places.tolist()) == torch.nonzero(batch.mask.flatten()).flatten().tolist()
 
-    def test_only_the_gold_passage_must_keep_its_answer(self, pruner: Pruner) -> None:
-        (example,) = ExampleBuilder(pruner).retrieved(PASSAGES, 4, random.Random(0))
+    def test_a_gold_passage_must_keep_its_answer(self, pruner: Pruner) -> None:
+        [example] = ExampleBuilder(pruner).gold(PASSAGES)
+        words = read_words(PASSAGES[0].documents[0].whole)
         assert example.required is not None
         assert example.scope is not None
-        assert example.shot_of_unit is not None
-        assert example.required.sum() == 1
-        assert not (example.required & ~example.scope).any()
-        gold = int(example.shot_of_unit[example.required][0])
-        assert list(example.grades) == [8.0 * (shot == gold) for shot in range(2)]
-
-    def test_grades_go_with_their_shots(self, pruner: Pruner) -> None:
-        for seed in range(5):
-            _, example = ExampleBuilder(pruner).graded(SHOTS, 2, random.Random(seed))
-            lengths = np.bincount(example.shot_of_unit).tolist()  # type: ignore[arg-type]
-            expected = {2: 3, 0: 4, 3: 4}  # units of each shot by its grade
-            assert [expected[int(grade)] for grade in example.grades] == lengths
+        assert example.scope.all()
+        [(start, end)] = words[example.required]
+        assert PASSAGES[0].documents[0].whole[start:end] == "Maria"
 
     def test_batches_hold_all_examples_within_the_limit(self, pruner: Pruner) -> None:
         examples = list(ExampleBuilder(pruner).labelled(LABELS))
@@ -411,17 +482,16 @@ class TestExamples:
 class TestObjective:
     def test_it_has_a_gradient_for_every_part(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
         torch.manual_seed(0)
-        reader, rng = Pruner(TorchNetwork(model), tokenizer), random.Random(0)
+        reader = Pruner(TorchNetwork(model), tokenizer)
         model.train(False)
-        builder, settings = ExampleBuilder(reader), reader.network.settings
-        labelled = collate(list(builder.labelled(LABELS)), settings)
-        graded = collate(list(builder.graded(SHOTS, 2, rng)), settings)
+        batch, labelled = batch_of(reader), collate(list(ExampleBuilder(reader).labelled(LABELS)))
         texts = compared(reader, teacher, [row.text for row in LABELS], [row.query for row in SHOTS])
+        rows = graded(reader, SHOTS, PASSAGES, 10, random.Random(0))
         model.train()
         objective = Objective()
-        loss = objective.upper_loss(model, batch_of(reader)) + comparer_loss(model, texts)
+        loss = objective.upper_loss(model, batch) + comparer_loss(model, texts)
         loss = loss + objective.denoiser_loss(model, encode_batch(model, labelled), labelled)
-        loss = loss + shot_loss(model, encode_batch(model, graded), graded)
+        loss = loss + torch.stack([graded_loss(model, row) for row in rows]).sum()
         loss.backward()
         assert torch.isfinite(loss)
         without = [
@@ -516,6 +586,30 @@ def test_layers_above_the_trunk_begin_as_those_that_follow(tokenizer: Tokenizer,
         for part in (model.upper, model.comparer):
             part.roles.weight.zero_()
             torch.testing.assert_close(part(read, torch.zeros_like(ids), mask.float()), whole[4], atol=1e-5, rtol=1e-4)
+
+
+def test_a_sentence_encoder_compares_as_it_did(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """Of a model whose comparer is all later layers of an encoder sentence vectors are those of the whole encoder."""
+    bert = bert_folder(tokenizer, tmp_path, 4).eval()
+    model, _ = fresh_model(tmp_path, trunk_layers=1, compares=True)
+    model.train(False)
+    assert len(model.comparer.layers) == model.config.comparer_layers == 3
+    assert not model.middle.any()
+    # Each word is one token.
+    ids = torch.tensor([[tokenizer.token_to_id(token) for token in ("[CLS]", "a", "x", "7", "b", "[SEP]")]])
+    with torch.inference_mode():
+        hidden = bert(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+    expected = torch.nn.functional.normalize(hidden.mean(0), dim=0).numpy()
+    pruner = Pruner(TorchNetwork(model), tokenizer)
+    for are_queries in (False, True):
+        [vector] = pruner.embed(["a x 7 b"], are_queries=are_queries)
+        np.testing.assert_allclose(vector, expected, atol=0.02)
+
+
+@pytest.mark.parametrize("compares", [True, False])
+def test_without_layers_above_the_trunk_there_are_as_many_as_ever(encoder_folder: Path, compares: bool) -> None:
+    model, _ = fresh_model(encoder_folder, compares=compares)
+    assert len(model.comparer.layers) == type(model.config).comparer_layers
 
 
 def test_without_layers_above_the_trunk_they_are_new(encoder_folder: Path) -> None:
