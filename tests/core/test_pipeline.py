@@ -1,6 +1,7 @@
 """The corridor: what is encoded, how often, and what comes out, with a pruner that likes long words."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,19 @@ from diffumask_core.prompt.messages import messages_layout, rebuild
 from diffumask_core.prompt.spans import Span
 
 
+@dataclass(frozen=True)
+class Lengths:
+    """What `LongWords` makes of a text.
+
+    Attributes:
+        of_words: The length of each word.
+        nearness: How near each part is to the query: none is.
+    """
+
+    of_words: np.ndarray
+    nearness: np.ndarray
+
+
 class LongWords:
     """A pruner by the length of words, which notes what it is asked."""
 
@@ -24,20 +38,26 @@ class LongWords:
     compares = False
     lines = None
 
-    def encode(self, text: str, offsets: np.ndarray, blocks: Sequence[Span], query: str = "") -> np.ndarray:
+    def encode(
+        self, text: str, offsets: np.ndarray, blocks: Sequence[Span], query: str = "", parts: Sequence[Span] = ()
+    ) -> Lengths:
         assert blocks[0][0] == 0
         assert blocks[-1][1] == len(offsets)
         self.encoded.append((text, query))
-        return (offsets[:, 1] - offsets[:, 0]).astype(np.float64)
+        return Lengths((offsets[:, 1] - offsets[:, 0]).astype(np.float64), np.zeros(len(parts)))
 
-    def predictor(self, encoding: np.ndarray, keep_rate: float) -> Callable[[np.ndarray, float], np.ndarray]:
+    def predictor(self, encoding: Lengths, keep_rate: float) -> Callable[[np.ndarray, float], np.ndarray]:
         self.rates.append(keep_rate)
-        return lambda states, noise: encoding
+        return lambda states, noise: encoding.of_words
 
-    def shot_scores(self, encoding: np.ndarray, shot_of_unit: np.ndarray, shots: int) -> np.ndarray:
-        return np.array([encoding[shot_of_unit == shot].sum() for shot in range(shots)])
+    def shot_scores(self, encoding: Lengths, shot_of_unit: np.ndarray, nearness: np.ndarray) -> np.ndarray:
+        of_shots = [encoding.of_words[shot_of_unit == shot].sum() for shot in range(len(nearness))]
+        return np.array(of_shots) + self.on_scale(nearness)
 
-    def shot_vectors(self, encoding: np.ndarray, shot_of_unit: np.ndarray, shots: int) -> np.ndarray:
+    def on_scale(self, nearness: np.ndarray) -> np.ndarray:
+        return nearness
+
+    def shot_vectors(self, encoding: Lengths, shot_of_unit: np.ndarray, shots: int) -> np.ndarray:
         return np.eye(shots, dtype=np.float32)
 
 
