@@ -197,7 +197,7 @@ class TestTrain:
         assert {file.name for file in out.iterdir()} >= {"config.json", "model.safetensors", "tokenizer.json"}
         log = [json.loads(line) for line in (out / "log.jsonl").read_text("utf-8").splitlines()]
         assert log[0]["epoch"] == 1
-        assert all(0 <= line["tight_f1_1"] <= line["score"] for line in log)
+        assert all(0 <= line["tight_f1"] <= line["score"] for line in log)
         used = invoke("compress", prompt, "--keep-rate", 0.3, "--model", out, "--tokenizer", out)
         assert used.exit_code == 0
         again = invoke("train", *options[:2], "--out", tmp_path / "on", "--start-from", out, "--epochs", 1)
