@@ -31,6 +31,7 @@ from transformers.utils.generic import ModelOutput
 
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
 from diffumask_core.model.configuration import DiffuMaskConfig
+from diffumask_core.model.trunks import new_trunk
 from diffumask_core.model.weights import WEIGHTS_FILE, Weights, pack, unpack
 
 
@@ -253,9 +254,7 @@ class DiffuMaskModel(PreTrainedModel):
 
     def __init__(self, config: DiffuMaskConfig) -> None:
         super().__init__(config)
-        self.encoder = AutoModel.from_config(config.encoder_config)
-        if hasattr(self.encoder, "pooler"):
-            self.encoder.pooler = None
+        self.encoder = new_trunk(config.encoder_config)
         hidden = self.encoder.config.hidden_size
         width = config.denoiser_width
         self.upper = Layers(config, hidden, config.upper_layers)
