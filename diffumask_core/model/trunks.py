@@ -152,7 +152,6 @@ def first_layers(config: PreTrainedConfig, layers: int | None) -> PreTrainedConf
         return cut
     if not 1 <= layers <= there:
         raise InputError(f"The encoder has {there} layers: pass --trunk-layers between 1 and {there}, not {layers}.")
-    cut.num_hidden_layers = layers
     if types := getattr(config, "layer_types", None):
         if isinstance(config, DiffusionGemmaTextConfig) and types[layers - 1] != "full_attention":
             ends = [str(number + 1) for number, kind in enumerate(types) if kind == "full_attention"]
@@ -160,8 +159,25 @@ def first_layers(config: PreTrainedConfig, layers: int | None) -> PreTrainedConf
                 f"A trunk of {config.model_type} ends with a layer of full attention: pass --trunk-layers "
                 f"{', '.join(ends)}, not {layers}."
             )
-        cut.layer_types = types[:layers]
+        # All at once, since a configuration checks that the parts fit each other.
+        told = config.to_dict()
+        told |= {"num_hidden_layers": layers, "layer_types": types[:layers]}
+        if "per_layer_config" in told:
+            told["per_layer_config"] = {
+                number: layer for number, layer in told["per_layer_config"].items() if int(number) < layers
+            }
+        return type(config)(**told)
+    cut.num_hidden_layers = layers
     return cut
+
+
+def prepare_export(trunk: PreTrainedModel) -> None:
+    """Has a trunk compute in steps that become a graph."""
+    # Attention written out in full becomes plain products, which ONNX Runtime knows how to fuse.
+    trunk.set_attn_implementation("eager")
+    if getattr(trunk.config, "num_experts", None):
+        # Experts are looked up for each token, where otherwise the data decides which of them run.
+        trunk.set_experts_implementation("batched_mm")
 
 
 def longest_text(config: PreTrainedConfig, most: int) -> int:

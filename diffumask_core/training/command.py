@@ -1,5 +1,6 @@
 """Training from files: what ``diffumask train`` does."""
 
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from diffumask_core.datasets import (
     read_rows,
 )
 from diffumask_core.demo import demo_prompt
-from diffumask_core.errors import DataError, InputError
+from diffumask_core.errors import DataError, InputError, ModelError
 from diffumask_core.evaluation.labels import evaluate_labels, pruner_selection
 from diffumask_core.lines.model import LINES_FILE
 from diffumask_core.model.export import export_folder
@@ -30,6 +31,8 @@ from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.training.encoder import fresh_model, read_teacher
 from diffumask_core.training.lines import LineTraining, train_lines
 from diffumask_core.training.trainer import TrainingData, TrainingOptions, train
+
+logger = logging.getLogger("diffumask")
 
 _TYPICAL = 200
 """Texts that show the range of what is rounded; where there are fewer, the demo's prompt is read too."""
@@ -129,7 +132,11 @@ def _train_words(
     guide = read_teacher(teacher) if encoder or teacher else None
     train(model, tokenizer, data, out, options, evaluate, guide, start_counts=start_from is not None)
     texts = [row.text for row in data.labels[:: max(len(data.labels) // _TYPICAL, 1)]]
-    export_folder(out, texts if len(texts) >= _TYPICAL else [*texts, demo_prompt()])
+    try:
+        export_folder(out, texts if len(texts) >= _TYPICAL else [*texts, demo_prompt()])
+    except ModelError as error:
+        # What has been trained can be used all the same.
+        logger.warning("%s", error)
 
 
 def training_data(
