@@ -1,17 +1,21 @@
 """From the torch network to the graphs that ONNX Runtime runs on a CPU; the weights stay in the weights file."""
 
 import logging
+import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
+from diffumask_core.errors import ModelError
+from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.modeling import DiffuMaskModel
-from diffumask_core.model.onnx_network import GRAPHS, LARGEST_PRODUCT
+from diffumask_core.model.onnx_network import GRAPHS, LARGEST_PRODUCT, OnnxNetwork
 from diffumask_core.model.pretrained import read_tokenizer
 from diffumask_core.model.quantise import (
     MICROSOFT,
@@ -22,7 +26,13 @@ from diffumask_core.model.quantise import (
     normalised_inputs,
 )
 from diffumask_core.model.torch_network import TorchNetwork
+from diffumask_core.model.trunks import prepare_export
 from diffumask_core.model.weights import BLOCKS, SCALE, SMOOTHING, WEIGHTS_FILE, save_weights, smoothing_key
+
+# Of the tokens with which a trunk's graph is tried.
+_OTHER_LENGTH = 45
+# The share of a vector that 8 bits may change, on tokens in no order that a text would have.
+_MOST_ERROR = 0.5
 
 
 def export_folder(folder: Path, texts: Sequence[str]) -> None:
@@ -34,15 +44,21 @@ def export_folder(folder: Path, texts: Sequence[str]) -> None:
             it is not relied on, which takes longer and blurs more.
 
     Raises:
-        ModelError: The weights do not fit the configuration.
+        ModelError: The weights do not fit the configuration, or the trunk is of an architecture that does not become a
+            graph: the folder is then for torch alone.
     """
     network = TorchNetwork.load(folder, "cpu")
     model = network.model
-    # Attention written out in full becomes plain products, which ONNX Runtime knows how to fuse.
-    model.encoder.set_attn_implementation("eager")
+    prepare_export(model.encoder)
     # Buffers, such as the positions' numbers, are no weights: they stay in the graph.
     shapes = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
-    exported = {name: _exported(model, call, inputs) for name, (call, inputs) in _stages(model).items()}
+    exported = {}
+    for name, (call, inputs) in _stages(model).items():
+        try:
+            exported[name] = _exported(model, call, inputs)
+        # The exporter has errors of many kinds.
+        except Exception as error:
+            raise _no_graph(model, str(error).partition("\n")[0]) from error
     normalised = [weight for one in exported.values() for weight in normalised_inputs(one.graph, shapes)]
     smoothing = learn_smoothing(network, read_tokenizer(folder / "tokenizer.json"), texts, normalised)
     weights = model.packed_weights(smoothing)
@@ -55,6 +71,32 @@ def export_folder(folder: Path, texts: Sequence[str]) -> None:
         helper.set_model_props(one, {SMOOTHING: smoothing_key(weights)})
         onnx.save(one, folder / GRAPHS / f"{name}.onnx")
     onnx.save(largest_product(), folder / GRAPHS / LARGEST_PRODUCT)
+    if wrong := _differs(folder, network):
+        shutil.rmtree(folder / GRAPHS)
+        raise _no_graph(model, wrong)
+
+
+def _no_graph(model: DiffuMaskModel, reason: str) -> ModelError:
+    kind = model.encoder.config.model_type
+    return ModelError(
+        f"A trunk of type {kind} does not become a graph for ONNX Runtime ({reason}): the model runs on torch, which "
+        "is the extra of that name."
+    )
+
+
+def _differs(folder: Path, network: TorchNetwork) -> str:
+    """What is wrong with the trunk's graph, if anything: it is run on texts of other lengths than it was made with."""
+    ids = np.arange(3, 3 + 2 * _OTHER_LENGTH, dtype=np.int64).reshape(2, -1) % network.model.encoder.config.vocab_size
+    mask = np.ones_like(ids)
+    mask[1, _OTHER_LENGTH // 2 :] = 0
+    batch = WindowBatch(ids, mask, np.full_like(ids, -1))
+    try:
+        ours = OnnxNetwork(folder, network.settings).encode(batch)[mask > 0]
+    except Exception as error:
+        return str(error).partition("\n")[0]
+    theirs = network.encode(batch)[mask > 0]
+    error = float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+    return "" if error < _MOST_ERROR else f"its vectors differ by {error:.0%} from torch's"
 
 
 _Call = Callable[..., Tensor]
@@ -145,23 +187,28 @@ def _exported(model: DiffuMaskModel, call: _Call, inputs: _Inputs) -> onnx.Model
         logger.setLevel(level)
     assert program is not None
     exported = program.model_proto
-    _strip(exported)
+    _strip(exported, model.names_of_weights())
     return exported
 
 
-def _strip(exported: onnx.ModelProto) -> None:
-    """Leaves what is computed: names as in the model, and nothing of where in the source it comes from."""
+def _strip(exported: onnx.ModelProto, names: Mapping[str, str]) -> None:
+    """Leaves what is computed: names as weights are stored under, and nothing of where in the source it comes from."""
+
+    def stored(name: str) -> str:
+        own = name.removeprefix("model.")
+        return names.get(own, own)
+
     graph = exported.graph
     for node in graph.node:
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
-        node.input[:] = [name.removeprefix("model.") for name in node.input]
+        node.input[:] = [stored(name) for name in node.input]
     used = {name for node in graph.node for name in node.input}
-    weights = list(graph.initializer)
+    weights = {stored(weight.name): weight for weight in graph.initializer}
     del graph.initializer[:]
-    for weight in weights:
-        weight.name = weight.name.removeprefix("model.")
-        if weight.name in used:
+    for name, weight in weights.items():
+        weight.name = name
+        if name in used:
             graph.initializer.append(weight)
     for field in ("value_info", "metadata_props", "doc_string"):
         graph.ClearField(field)
@@ -171,7 +218,7 @@ def _strip(exported: onnx.ModelProto) -> None:
 def _take_out_weights(graph: onnx.GraphProto, parameters: Set[str]) -> None:
     """Leaves of each weight its name: ONNX Runtime is given the values when a session is made."""
     for weight in graph.initializer:
-        if weight.name.removesuffix(SCALE).removesuffix(BLOCKS) in parameters:
+        if {weight.name, weight.name.removesuffix(SCALE), weight.name.removesuffix(BLOCKS)} & parameters:
             weight.ClearField("raw_data")
             weight.data_location = TensorProto.EXTERNAL
             weight.external_data.add(key="location", value=WEIGHTS_FILE)

@@ -30,6 +30,7 @@ from transformers.utils.generic import ModelOutput
 
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
 from diffumask_core.model.configuration import DiffuMaskConfig
+from diffumask_core.model.trunks import new_trunk
 from diffumask_core.model.weights import WEIGHTS_FILE, Weights, pack, unpack
 
 
@@ -227,9 +228,7 @@ class DiffuMaskModel(PreTrainedModel):
 
     def __init__(self, config: DiffuMaskConfig) -> None:
         super().__init__(config)
-        self.encoder = AutoModel.from_config(config.encoder_config)
-        if hasattr(self.encoder, "pooler"):
-            self.encoder.pooler = None
+        self.encoder = new_trunk(config.encoder_config)
         hidden = self.encoder.config.hidden_size
         width = config.denoiser_width
         self.upper = Layers(config, hidden, config.upper_layers)
@@ -269,8 +268,19 @@ class DiffuMaskModel(PreTrainedModel):
         return super().from_pretrained(None, *args, config=config, state_dict=weights, **kwargs)
 
     def packed_weights(self, smoothing: Mapping[str, npt.NDArray[np.float32]] | None = None) -> Weights:
-        """The weights as they are stored; see `weights.pack`."""
-        return pack({name: value.float().cpu().numpy() for name, value in self.state_dict().items()}, smoothing)
+        """The weights as they are stored, those that go by several names once; see `weights.pack`."""
+        stored = set(self.names_of_weights().values())
+        weights = {name: value.float().cpu().numpy() for name, value in self.state_dict().items() if name in stored}
+        of_modules = self.named_modules(remove_duplicate=False)
+        vocabularies = {f"{name}.weight" for name, module in of_modules if isinstance(module, nn.Embedding)}
+        return pack(weights, smoothing, vocabularies)
+
+    def names_of_weights(self) -> dict[str, str]:
+        """Under which name each weight is stored: its first one, or its own where it is no parameter."""
+        first: dict[int, str] = {}
+        parameters = self.named_parameters(remove_duplicate=False)
+        names = {name: first.setdefault(id(parameter), name) for name, parameter in parameters}
+        return names | {name: name for name in self.state_dict() if name not in names}
 
     def read(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Runs the trunk: token arrays ``[B, L]`` to the vectors of tokens ``[B, L, D]``."""

@@ -38,6 +38,11 @@ def _is_packed(name: str, shapes: Shapes) -> bool:
     return name in shapes and is_packed(name, shapes[name])
 
 
+def _is_product(name: str, shapes: Shapes) -> bool:
+    """Whether a weight is a packed matrix; those of experts are looked up."""
+    return _is_packed(name, shapes) and len(shapes[name]) == 2
+
+
 class _Product(NamedTuple):
     """A product with a packed matrix in a graph."""
 
@@ -66,7 +71,7 @@ def _products(graph: onnx.GraphProto, shapes: Shapes) -> dict[str, _Product]:
     products = {}
     for node in graph.node:
         matrix = makers.get(node.input[1]) if node.op_type == "MatMul" else None
-        if matrix is not None and matrix.op_type == "Transpose" and _is_packed(matrix.input[0], shapes):
+        if matrix is not None and matrix.op_type == "Transpose" and _is_product(matrix.input[0], shapes):
             maker = makers.get(node.input[0])
             while maker is not None and maker.op_type == "Identity":
                 maker = makers.get(maker.input[0])
@@ -158,6 +163,8 @@ _OF_GELU = _Range("_of_gelu", 16, 239, 2.54)
 def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, FloatArray], in_blocks: Set[str]) -> None:
     """Changes a graph so that it multiplies with packed matrices in 8 bits, and looks packed embeddings up.
 
+    Whatever else is done with a packed matrix is done with its numbers.
+
     Args:
         graph: As exported.
         shapes: Of the model's weights.
@@ -168,6 +175,8 @@ def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, Fl
     nodes: list[onnx.NodeProto] = []
     rounded: set[str] = set()
     with_bias: set[str] = set()
+    whole: set[str] = set()
+    matrices = {product.matrix for product in products.values()}
     for node in graph.node:
         output = node.output[0]
         if output in with_bias:  # an addition that a product has done
@@ -191,9 +200,17 @@ def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, Fl
         elif node.op_type == "Gather" and _is_packed(node.input[0], shapes):
             nodes += _look_up(node.input[0], node.input[1], output)
         else:
+            if output not in matrices:
+                for place, name in enumerate(node.input):
+                    if _is_packed(name, shapes):
+                        whole.add(name)
+                        node.input[place] = f"{name}:whole"
             nodes.append(node)
     del graph.node[:]
-    graph.node.extend(nodes)
+    graph.node.extend([part for name in sorted(whole) for part in _numbers_of(name, name in smoothing)] + nodes)
+    graph.initializer.extend(
+        numpy_helper.from_array(smoothing[name], f"{name}:factors") for name in sorted(whole & smoothing.keys())
+    )
     for weight in list(graph.initializer):
         if weight.name in in_blocks:
             rows, columns = weight.dims
@@ -203,7 +220,7 @@ def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, Fl
             graph.initializer.append(TensorProto(name=weight.name + BLOCKS, data_type=TensorProto.FLOAT, dims=dims))
         elif _is_packed(weight.name, shapes):
             weight.data_type = TensorProto.INT8
-            scale = TensorProto(name=weight.name + SCALE, data_type=TensorProto.FLOAT, dims=weight.dims[:1])
+            scale = TensorProto(name=weight.name + SCALE, data_type=TensorProto.FLOAT, dims=weight.dims[:-1])
             graph.initializer.append(scale)
     for kind in (_SIGNED, _OF_GELU):
         for name, value in (
@@ -249,6 +266,18 @@ def _product(product: _Product, kind: _Range, output: str, bias: str = "") -> on
     rounded, scale = f"{product.source}:rounded", product.weight + SCALE
     inputs = [rounded, product.matrix, "step" + kind.name, scale, "zero" + kind.name, "", bias]
     return helper.make_node("MatMulIntegerToFloat", inputs, [output], domain=MICROSOFT)
+
+
+def _numbers_of(weight: str, has_factors: bool) -> list[onnx.NodeProto]:
+    """All of a matrix in 8 bits as the numbers that it stands for."""
+    scaled = f"{weight}:scaled" if has_factors else f"{weight}:whole"
+    nodes = [
+        helper.make_node("Cast", [weight], [f"{weight}:raised"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", [weight + SCALE, "last_axis"], [f"{weight}:scales"]),
+        helper.make_node("Mul", [f"{weight}:raised", f"{weight}:scales"], [scaled]),
+    ]
+    factors = [helper.make_node("Mul", [scaled, f"{weight}:factors"], [f"{weight}:whole"])]
+    return nodes + factors if has_factors else nodes
 
 
 def _look_up(weight: str, numbers: str, output: str) -> list[onnx.NodeProto]:

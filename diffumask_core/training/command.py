@@ -1,5 +1,6 @@
 """Training from files: what ``diffumask train`` does."""
 
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from diffumask_core.datasets import (
     read_rows,
 )
 from diffumask_core.demo import demo_prompt
-from diffumask_core.errors import DataError, InputError
+from diffumask_core.errors import DataError, InputError, ModelError
 from diffumask_core.evaluation.labels import evaluate_labels, pruner_selection
 from diffumask_core.lines.model import LINES_FILE
 from diffumask_core.model.export import export_folder
@@ -27,9 +28,12 @@ from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import find_folder, load_pruner
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.torch_network import TorchNetwork
+from diffumask_core.training.comparing import take_middle
 from diffumask_core.training.encoder import fresh_model, read_teacher
 from diffumask_core.training.lines import LineTraining, train_lines
-from diffumask_core.training.trainer import TrainingData, TrainingOptions, train
+from diffumask_core.training.trainer import TrainingData, TrainingOptions, texts_of, train
+
+logger = logging.getLogger("diffumask")
 
 _TYPICAL = 200
 """Texts that show the range of what is rounded; where there are fewer, the demo's prompt is read too."""
@@ -108,7 +112,8 @@ def _train_words(
         assert isinstance(pruner.network, TorchNetwork)
         model, tokenizer = pruner.network.model, pruner.tokenizer
     else:
-        model, tokenizer = fresh_model(encoder, trunk_layers)
+        # A sentence encoder that is its own teacher needs no teaching.
+        model, tokenizer = fresh_model(encoder, trunk_layers, compares=encoder is not None and encoder == teacher)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     model.to(place)  # type: ignore[arg-type]  # transformers wraps it without its types
     model.train()
@@ -126,10 +131,17 @@ def _train_words(
         # What has been trained before needs smaller steps.
         options = replace(options, upper_rate=options.upper_rate / 2, head_rate=options.head_rate / 2)
     # A comparer on another trunk has to be learnt anew.
-    guide = read_teacher(teacher) if encoder or teacher else None
+    guide = read_teacher(teacher) if encoder != teacher else None
+    if encoder and encoder == teacher:
+        take_middle(model, Pruner(TorchNetwork(model.train(False)), tokenizer), *texts_of(data))
+        model.train()
     train(model, tokenizer, data, out, options, evaluate, guide, start_counts=start_from is not None)
     texts = [row.text for row in data.labels[:: max(len(data.labels) // _TYPICAL, 1)]]
-    export_folder(out, texts if len(texts) >= _TYPICAL else [*texts, demo_prompt()])
+    try:
+        export_folder(out, texts if len(texts) >= _TYPICAL else [*texts, demo_prompt()])
+    except ModelError as error:
+        # What has been trained can be used all the same.
+        logger.warning("%s", error)
 
 
 def training_data(

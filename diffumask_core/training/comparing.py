@@ -27,6 +27,7 @@ Teacher = Callable[[Sequence[str], bool], FloatArray]
 """From texts, and whether they are queries, to vectors of unit length ``[T, E]``."""
 
 _GOLD = 8.0
+_MIDDLE_OF = 700  # texts
 _NEARNESS_WEIGHT = 10.0  # of how near the texts of a batch are to each other, beside where each of them is
 
 
@@ -60,15 +61,17 @@ class Graded:
     grades: Sequence[float]
 
 
-@torch.inference_mode()
-def middle_of(model: DiffuMaskModel, reader: Pruner, texts: Sequence[str], queries: Sequence[str]) -> Tensor:
-    """Where the middles of texts and of queries are ``[2, D]``, for a comparer that is a sentence encoder as it was."""
-    middles = []
-    for several, are_queries in ((texts, False), (queries, True)):
-        read = [_read_query(reader, text) if are_queries else _read(reader, text) for text in several]
-        vectors = [_embed(model, [one], [are_queries]) for one in tqdm(read, desc="middle") if len(one)]
-        middles.append(torch.cat(vectors).mean(0) if vectors else torch.zeros_like(model.middle[0]))
-    return torch.stack(middles)
+@torch.no_grad()
+def take_middle(model: DiffuMaskModel, reader: Pruner, texts: Sequence[str], queries: Sequence[str]) -> None:
+    """Finds the middles of texts and of queries, for a comparer that is a sentence encoder as it was pretrained."""
+    model.middle.zero_()
+    rng = random.Random(0)
+    for role, several in enumerate((texts, queries)):
+        chosen = rng.sample(several, min(_MIDDLE_OF, len(several)))
+        read = [_read_query(reader, text) if role else _read(reader, text) for text in tqdm(chosen, desc="middle")]
+        vectors = [_embed(model, [one], [role == 1]) for one in read if len(one)]
+        if vectors:
+            model.middle[role] = torch.cat(vectors).mean(0)
 
 
 def compared(reader: Pruner, teacher: Teacher, texts: Sequence[str], queries: Sequence[str]) -> list[Compared]:

@@ -11,16 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
-from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from diffumask_core.errors import ModelError
 from diffumask_core.model.configuration import DiffuMaskConfig
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import load_pruner, read_tokenizer
 from diffumask_core.model.torch_network import TorchNetwork
+from diffumask_core.model.trunks import bert_layers, first_layers, longest_text, read_trunk
 from diffumask_core.training.comparing import Teacher
 
 logger = logging.getLogger("diffumask")
@@ -37,14 +38,15 @@ def fresh_model(
     """A model to train: a trunk that has been pretrained, and new parts above it.
 
     Args:
-        encoder: A folder with a Hugging Face encoder and its ``tokenizer.json``; by default the trunk and the comparer
-            of the bundled model.
+        encoder: A folder with a Hugging Face encoder (see `model.trunks`) and its ``tokenizer.json``; by default the
+            trunk and the comparer of the bundled model.
         trunk_layers: As many of the encoder's first layers are the trunk; by default all. Where the encoder is built
             like BERT, the layers above it begin as those that follow in the encoder.
         compares: Whether the encoder is a sentence encoder, all layers of which that follow are the comparer.
 
     Raises:
-        ModelError: There is no such folder, or it is incomplete.
+        InputError: The encoder has not as many layers.
+        ModelError: There is no such folder, it is incomplete, or its model does not read texts in both directions.
     """
     if encoder is None:
         pruner = load_pruner(runtime="torch")
@@ -56,25 +58,24 @@ def fresh_model(
         model.middle.copy_(bundled.middle)
         return model, pruner.tokenizer
     pretrained, tokenizer = read_encoder(encoder)
-    config = copy.deepcopy(pretrained.config)
-    if trunk_layers is not None:
-        config.num_hidden_layers = trunk_layers
-    width, heads = config.hidden_size, config.num_attention_heads
+    if warning := _case_warning(tokenizer):
+        logger.warning("%s: %s", encoder, warning)
+    config = first_layers(pretrained.config, trunk_layers)
+    width, heads = config.hidden_size, getattr(config, "num_attention_heads", 1)
     # Where the folder was is nobody's business.
     plain = config.to_dict() | {"_name_or_path": ""}
-    following = _bert_layers(pretrained)[config.num_hidden_layers :]
+    following = bert_layers(pretrained)[config.num_hidden_layers :]
     settings = DiffuMaskConfig(
         encoder_config=plain,
         comparer_layers=len(following) if compares and following else DiffuMaskConfig.comparer_layers,
         upper_heads=heads if width % heads == 0 else 1,
         upper_width=getattr(config, "intermediate_size", 4 * width),
     )
-    # RoBERTa and its like count positions from 2.
-    most_tokens = (getattr(config, "max_position_embeddings", None) or settings.window_tokens + 2) - 2
-    settings.window_tokens = min(settings.window_tokens, most_tokens)
+    settings.window_tokens = longest_text(config, settings.window_tokens)
     model = DiffuMaskModel(settings)
     # Layers that the trunk has not are left out.
-    model.encoder.load_state_dict(pretrained.state_dict(), strict=False)
+    weights = pretrained.state_dict()
+    model.encoder.load_state_dict({name: weights[name] for name in model.encoder.state_dict()})
     for part in (model.upper, model.comparer):
         for layer, source in zip(part.layers, following, strict=False):
             _take_over(layer, source)
@@ -87,33 +88,40 @@ def read_encoder(folder: Path) -> tuple[PreTrainedModel, Tokenizer]:
     """A Hugging Face encoder and its tokenizer.
 
     Raises:
-        ModelError: There is no such folder, or it is incomplete.
+        ModelError: There is no such folder, it is incomplete, or its model does not read texts in both directions.
     """
     missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
     if missing:
         raise ModelError(f"{folder} has no {', '.join(missing)}: pass a folder with a Hugging Face encoder.")
     try:
-        config = AutoConfig.from_pretrained(folder)
-        pretrained: PreTrainedModel = _class_of(config).from_pretrained(folder, config=config)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"The encoder in {folder} cannot be read ({error}).") from error
-    pretrained.train(False)
-    return pretrained, read_tokenizer(folder / "tokenizer.json")
+        tokenizer = read_tokenizer(folder / "tokenizer.json")
+    # The tokenizers library has no other error.
+    except Exception as error:
+        raise ModelError(f"The tokenizer.json in {folder} cannot be read ({error}): save it again.") from error
+    return read_trunk(folder), tokenizer
 
 
-def _class_of(config: PreTrainedConfig) -> Any:
-    """Which class reads an encoder: of a model with a decoder its encoder alone."""
-    return AutoModelForTextEncoding if config.is_encoder_decoder else AutoModel
+def _case_warning(tokenizer: Tokenizer) -> str | None:
+    """What is to be said of a tokenizer for which upper and lower case are one."""
+    upper, lower = (tokenizer.encode(text, add_special_tokens=False).ids for text in (_WORDS.upper(), _WORDS))
+    if upper != lower and len(set(upper)) > 1:
+        return None
+    special = {str(token) for token in tokenizer.get_added_tokens_decoder().values()}
+    known = sum(token.lower() != token and token not in special for token in tokenizer.get_vocab())
+    if upper == lower and known > _SOME:
+        return (
+            f"the tokenizer makes all letters small, though {known} pieces of its vocabulary have capitals, so the "
+            "encoder has learnt to tell them: take the lowercasing out of tokenizer.json."
+        )
+    return (
+        "the tokenizer does not tell capitals from small letters: names and acronyms are known by the shape of words "
+        "alone."
+    )
 
 
-def _bert_layers(encoder: PreTrainedModel) -> Sequence[nn.Module]:
-    """The layers of an encoder that is built like BERT; none of another one."""
-    layers = getattr(getattr(encoder, "encoder", None), "layer", None)
-    is_bert = layers is not None and all(hasattr(one, "intermediate") and hasattr(one, "output") for one in layers)
-    return list(layers) if layers is not None and is_bert and encoder.config.model_type in _LIKE_BERT else []
-
-
-_LIKE_BERT = frozenset({"bert", "roberta", "xlm-roberta"})
+_WORDS = " a rose on the table by the window"
+# Special tokens are in capitals in uncased vocabularies too.
+_SOME = 100
 
 
 def _take_over(layer: Any, source: Any) -> None:
@@ -140,13 +148,13 @@ def read_teacher(folder: Path | None) -> Teacher:
             other texts is read from its ``config_sentence_transformers.json``. By default the bundled model's comparer.
 
     Raises:
-        ModelError: There is no such folder, or it is incomplete.
+        ModelError: There is no such folder, it is incomplete, or its model does not read texts in both directions.
     """
     if folder is None:
         bundled = load_pruner()
         return lambda texts, are_queries: bundled.embed(texts, are_queries=are_queries)
     encoder, tokenizer = read_encoder(folder)
-    tokenizer.enable_truncation(_LONGEST_TEXT)
+    tokenizer.enable_truncation(longest_text(encoder.config, _LONGEST_TEXT))
     tokenizer.enable_padding(pad_id=encoder.config.pad_token_id or 0)
     told = folder / "config_sentence_transformers.json"
     prompts = json.loads(told.read_text("utf-8")).get("prompts", {}) if told.is_file() else {}

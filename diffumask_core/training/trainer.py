@@ -294,7 +294,9 @@ class _Keeper:
 def _rounded(model: DiffuMaskModel) -> Iterator[None]:
     """Within it the model has its weights as they are saved."""
     own = {name: value.clone() for name, value in model.state_dict().items()}
-    model.load_state_dict({name: torch.from_numpy(value) for name, value in unpack(model.packed_weights()).items()})
+    rounded = {name: torch.from_numpy(value) for name, value in unpack(model.packed_weights()).items()}
+    # A weight that goes by several names has one of them there.
+    model.load_state_dict({name: rounded[stored] for name, stored in model.names_of_weights().items()})
     try:
         yield
     finally:
