@@ -115,7 +115,7 @@ def main() -> None:
     }
     for path in sorted(given.data.glob("xquad_*.jsonl")):
         data = list(rows(path))[: given.limit]
-        figures = {name: answers_left(tqdm(data, leave=False), shorten) for name, shorten in methods.items()}
+        figures = {name: answers_left(data, shorten) for name, shorten in methods.items()}
         print(path.stem, len(data), figures, flush=True)
     exemplars = list(rows(given.data / "mgsm_exemplars.jsonl"))
     for language in dict.fromkeys(row["language"] for row in exemplars):
