@@ -69,9 +69,7 @@ def fresh_model(
         upper_heads=heads if width % heads == 0 else 1,
         upper_width=getattr(config, "intermediate_size", 4 * width),
     )
-    # RoBERTa and its like count positions from 2.
-    most_tokens = (getattr(config, "max_position_embeddings", None) or settings.window_tokens + 2) - 2
-    settings.window_tokens = min(settings.window_tokens, most_tokens)
+    settings.window_tokens = _within(config, settings.window_tokens)
     model = DiffuMaskModel(settings)
     # Layers that the trunk has not are left out.
     model.encoder.load_state_dict(pretrained.state_dict(), strict=False)
@@ -81,6 +79,12 @@ def fresh_model(
         if following:
             nn.init.zeros_(part.roles.weight)
     return model, tokenizer
+
+
+def _within(config: PreTrainedConfig, tokens: int) -> int:
+    """So many tokens, or as many as an encoder has positions for."""
+    # RoBERTa and its like count positions from 2.
+    return min(tokens, (getattr(config, "max_position_embeddings", None) or tokens + 2) - 2)
 
 
 def read_encoder(folder: Path) -> tuple[PreTrainedModel, Tokenizer]:
@@ -146,7 +150,7 @@ def read_teacher(folder: Path | None) -> Teacher:
         bundled = load_pruner()
         return lambda texts, are_queries: bundled.embed(texts, are_queries=are_queries)
     encoder, tokenizer = read_encoder(folder)
-    tokenizer.enable_truncation(_LONGEST_TEXT)
+    tokenizer.enable_truncation(_within(encoder.config, _LONGEST_TEXT))
     tokenizer.enable_padding(pad_id=encoder.config.pad_token_id or 0)
     told = folder / "config_sentence_transformers.json"
     prompts = json.loads(told.read_text("utf-8")).get("prompts", {}) if told.is_file() else {}
