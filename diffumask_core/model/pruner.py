@@ -136,10 +136,7 @@ class Pruner:
         units = describe_units(text, offsets, self.tokenizer, blocks)
         windows = windows_of(units, blocks, self.network.settings)
         vectors, special = self._read(units, windows)
-        asked = query_units(query, self.tokenizer, self.network.settings.query_tokens)
-        count = len(asked.words)
-        of_query, around = self._read(asked, [Window(0, count, 0, count)] if count else [])
-        return ReadText(units, windows, vectors, special, np.concatenate([*around, of_query]))
+        return ReadText(units, windows, vectors, special, self._read_query(query))
 
     def encode(self, read: ReadText, wanted: BoolArray | None = None) -> Encoding:
         """Encodes the units of a text that are wanted ``[N]``, by default all.
@@ -155,6 +152,13 @@ class Pruner:
         ]
         none = np.zeros((0, self.network.context_width), dtype=np.float32)
         return Encoding(np.concatenate([none, *pieces]), read.units.twins[wanted])
+
+    def _read_query(self, query: str) -> HalfArray:
+        """The trunk's vectors of a query's special tokens and words; none where it has no word."""
+        asked = query_units(query, self.tokenizer, self.network.settings.query_tokens)
+        count = len(asked.words)
+        vectors, special = self._read(asked, [Window(0, count, 0, count)] if count else [])
+        return np.concatenate([*special, vectors])
 
     def _read(self, units: UnitInputs, windows: Sequence[Window]) -> tuple[HalfArray, list[HalfArray]]:
         """The trunk's vectors of units ``[N, D]``, and for each window those of its special tokens.
@@ -338,7 +342,7 @@ class Pruner:
         A text without a word has zeros.
 
         Args:
-            texts: Any texts.
+            texts: Any texts; of a long one the beginning is read, and of a long query the end.
             are_queries: Whether they ask for what other texts tell.
 
         Raises:
@@ -346,11 +350,13 @@ class Pruner:
         """
         if not self.compares:
             raise ModelError("This model has no comparer to compare texts with: use the bundled one.")
+        if are_queries:
+            return self._embed([self._read_query(text) for text in texts], is_query=True)
         read = []
         for text in texts:
             offsets = split_words(text)[: self.network.settings.relevance_units]
             read.append(self.read(text, offsets, [(0, len(offsets))]).of_part(0, len(offsets)))
-        return self._embed(read, is_query=are_queries)
+        return self._embed(read)
 
     @property
     def compares(self) -> bool:

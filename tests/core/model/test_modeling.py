@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import distilbert, roberta, tiny_model
 from tokenizers import Tokenizer
@@ -249,6 +249,7 @@ def test_how_many_windows_are_computed_together_changes_nothing(
             np.testing.assert_allclose(ours, expected, atol=1e-2 if ours.dtype == np.float16 else 1e-4)
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_units_that_are_wanted_are_encoded_as_among_all(pruner: Pruner, data: st.DataObject) -> None:
     """Whatever was wanted of the same text before."""

@@ -47,15 +47,22 @@ def test_the_shot_that_is_nearest_to_the_query_has_the_highest_utility(pruner: P
 
 
 def test_nearness_is_a_cosine_times_the_relevance_weight(pruner: Pruner) -> None:
-    read, parts = read_shots(pruner, "what is the capital?")
+    read, parts = read_shots(pruner, "which capital?")
     weight = pruner.network.settings.relevance_weight
     assert (abs(pruner.nearness(read, parts)) <= weight * 1.001).all()
     # A text that the trunk has read by itself is as near as the same text among others where it has its own window.
     text = "the capital of italy is rome"
     offsets = split_words(text)
-    alone = pruner.read(text, offsets, [(0, len(offsets))], "what is the capital?")
-    [expected] = pruner.nearness_of([text], "what is the capital?")
+    alone = pruner.read(text, offsets, [(0, len(offsets))], "which capital?")
+    [expected] = pruner.nearness_of([text], "which capital?")
     np.testing.assert_allclose(pruner.nearness(alone, [(0, len(offsets))]), expected, atol=0.05)
+
+
+def test_a_long_query_is_compared_by_its_end(pruner: Pruner) -> None:
+    """Sixteen tokens are read, each a letter."""
+    queries = [f"{word}? " * 30 + "sixteen letters." for word in ("why", "who")]
+    first, second = pruner.embed(queries, are_queries=True)
+    np.testing.assert_allclose(first, second, atol=1e-4)
 
 
 def test_without_a_query_nothing_is_near(pruner: Pruner) -> None:
@@ -65,13 +72,13 @@ def test_without_a_query_nothing_is_near(pruner: Pruner) -> None:
 
 
 def test_an_empty_part_is_not_near(pruner: Pruner) -> None:
-    read, (_, part, _) = read_shots(pruner, "what is the capital?")
+    read, (_, part, _) = read_shots(pruner, "which capital?")
     near = pruner.nearness(read, [(0, 0), part, (4, 4)])
     assert (near == 0).tolist() == [True, False, True]
 
 
 def test_of_a_long_part_the_beginning_is_compared(pruner: Pruner, monkeypatch: pytest.MonkeyPatch) -> None:
-    read, parts = read_shots(pruner, "what is the capital?")
+    read, parts = read_shots(pruner, "which capital?")
     monkeypatch.setattr(pruner.network, "settings", replace(pruner.network.settings, relevance_units=2))
     cut = [(first, first + 2) for first, _ in parts]
     np.testing.assert_allclose(pruner.nearness(read, parts), pruner.nearness(read, cut), atol=1e-4)
@@ -87,11 +94,11 @@ def test_means_are_those_of_the_units_of_each_part(pruner: Pruner) -> None:
 
 
 def test_a_model_without_a_comparer(lacking: Pruner) -> None:
-    read, parts = read_shots(lacking, "what is the capital?")
+    read, parts = read_shots(lacking, "which capital?")
     assert lacking.nearness(read, parts).tolist() == [0, 0, 0]
     with pytest.raises(ModelError, match="no comparer"):
         lacking.embed(SHOTS)
-    result = Compressor(lacking).compress(Prompt(shots=SHOTS), query="what is the capital?", keep_rate=0.5)
+    result = Compressor(lacking).compress(Prompt(shots=SHOTS), query="which capital?", keep_rate=0.5)
     assert result.compressed_tokens <= result.budget
 
 

@@ -140,7 +140,9 @@ class TestTraining:
 
     def test_it_learns_what_to_keep(self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path) -> None:
         epoch = count()
-        options = replace(OPTIONS, epochs=40)
+        options = replace(OPTIONS, epochs=20)
+        # It is not trained here, and changes nothing.
+        torch.nn.init.zeros_(model.denoiser.logit.weight)
         train(model, tokenizer, TrainingData(LABELS), tmp_path, options, lambda model: {"score": next(epoch)})
         compressor = Compressor.from_pretrained(tmp_path)
         text = label_row(88).text
@@ -334,25 +336,23 @@ class TestComparer:
 
         def figures() -> tuple[float, float]:
             seen = np.concatenate([reader.embed(texts), reader.embed(queries, are_queries=True)])
-            pairs = np.triu_indices(len(items), 1)
-            agreement = np.corrcoef((seen @ seen.T)[pairs], (targets @ targets.T)[pairs])[0, 1]
             with torch.no_grad():
-                return float(comparer_loss(model, items)), float(agreement)
+                return float(comparer_loss(model, items)), float(((seen @ seen.T - targets @ targets.T) ** 2).mean())
 
         before = figures()
-        optimizer = torch.optim.Adam(model.comparer.parameters(), lr=3e-3)
-        for group in paired(items, 512, random.Random(0)) * 40:
+        optimizer = torch.optim.Adam(model.comparer.parameters(), lr=1e-2)
+        for group in paired(items, 512, random.Random(0)) * 80:
             optimizer.zero_grad()
             comparer_loss(model, group).backward()
             optimizer.step()
         after = figures()
-        assert after[0] < 0.7 * before[0]
-        assert after[1] > max(before[1], 0.8)
+        assert after[0] < 0.3 * before[0]
+        assert after[1] < 0.3 * before[1]
 
     def test_it_learns_what_helps_with_a_query(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
         reader = Pruner(TorchNetwork(model.train(False)), tokenizer)
         rows = graded(reader, SHOTS, PASSAGES, 10, random.Random(0))
-        optimizer = torch.optim.Adam(model.comparer.parameters(), lr=3e-3)
+        optimizer = torch.optim.Adam(model.comparer.parameters(), lr=1e-2)
         for row in rows * 60:
             optimizer.zero_grad()
             graded_loss(model, row).backward()
