@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import distilbert, roberta, tiny_model
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import distilbert, roberta, tiny_model
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
