@@ -65,14 +65,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Puts the page on the server into the navigation where there is one."""
-    if (ROOT / "docs" / "server.md").exists():
-        how_to = next(section["How-to"] for section in config.nav if "How-to" in section)  # type: ignore[union-attr]
-        how_to.insert(4, {"A server": "server.md"})
-    return config
-
-
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Rewrites links to files of the root and to notebooks, which are pages here."""
     folder = posixpath.dirname(page.file.src_uri)
