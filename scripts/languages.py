@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from diffumask_core import Compressor, Prompt
 from diffumask_core.model.pretrained import load_pruner
