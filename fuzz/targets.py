@@ -5,7 +5,6 @@ the property tests (`tests/promises.py`); docs/guarantees.md says what they mean
 """
 
 import json
-import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
@@ -40,9 +39,6 @@ from diffumask_core.regions.detect import find_regions  # noqa: E402
 from diffumask_core.regions.region import Region  # noqa: E402
 from diffumask_core.tokens import get_counter  # noqa: E402
 from fuzz.reader import Reader  # noqa: E402
-
-# The warnings of best effort would fill the output.
-logging.getLogger("diffumask").setLevel(logging.ERROR)
 
 COMPRESSOR = Compressor(tiny_pruner(tiny_tokenizer()))
 _QUERIES = ["", "who sold the apples?", "the", "日本", "\ud83d"]
