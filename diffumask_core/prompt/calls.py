@@ -27,7 +27,9 @@ def tools_of(messages: Sequence[Mapping[str, Any]], read: Sequence[ReadMessage])
 
 def _calls(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The id and the name of each call in a message."""
-    holders = [(message, "call_id", message)] if message.get("type") == "function_call" else []
+    holders: list[tuple[Mapping[str, Any], str, Any]] = []
+    if message.get("type") == "function_call":
+        holders.append((message, "call_id", message))
     holders += [(call, "id", call.get("function")) for call in _objects(message.get("tool_calls"))]
     holders += [(part, "id", part) for part in _objects(message.get("content")) if part.get("type") == "tool_use"]
     for call, key, named in holders:
