@@ -34,7 +34,7 @@ from starlette.routing import Route
 
 TIMEOUT, STALL = 3.0, 6.0
 NEW = 2  # messages that stay as they are
-WORDS = ("crane", "winch", "lathe", "drill", "press", "turned", "stopped", "oiled", "warm", "north", "shift", "bolt")
+WORDS = ("crane", "winch", "lathe", "drill", "press", "turned", "stopped", "oiled", "warm", "north", "bolt")
 
 
 def digest(message: Any) -> str:
