@@ -5,8 +5,8 @@
 Each client is an agent whose conversation grows, one after the other, through the proxy. The provider tells what it
 was sent. Now and then it stalls for longer than the server waits, breaks an answer off, or answers with an error of its
 own. Midway the server is killed and started again. An answer is wrong if a message that was old before came in another
-form, if one of the newest was changed, or if a failure did not come out as that failure; a request is lost if it ends in
-neither an answer nor an error.
+form, if one of the newest was changed, or if a failure did not come out as that failure; a request is lost if it ends
+in neither an answer nor an error.
 """
 
 import argparse
