@@ -1,5 +1,6 @@
 # make demo   installs what the library needs and shortens a few-shot prompt with the bundled model
 # make test   installs the development tools too, then lints, checks types and runs the tests
+# make test-search   runs the property tests on many new examples each; takes an hour or more
 # make test-oldest   runs the tests of the adapters against the oldest frameworks that they support
 # make docs   builds the pages as a site into build/site and checks its links; make docs-serve shows it
 # make fuzz   fuzzes each target for FUZZ_SECONDS, or one: make fuzz FUZZ_TARGETS=json
@@ -18,7 +19,7 @@ RELEASE := .venv-release
 FUZZ_SECONDS ?= 180
 FUZZ_TARGETS ?= parse prompt regions messages-chat messages-responses messages-anthropic conversation json
 
-.PHONY: demo test test-oldest lint types format docs docs-serve fuzz dist dist-check sbom audit clean
+.PHONY: demo test test-search test-oldest lint types format docs docs-serve fuzz dist dist-check sbom audit clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.runtime
@@ -26,6 +27,9 @@ demo: $(VENV)/.runtime
 
 test: lint types
 	$(BIN)/pytest
+
+test-search: $(VENV)/.dev
+	EXAMPLES=search $(BIN)/pytest
 
 # The oldest LlamaIndex is declared in a way that today's pydantic warns of.
 test-oldest: $(OLDEST)/.dev

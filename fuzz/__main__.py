@@ -6,6 +6,7 @@ The first argument is a target of `fuzz/targets.py`; what follows are options of
 seeds. An input that breaks a promise is left as a file ``crash-...``; to run it again, give its path.
 """
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -29,6 +30,8 @@ def main() -> None:
     if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
         sys.exit(f"Name a target: {', '.join(TARGETS)}.")
     target = sys.argv.pop(1)
+    # The warnings of best effort would fill the output.
+    logging.getLogger("diffumask").setLevel(logging.ERROR)
     corpus = _FOLDER / "corpus" / target
     if not corpus.exists():
         write_seeds(target, corpus)

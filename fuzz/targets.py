@@ -5,20 +5,14 @@ the property tests (`tests/promises.py`); docs/guarantees.md says what they mean
 """
 
 import json
-import logging
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-_TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(_TESTS.parent), str(_TESTS), str(_TESTS / "core")]
-
-from generated_texts import FORMATS, Conversation, Step, Turn  # noqa: E402
-from integrations.wire_formats import FORMATS as WIRE  # noqa: E402
-from integrations.wire_formats import damages, numbered  # noqa: E402
-from promises import (  # noqa: E402
+from generated_texts import FORMATS, Conversation, Step, Turn
+from integrations.wire_formats import FORMATS as WIRE
+from integrations.wire_formats import damages, numbered
+from promises import (
     TOKENIZERS,
     Message,
     Options,
@@ -31,18 +25,15 @@ from promises import (  # noqa: E402
     within_budget,
     without_marks,
 )
-from tiny import tiny_pruner, tiny_tokenizer  # noqa: E402
+from tiny import tiny_pruner, tiny_tokenizer
 
-from diffumask_core import CompressionResult, Compressor, Prompt, Shot  # noqa: E402
-from diffumask_core.prompt.parse import parse_layout  # noqa: E402
-from diffumask_core.prompt.spans import Span  # noqa: E402
-from diffumask_core.regions.detect import find_regions  # noqa: E402
-from diffumask_core.regions.region import Region  # noqa: E402
-from diffumask_core.tokens import get_counter  # noqa: E402
-from fuzz.reader import Reader  # noqa: E402
-
-# The warnings of best effort would fill the output.
-logging.getLogger("diffumask").setLevel(logging.ERROR)
+from diffumask_core import CompressionResult, Compressor, Prompt, Shot
+from diffumask_core.prompt.parse import parse_layout
+from diffumask_core.prompt.spans import Span
+from diffumask_core.regions.detect import find_regions
+from diffumask_core.regions.region import Region
+from diffumask_core.tokens import get_counter
+from fuzz.reader import Reader
 
 COMPRESSOR = Compressor(tiny_pruner(tiny_tokenizer()))
 _QUERIES = ["", "who sold the apples?", "the", "日本", "\ud83d"]

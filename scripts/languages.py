@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from diffumask_core import Compressor, Prompt
 from diffumask_core.model.pretrained import load_pruner
@@ -106,8 +105,8 @@ def main() -> None:
     parser.add_argument("--model", help="a model's folder; by default the bundled one")
     parser.add_argument("--limit", type=int, help="of the questions of each language")
     given = parser.parse_args()
-    compressor = Compressor.from_pretrained(given.model)
     pruner = load_pruner(given.model)
+    compressor = Compressor(pruner)
     methods = {
         "ours": ours(compressor),
         "nearest passages": whole(pruner.nearness_of),

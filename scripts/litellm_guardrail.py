@@ -11,6 +11,7 @@ before.
 import argparse
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from typing import Any
 import httpx
 
 TOKEN = "only-for-this-check"
+MASTER_KEY = f"sk-{secrets.token_hex(32)}"
 STEPS = 5
 CONFIG = """
 model_list:
@@ -95,8 +97,9 @@ def step(number: int) -> list[dict[str, Any]]:
 @contextmanager
 def running(command: Sequence[str], url: str, told: Path) -> Iterator[None]:
     """Runs a program until its address answers, and ends it afterwards."""
+    environment = {**os.environ, "DIFFUMASK_TOKEN": TOKEN, "LITELLM_MASTER_KEY": MASTER_KEY}
     with told.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "DIFFUMASK_TOKEN": TOKEN})
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
         try:
             for _ in range(1200):
                 if process.poll() is not None:
@@ -118,7 +121,8 @@ def check(url: str) -> None:
     """Sends a conversation that grows, and looks at what reaches the provider."""
     messages: list[dict[str, Any]] = [{"role": "user", "content": "Which machines stood still?"}]
     sent: list[list[dict[str, Any]]] = []
-    with httpx.Client(base_url=url, trust_env=False, timeout=600, headers={"authorization": "Bearer none"}) as client:
+    headers = {"authorization": f"Bearer {MASTER_KEY}"}
+    with httpx.Client(base_url=url, trust_env=False, timeout=600, headers=headers) as client:
         for number in range(STEPS):
             messages += step(number)
             client.post("/v1/chat/completions", json={"model": "made", "messages": messages}).raise_for_status()

@@ -10,12 +10,20 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from tiny import tiny_encoder, tiny_pruner, tiny_tokenizer
 from tokenizers import Tokenizer
 from transformers import BertModel
 
 from diffumask_core import Compressor
 from diffumask_core.model.pruner import Pruner
+
+# The same examples each time, so that a failure is that of a change, on machines of any speed. New ones are looked for
+# by `make test-search` and `make fuzz`.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeated", parent=_PATIENT, derandomize=True)
+settings.register_profile("search", parent=_PATIENT, max_examples=1000)
+settings.load_profile(os.environ.get("EXAMPLES", "repeated"))
 
 # Assertions of modules that are no tests tell what differs, as in tests.
 pytest.register_assert_rewrite("promises")

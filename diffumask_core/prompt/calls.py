@@ -27,15 +27,20 @@ def tools_of(messages: Sequence[Mapping[str, Any]], read: Sequence[ReadMessage])
 
 def _calls(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The id and the name of each call in a message."""
-    holders = [(message, "call_id", message)] if message.get("type") == "function_call" else []
-    holders += [(call, "id", call.get("function")) for call in message.get("tool_calls") or ()]
-    content = message.get("content")
-    parts = content if isinstance(content, list) else []
-    holders += [(part, "id", part) for part in parts if part.get("type") == "tool_use"]
+    holders: list[tuple[Mapping[str, Any], str, Any]] = []
+    if message.get("type") == "function_call":
+        holders.append((message, "call_id", message))
+    holders += [(call, "id", call.get("function")) for call in _objects(message.get("tool_calls"))]
+    holders += [(part, "id", part) for part in _objects(message.get("content")) if part.get("type") == "tool_use"]
     for call, key, named in holders:
         name = named.get("name") if isinstance(named, Mapping) else None
         if isinstance(call.get(key), str) and isinstance(name, str):
             yield call[key], name
+
+
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    """The objects in a list; a message of a type that is not read may hold anything in its place."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def _tool(message: Mapping[str, Any], keys: Keys, called: Mapping[object, str]) -> str | None:

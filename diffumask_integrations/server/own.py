@@ -38,12 +38,16 @@ class OwnEndpoints:
         """``POST /v1/compress``: the contract of the guardrails of LiteLLM and Portkey."""
         service = self._service
         service.check_bearer(request)
-        messages = _messages_of(await read_body(request, service.settings.max_body_bytes))
-        if asks_for_bypass(request):
-            shortened = await service.run("compress", lambda: service.shortener.unchanged(messages))
-            return PlainJSON(_answer(shortened), headers=service.tell("compress", "bypassed", shortened))
-        shortened, outcome = await service.shorten("compress", messages, service.shortener.shorten_rows)
-        headers = service.tell("compress", outcome, shortened)
+        body = await read_body(request, service.settings.max_body_bytes)
+        is_bypassed = asks_for_bypass(request)
+
+        def work() -> tuple[Shortened, list[Any]]:
+            messages = _messages_of(body)
+            how = service.shortener.unchanged if is_bypassed else service.shortener.shorten_rows
+            return how(messages), messages
+
+        shortened, messages, outcome = await service.shorten("compress", work)
+        headers = service.tell("compress", "bypassed" if is_bypassed else outcome, shortened)
         if outcome == "measured":
             shortened = Shortened(messages, shortened.tokens_before, shortened.tokens_before)
         return PlainJSON(_answer(shortened), headers=headers)

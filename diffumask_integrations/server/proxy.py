@@ -95,15 +95,19 @@ class Proxy:
             RequestError: Too many requests wait. A prompt that is sent as it came would cost more than one that comes
                 again, since the provider has the beginning of the shorter one in its cache.
         """
-        try:
+
+        def work() -> tuple[Shortened, bytes]:
             given = MessagesBody.of(body, member)
-            shortened, outcome = await self._service.shorten(endpoint, given.messages, self._service.shortener.shorten)
-            content = given.with_messages(shortened.messages) if outcome == "shortened" else body
-        except (InputError, RecursionError):
+            shortened = self._service.shortener.shorten(given.messages)
+            return shortened, given.with_messages(shortened.messages)
+
+        try:
+            shortened, content, outcome = await self._service.shorten(endpoint, work)
+        except InputError:
             return body, "unreadable", None
         except OwnFaultError:
             return body, "failed", None
-        return content, outcome, shortened
+        return content if outcome == "shortened" else body, outcome, shortened
 
     async def _streamed(self, request: Request, told: Mapping[str, str]) -> Response:
         """Passes a request on whose body is not read here."""

@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable
+from typing import Literal, TypeVar
 
 from diffumask_core import Compressor, InputError
 from diffumask_core.extras import needs_extra
@@ -69,9 +69,13 @@ class Service:
             raise OwnFaultError from None
 
     async def shorten(
-        self, endpoint: str, messages: Sequence[Any], shorten: Callable[[Sequence[Mapping[str, Any]]], Shortened]
-    ) -> tuple[Shortened, Outcome]:
-        """Shortens messages in a thread.
+        self, endpoint: str, work: Callable[[], tuple[Shortened, Value]]
+    ) -> tuple[Shortened, Value, Outcome]:
+        """Shortens a request in a thread.
+
+        Args:
+            endpoint: Where it came in.
+            work: Reads the request, and gives its shorter messages and whatever else is made of them.
 
         Raises:
             InputError: A message is of no known format.
@@ -79,12 +83,12 @@ class Service:
             RequestError: Too many requests wait.
         """
         began = time.perf_counter()
-        shortened = await self.run(endpoint, lambda: shorten(messages))
+        shortened, made = await self.run(endpoint, work)
         before, after = shortened.tokens_before, shortened.tokens_after
         self.metrics.shortened(endpoint, before, after, time.perf_counter() - began)
         if after == before:
-            return shortened, "unchanged"
-        return shortened, "measured" if self.settings.audit else "shortened"
+            return shortened, made, "unchanged"
+        return shortened, made, "measured" if self.settings.audit else "shortened"
 
     def tell(self, endpoint: str, outcome: Outcome, shortened: Shortened | None = None) -> dict[str, str]:
         """Counts a request, writes a line to the log, and gives the headers that tell the client."""

@@ -147,10 +147,9 @@ def test_over_http_a_token_is_asked_for(compressor: Compressor) -> None:
         assert right.status_code != 401
 
 
-def test_over_standard_input_and_output(model_folder: Path) -> None:
+def test_over_standard_input_and_output() -> None:
     async def ask() -> list[str]:
-        arguments = ["-c", PROGRAM, "mcp", "--model", str(model_folder)]
-        async with Client(StdioServerParameters(command=sys.executable, args=arguments)) as client:
+        async with Client(StdioServerParameters(command=sys.executable, args=["-c", PROGRAM, "mcp"])) as client:
             return [
                 text_of(await client.call_tool("compress_text", {"text": TEXT})),
                 text_of(await client.call_tool("statistics", {})),

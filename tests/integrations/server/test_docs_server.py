@@ -23,7 +23,7 @@ def options_of(name: str) -> dict[str, object]:
 
 def test_options_exist() -> None:
     known = {*options_of("serve"), *options_of("mcp")}
-    assert set(re.findall(r"(?<![\w-])--[a-z-]+", PAGE)) <= known
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE)) <= known
 
 
 def test_all_options_of_the_server_are_there_with_their_defaults() -> None:

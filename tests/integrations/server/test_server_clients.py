@@ -24,6 +24,7 @@ RESPONSES_TOOL: Any = {"type": "function", "name": "log", "parameters": SCHEMA, 
 MESSAGES_TOOL: Any = {"name": "log", "input_schema": SCHEMA}
 
 SAID = "All is well."
+OPENAI_KEY, ANTHROPIC_KEY = "sk-made", "sk-ant-made"
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +42,13 @@ def address(compressor: Compressor, upstream: Upstream) -> Iterator[str]:
 
 @pytest.fixture
 def for_openai(address: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{address}/v1", api_key="sk-made", max_retries=0) as client:
+    with openai.OpenAI(base_url=f"{address}/v1", api_key=OPENAI_KEY, max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 def for_anthropic(address: str) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=address, api_key="sk-ant-made", max_retries=0) as client:
+    with anthropic.Anthropic(base_url=address, api_key=ANTHROPIC_KEY, max_retries=0) as client:
         yield client
 
 
@@ -61,7 +62,7 @@ def came_shorter(upstream: Upstream) -> Iterator[None]:
     member = "input" if given is RESPONSES else "messages"
     assert asked[member] != given[member]
     assert len(asked[member]) == len(given[member])
-    assert "made" in dict(seen.headers)["x-api-key" if given is MESSAGES else "authorization"]
+    assert dict(seen.headers)["authorization"] == f"Bearer {ANTHROPIC_KEY if given is MESSAGES else OPENAI_KEY}"
 
 
 def _path_of(given: Any) -> str:
@@ -104,7 +105,7 @@ def test_openai_responses_streaming(for_openai: openai.OpenAI) -> None:
 
 def test_openai_asynchronous(address: str) -> None:
     async def ask() -> tuple[str | None, str]:
-        async with openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="sk-made", max_retries=0) as client:
+        async with openai.AsyncOpenAI(base_url=f"{address}/v1", api_key=OPENAI_KEY, max_retries=0) as client:
             whole = await client.chat.completions.create(**CHAT)
             stream = await client.chat.completions.create(**CHAT, stream=True)
             parts = [chunk.choices[0].delta.content or "" async for chunk in stream]
@@ -145,7 +146,7 @@ def test_anthropic_streaming_with_tools(for_anthropic: anthropic.Anthropic) -> N
 
 def test_anthropic_asynchronous(address: str) -> None:
     async def ask() -> tuple[str, str]:
-        async with anthropic.AsyncAnthropic(base_url=address, api_key="sk-ant-made", max_retries=0) as client:
+        async with anthropic.AsyncAnthropic(base_url=address, api_key=ANTHROPIC_KEY, max_retries=0) as client:
             [block] = (await client.messages.create(**MESSAGES)).content
             async with client.messages.stream(**MESSAGES) as stream:
                 parts = [text async for text in stream.text_stream]

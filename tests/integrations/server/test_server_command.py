@@ -4,7 +4,6 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import httpx
 import pytest
@@ -91,31 +90,32 @@ def test_a_missing_extra_is_named(package: str, command: str, extra: str) -> Non
     assert line.endswith(f'pip install "diffumask[{extra}]".')
 
 
-def test_it_serves_says_no_secret_and_ends_in_order(model_folder: Path) -> None:
+def test_it_serves_says_no_secret_and_ends_in_order() -> None:
     upstream = Upstream()
     secrets = ("sk-of-header", "sk-of-query", "token-of-ours", "machine-0")
-    with listening(upstream.app) as provider:
-        command = [sys.executable, "-c", PROGRAM, "serve", "--port", "0", "--model", str(model_folder), "--restore"]
-        process = subprocess.Popen(
-            [*command, "--upstream", provider, "--token", "token-of-ours"], stderr=subprocess.PIPE, text=True
-        )
+    command = [sys.executable, "-c", PROGRAM, "serve", "--port", "0", "--restore", "--token", "token-of-ours"]
+    keys = {"authorization": "Bearer sk-of-header", "x-diffumask-token": "token-of-ours"}
+    with (
+        listening(upstream.app) as provider,
+        subprocess.Popen([*command, "--upstream", provider], stderr=subprocess.PIPE, text=True) as process,
+    ):
         assert process.stderr
         told = []
-        for line in process.stderr:
-            told.append(line)
-            if address := re.search(r"http://127\.0\.0\.1:\d+", line):
-                break
-        assert address, told
-        keys = {"authorization": "Bearer sk-of-header", "x-diffumask-token": "token-of-ours"}
-        with httpx.Client(base_url=address[0], trust_env=False, headers=keys) as client:
+        address = None
+        while not address:
+            told.append(process.stderr.readline())
+            assert told[-1], told
+            address = re.search(r"http://127\.0\.0\.1:\d+", told[-1])
+        with httpx.Client(base_url=address[0], trust_env=False, headers=keys, timeout=60) as client:
             body = {"model": "made", "messages": conversation(3)}
             for path in ("/v1/chat/completions?key=sk-of-query", "/v1/compress", "/v1/models?key=sk-of-query"):
                 client.post(path, json=body)
         process.send_signal(signal.SIGTERM)
         told.append(process.stderr.read())
-    # The default of a signal that has been dealt with in order.
-    assert process.wait() in (0, -signal.SIGTERM)
+    # Uvicorn ends in order, and then by the signal.
+    assert process.returncode in (0, -signal.SIGTERM)
     said = "".join(told)
     assert "chat: shortened, " in said
+    assert "Application shutdown complete" in said
     assert upstream.seen[0].target == "/v1/chat/completions?key=sk-of-query"
     assert [secret for secret in secrets if secret in said] == []

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from integrations.server.runs import conversation, log, values
 from integrations.server.upstream import InProcess
@@ -200,6 +200,8 @@ def test_any_json_is_answered_or_refused(server: InProcess, value: Any) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(values, min_size=1, max_size=4))
+@example([{"type": "user", "content": [None]}])
+@example([{"type": "note", "content": "all of it", "tool_calls": [None, 3, {"id": None}]}])
 def test_any_messages_are_answered_or_refused(restoring: InProcess, messages: list[Any]) -> None:
     answer = restoring.post("/v1/compress", content=json.dumps({"messages": messages}).encode())
     if answer.status_code == 200:

@@ -313,8 +313,9 @@ def test_too_many_are_turned_away_and_the_others_are_not_held_up(release: thread
     async def crowd() -> tuple[list[httpx.Response], list[httpx.Response]]:
         body = body_of("openai", conversation(1))
         first = [asyncio.ensure_future(server.send("POST", "/v1/chat/completions", json=body)) for _ in range(2)]
-        while (await server.send("GET", "/metrics")).text.find("diffumask_compressions 2.0") < 0:
-            pass
+        while "diffumask_compressions 2.0" not in (await server.send("GET", "/metrics")).text:
+            # Nothing else waits in this loop, so the others get a turn here.
+            await asyncio.sleep(0)
         turned = [await server.send("POST", path, json=body) for path in ("/v1/chat/completions", "/v1/compress")]
         turned += [await server.send("GET", "/health"), await server.send("GET", "/v1/models")]
         release.set()
@@ -328,7 +329,7 @@ def test_too_many_are_turned_away_and_the_others_are_not_held_up(release: thread
 
 
 def assert_released(event: threading.Event) -> None:
-    assert event.wait(10)
+    assert event.wait(300)
 
 
 def test_a_bug_of_ours_breaks_no_prompt_and_quotes_none(caplog: pytest.LogCaptureFixture) -> None:
