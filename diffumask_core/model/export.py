@@ -27,8 +27,7 @@ from diffumask_core.model.quantise import (
 )
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.model.trunks import prepare_export
-from diffumask_core.model.weights import BLOCKS, SCALE, SMOOTHING, WEIGHTS_FILE, save_weights, smoothing_key
-
+from diffumask_core.model.weights import BLOCKS, SMOOTHING, WEIGHTS_FILE, save_weights, smoothing_key
 
 # Of the tokens with which a trunk's graph is tried.
 _OTHER_LENGTH = 45
@@ -67,7 +66,7 @@ def export_folder(folder: Path, texts: Sequence[str]) -> None:
     (folder / GRAPHS).mkdir(exist_ok=True)
     for name, one in exported.items():
         in_8_bits(one.graph, shapes, smoothing, {name for name in shapes if name + BLOCKS in weights})
-        _take_out_weights(one.graph, shapes.keys())
+        _take_out_weights(one.graph, weights.keys())
         one.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
         helper.set_model_props(one, {SMOOTHING: smoothing_key(weights)})
         onnx.save(one, folder / GRAPHS / f"{name}.onnx")
@@ -80,8 +79,8 @@ def export_folder(folder: Path, texts: Sequence[str]) -> None:
 def _no_graph(model: DiffuMaskModel, reason: str) -> ModelError:
     kind = model.encoder.config.model_type
     return ModelError(
-        f'A trunk of type {kind} does not become a graph for ONNX Runtime ({reason}): the model runs on torch, which '
-        'is the extra of that name.'
+        f"A trunk of type {kind} does not become a graph for ONNX Runtime ({reason}): the model runs on torch, which "
+        "is the extra of that name."
     )
 
 
@@ -221,10 +220,10 @@ def _strip(exported: onnx.ModelProto, names: Mapping[str, str]) -> None:
     exported.ClearField("metadata_props")
 
 
-def _take_out_weights(graph: onnx.GraphProto, parameters: Set[str]) -> None:
+def _take_out_weights(graph: onnx.GraphProto, stored: Set[str]) -> None:
     """Leaves of each weight its name: ONNX Runtime is given the values when a session is made."""
     for weight in graph.initializer:
-        if {weight.name, weight.name.removesuffix(SCALE), weight.name.removesuffix(BLOCKS)} & parameters:
+        if weight.name in stored:
             weight.ClearField("raw_data")
             weight.data_location = TensorProto.EXTERNAL
             weight.external_data.add(key="location", value=WEIGHTS_FILE)

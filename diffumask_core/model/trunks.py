@@ -19,14 +19,12 @@ from transformers.models.diffusion_gemma.configuration_diffusion_gemma import Di
 from transformers.models.diffusion_gemma.modeling_diffusion_gemma import (
     DiffusionGemmaEncoderTextModel,
     DiffusionGemmaModel,
-    DiffusionGemmaSelfConditioning,
 )
 
 from diffumask_core.errors import InputError, ModelError
 
 # Encoders whose layers are those of BERT.
 _LIKE_BERT = frozenset({"bert", "roberta", "xlm-roberta"})
-_CONFIG_FILE = "config.json"
 
 
 class DiffusionGemmaTrunk(DiffusionGemmaEncoderTextModel):  # type: ignore[misc]  # it has no types
@@ -135,8 +133,8 @@ def _check(trunk: PreTrainedModel, folder: Path) -> None:
         raise ModelError(f"The model in {folder} ({kind}) gives vectors of another width than its config.json says.")
     if torch.allclose(first, second, rtol=1e-6, atol=1e-7):
         raise ModelError(
-            f"The model in {folder} ({kind}) reads in one direction only, as a decoder does: what follows a word has no "
-            "say in its vector. Pass an encoder, or a model that reads in both directions."
+            f"The model in {folder} ({kind}) reads in one direction only, as a decoder does: what follows a word has "
+            "no say in its vector. Pass an encoder, or a model that reads in both directions."
         )
 
 

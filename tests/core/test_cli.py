@@ -318,7 +318,9 @@ class TestHindsight:
         assert_told(result, "Of 2 rows 2 have between 10 and 2500 lines")
         assert not out.exists()
 
-    @pytest.mark.parametrize("option", ["--shot-labels", "--passages", "--exemplars", "--texts", "--encoder", "--teacher"])
+    @pytest.mark.parametrize(
+        "option", ["--shot-labels", "--passages", "--exemplars", "--texts", "--encoder", "--teacher"]
+    )
     def test_what_goes_with_labels(self, tmp_path: Path, runs: Path, option: str) -> None:
         rows = tmp_path / "rows.jsonl"
         invoke("label", "hindsight", "--runs", runs, "--out", rows)

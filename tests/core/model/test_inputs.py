@@ -117,7 +117,9 @@ class TestQuery:
         assert whole.tokens[-len(end.tokens) :].tolist() == end.tokens.tolist()
 
     def test_a_short_query_is_read_whole(self, tokenizer: Tokenizer) -> None:
-        assert query_units("how many?", tokenizer, 16).tokens.tolist() == described("how many?", tokenizer).tokens.tolist()
+        assert (
+            query_units("how many?", tokenizer, 16).tokens.tolist() == described("how many?", tokenizer).tokens.tolist()
+        )
 
     @pytest.mark.parametrize("query", ["", "  "])
     def test_an_empty_query_has_no_words(self, tokenizer: Tokenizer, query: str) -> None:
