@@ -42,7 +42,7 @@ class EncodingCache:
     """Vectors of windows by what was read: the same exemplar, passage or message is not encoded twice.
 
     A window is a whole shot, a part of a long one, or several short ones side by side (see `inputs.plan_windows`). Its
-    key is made of the model, the runtime, the query and the window's tokens, so one cache may serve several models,
+    key is made of the model, the runtime and the window's tokens, so one cache may serve several models,
     and many threads. Budgets and rates are no part of it. The least recently used entries go first when it is full.
     """
 

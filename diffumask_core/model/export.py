@@ -95,8 +95,8 @@ def _differs(folder: Path, network: TorchNetwork) -> str:
     except Exception as error:
         return str(error).partition("\n")[0]
     theirs = network.encode(batch)[mask > 0]
-    error = float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
-    return "" if error < _MOST_ERROR else f"its vectors differ by {error:.0%} from torch's"
+    share = float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+    return "" if share < _MOST_ERROR else f"its vectors differ by {share:.0%} from torch's"
 
 
 _Call = Callable[..., Tensor]

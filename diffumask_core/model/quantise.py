@@ -227,15 +227,15 @@ def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, Fl
             ("least", np.float32(kind.least)),
         ):
             graph.initializer.append(numpy_helper.from_array(np.array(value), name + kind.name))
-    for name, value in (
+    constants: list[tuple[str, npt.ArrayLike]] = [
         ("last_axis", np.array([-1])),
         ("in_blocks", np.array([0, 0, -1, BLOCK])),
         ("in_rows", np.array([0, 0, -1])),
         ("lower_bits", np.uint8(15)),
         ("to_lower_bits", np.uint8(4)),
         ("middle", np.float32(8)),
-    ):
-        graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    ]
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants)
 
 
 def _round_tokens(source: str, kind: _Range) -> list[onnx.NodeProto]:

@@ -27,14 +27,14 @@ from diffumask_core.errors import InputError, ModelError
 _LIKE_BERT = frozenset({"bert", "roberta", "xlm-roberta"})
 
 
-class DiffusionGemmaTrunk(DiffusionGemmaEncoderTextModel):  # type: ignore[misc]  # it has no types
+class DiffusionGemmaTrunk(DiffusionGemmaEncoderTextModel):
     """The text part of DiffusionGemma as its decoder runs it on a canvas that nothing precedes.
 
     All tokens see each other in every layer. The configuration's own mode for that, ``use_bidirectional_attention``,
     narrows the windows of the layers that have some, and fails in transformers 5.23.
     """
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Any:  # type: ignore[override]
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Any:
         """Token arrays ``[B, L]`` to the vectors of tokens ``[B, L, D]``."""
         embedded = self.embed_tokens(input_ids)
         # What the decoder does with a token where no step has been taken before.
@@ -57,12 +57,12 @@ def _class_of(config: PreTrainedConfig) -> Any:
     return AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel
 
 
-def new_trunk(config: PreTrainedConfig) -> PreTrainedModel:
+def new_trunk(config: Any) -> PreTrainedModel:
     """A trunk with random weights."""
     kind = _class_of(config)
     trunk: PreTrainedModel = kind.from_config(config) if hasattr(kind, "from_config") else kind(copy.deepcopy(config))
     if hasattr(trunk, "pooler"):
-        trunk.pooler = None
+        trunk.register_module("pooler", None)
     return trunk
 
 
@@ -94,7 +94,7 @@ def read_trunk(folder: Path) -> PreTrainedModel:
 def _pretrained(folder: Path, config: PreTrainedConfig) -> PreTrainedModel:
     options: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True, "trust_remote_code": False}
     is_diffusion = config.model_type == "diffusion_gemma"
-    kind = DiffusionGemmaModel if is_diffusion else _class_of(config)
+    kind: Any = DiffusionGemmaModel if is_diffusion else _class_of(config)
     if isinstance(kind, type) and issubclass(kind, PreTrainedModel):
         del options["trust_remote_code"]
     model, loading = kind.from_pretrained(folder, config=config, **options)
@@ -185,6 +185,6 @@ def longest_text(config: PreTrainedConfig, most: int) -> int:
     return most if positions is None else min(most, positions - 2)
 
 
-def bert_layers(trunk: PreTrainedModel) -> list[nn.Module]:
+def bert_layers(trunk: Any) -> list[nn.Module]:
     """The layers of an encoder that is built like BERT; none of another one."""
     return list(trunk.encoder.layer) if trunk.config.model_type in _LIKE_BERT else []

@@ -82,11 +82,13 @@ def _multiples(value: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.uint8], 
     if not np.array_equal(multiples * step[..., None].astype(np.float32), blocks):
         return None
     nibbles = (multiples.reshape(rows, columns) + 8).astype(np.uint8)
-    return nibbles[:, : columns // 2] | nibbles[:, columns // 2 :] << 4, step
+    pairs: npt.NDArray[np.uint8] = nibbles[:, : columns // 2] | nibbles[:, columns // 2 :] << np.uint8(4)
+    return pairs, step
 
 
-def _from_multiples(nibbles: npt.NDArray[np.generic], step: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-    both = np.concatenate([nibbles & 15, nibbles >> 4], 1).astype(np.float32) - 8
+def _from_multiples(stored: npt.NDArray[np.generic], step: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+    pairs = stored.astype(np.uint8)
+    both = np.concatenate([pairs & 15, pairs >> 4], 1).astype(np.float32) - 8
     value: npt.NDArray[np.float32] = both.reshape(len(both), -1, BLOCK) * step.astype(np.float32)[..., None]
     return value.reshape(both.shape)
 
