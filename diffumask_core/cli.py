@@ -1,7 +1,8 @@
-"""The command line: ``diffumask compress``, ``label``, ``train``, ``evaluate`` and ``bench``."""
+"""The command line: ``diffumask compress``, ``serve``, ``mcp``, ``label``, ``train``, ``evaluate`` and ``bench``."""
 
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -63,6 +64,13 @@ class EngineName(StrEnum):
 
     local = "local"
     ray = "ray"
+
+
+class Transport(StrEnum):
+    """How clients of `mcp` come."""
+
+    stdio = "stdio"
+    http = "http"
 
 
 class Grain(StrEnum):
@@ -579,6 +587,121 @@ def bench(
             print_report(report)
         if plot:
             plot_report(report, plot)
+
+
+TokenOption = Annotated[
+    str | None,
+    typer.Option(envvar="DIFFUMASK_TOKEN", help="What clients must send; better in the variable.", show_default=False),
+]
+OpenOption = Annotated[
+    bool, typer.Option("--open-to-all", help="Other machines may come without a token, as one in front checks them.")
+]
+
+
+@app.command()
+def serve(
+    upstream: Annotated[
+        str | None,
+        typer.Option(
+            help="A provider that requests are passed on to, such as https://api.openai.com.", show_default=False
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Where to listen; other machines need a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 for any that is free.")] = 8787,
+    token: TokenOption = None,
+    open_to_all: OpenOption = False,
+    audit: Annotated[bool, typer.Option("--audit", help="Measure what would be saved, and change nothing.")] = False,
+    keep_rate: Annotated[
+        float | None, typer.Option(help="The share of the tokens of old messages that may stay; 0.3 by default.")
+    ] = None,
+    target_tokens: Annotated[int | None, typer.Option(help="The most tokens of each old message, instead.")] = None,
+    keep_messages: Annotated[int, typer.Option(help="So many messages at the end stay as they are.")] = 2,
+    trigger_tokens: Annotated[
+        int | None, typer.Option(help="Only longer conversations are shortened.", show_default=False)
+    ] = None,
+    exclude_tool: Annotated[
+        list[str] | None,
+        typer.Option(help="A tool whose results stay, or a pattern such as read_*; can be given several times."),
+    ] = None,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Shortened results end in a hash, by which the whole can be had back.")
+    ] = False,
+    protect: Annotated[
+        list[str] | None, typer.Option(help="A text that must come out unchanged; can be given several times.")
+    ] = None,
+    tokenizer: TokenizerOption = "gpt-4o",
+    model: ModelOption = None,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds that the upstream may take.", rich_help_panel=_DETAILS)
+    ] = 600.0,
+    max_body_mb: Annotated[
+        int, typer.Option(min=1, help="The most megabytes of a body.", rich_help_panel=_DETAILS)
+    ] = 64,
+    running: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="So many compressions at once; one for each core.", show_default=False, rich_help_panel=_DETAILS
+        ),
+    ] = None,
+    waiting: Annotated[
+        int, typer.Option(min=0, help="So many more may wait; others get a 503.", rich_help_panel=_DETAILS)
+    ] = 64,
+) -> None:
+    """Serves /v1/compress for gateways, and passes requests on to a provider with their old messages shortened."""
+    with _errors_told():
+        from diffumask_integrations.server.command import serve as run
+        from diffumask_integrations.server.settings import Binding, ServerSettings, Shortening
+
+        settings = ServerSettings(
+            upstream=upstream,
+            shortening=Shortening(
+                keep=("messages", keep_messages),
+                trigger=None if trigger_tokens is None else ("tokens", trigger_tokens),
+                exclude_tools=tuple(exclude_tool or ()),
+                restore=restore,
+                keep_rate=keep_rate,
+                target_tokens=target_tokens,
+                protect=tuple(protect or ()),
+                tokenizer=tokenizer,
+            ),
+            audit=audit,
+            token=token,
+            max_body_bytes=max_body_mb * 2**20,
+            timeout=timeout,
+            running=running or os.cpu_count() or 1,
+            waiting=waiting,
+        )
+        run(settings, Binding(host=host, port=port, open_to_all=open_to_all), model)
+
+
+@app.command()
+def mcp(
+    root: Annotated[
+        Path | None,
+        typer.Option(help="A folder whose files may be read; without it no file can be.", show_default=False),
+    ] = None,
+    transport: Annotated[
+        Transport, typer.Option(help="Standard input and output, or streamable HTTP at /mcp.")
+    ] = Transport.stdio,
+    host: Annotated[str, typer.Option(help="Over HTTP, where to listen; other machines need a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Over HTTP, the port.")] = 8788,
+    token: TokenOption = None,
+    open_to_all: OpenOption = False,
+    model: ModelOption = None,
+) -> None:
+    """Gives an agent tools (MCP): shorten a text or a file, read what was left out, see what was saved."""
+    with _errors_told():
+        from diffumask_integrations.mcp.command import run_mcp
+
+        run_mcp(
+            transport.value,
+            root=root,
+            model=model,
+            host=host,
+            port=port,
+            token=token,
+            open_to_all=open_to_all,
+        )
 
 
 def _confirm(cost: "Cost", yes: bool) -> None:

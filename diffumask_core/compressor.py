@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from diffumask_core import pipeline
 from diffumask_core.calibration import Calibration, Example, calibrate
 from diffumask_core.conversation.aging import Aging, Amount
-from diffumask_core.conversation.conversation import DEFAULT_KEEP_RATE, Conversation
+from diffumask_core.conversation.conversation import DEFAULT_KEEP_RATE, Conversation, Restore
 from diffumask_core.errors import InputError
 from diffumask_core.model.cache import EncodingCache
 from diffumask_core.model.pretrained import Runtime, load_pruner
@@ -140,7 +140,7 @@ class Compressor:
         keep: Amount = ("messages", 2),
         trigger: Amount | Sequence[Amount] | None = None,
         exclude_tools: Collection[str] = (),
-        restore: bool = False,
+        restore: Restore = False,
         context_tokens: int | None = None,
         **options: Unpack[CompressionOptions],
     ) -> Conversation:
@@ -152,7 +152,9 @@ class Compressor:
             trigger: From when on messages are shortened: an amount such as ``("tokens", 8000)``, or a list of amounts
                 of which one must be reached. The original messages are counted, so that it stays on once it is on.
             exclude_tools: Names of tools whose results stay; shell patterns such as ``"read_*"`` too.
-            restore: Whether marks have names, by which `Conversation.restore` gives back what was left out.
+            restore: Whether marks have names, by which `Conversation.restore` gives back what was left out;
+                ``"whole"`` for one name at the end of each shortened result of a tool, which stands for all of it, and
+                which no other text has.
             context_tokens: The size of the context window of which fractions are meant.
             **options: As for `compress`, but for ``query``. A keep rate is that of what becomes old, on average, 0.3
                 where nothing else is said; a number of tokens is that of each old message.

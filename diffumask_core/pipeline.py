@@ -129,7 +129,7 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     # A pinned shot may not go whole: one with protected text, one of the `min_shots` best, all without the shot level.
     pinned = np.ones_like(units.pinned) if not options.shot_level else units.pinned
     budget = budget_of(reading, pinned, options)
-    if reading.total > budget.limit and options.shot_level and options.min_shots:
+    if options.shot_level and options.min_shots and (options.min_relevance or reading.total > budget.limit):
         pinned = with_best(pinned, scored().order, options.min_shots)
         budget = budget_of(reading, pinned, options)
     wanted = _relevant(reading, scored, pinned, options)
@@ -209,7 +209,7 @@ def _in_reading_order(reading: Reading, order: IntArray, budget: Budget, alive: 
     """Free units, text outside shots first and then shot by shot with the best first, and about how many fit."""
     units = reading.units
     place = np.empty(len(alive) + 1)
-    place[order] = np.arange(len(alive))
+    place[order] = np.arange(len(order))
     place[-1] = -1
     free = np.flatnonzero(units.free & units.in_shots(alive))
     ranked = free[np.argsort(place[units.shot[free]], kind="stable")]

@@ -1,7 +1,6 @@
 """Fixtures: a tiny random model in place of the bundled one, so that tests are fast and see every code path."""
 
 import os
-import string
 from pathlib import Path
 
 # Before the libraries that read it are imported.
@@ -11,76 +10,23 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
-from transformers import BertConfig, BertModel, DistilBertConfig, PreTrainedConfig, RobertaConfig
+from hypothesis import HealthCheck, settings
+from tiny import tiny_encoder, tiny_pruner, tiny_tokenizer
+from tokenizers import Tokenizer
+from transformers import BertModel
 
 from diffumask_core import Compressor
-from diffumask_core.model.configuration import DiffuMaskConfig
-from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.model.torch_network import TorchNetwork
 
+# The same examples each time, so that a failure is that of a change, on machines of any speed. New ones are looked for
+# by `make test-search` and `make fuzz`.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeated", parent=_PATIENT, derandomize=True)
+settings.register_profile("search", parent=_PATIENT, max_examples=1000)
+settings.load_profile(os.environ.get("EXAMPLES", "repeated"))
 
-def tiny_tokenizer() -> Tokenizer:
-    """A WordPiece tokenizer that spells every word out in its letters."""
-    letters = string.ascii_lowercase + string.digits + string.punctuation
-    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters)]
-    vocabulary = {token: number for number, token in enumerate(names)}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    return tokenizer
-
-
-def tiny_encoder(tokenizer: Tokenizer) -> BertConfig:
-    """The configuration of an encoder that is the bundled one's in small."""
-    return BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=128,
-    )
-
-
-def roberta(tokenizer: Tokenizer) -> PreTrainedConfig:
-    return RobertaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=12,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=132,
-        pad_token_id=0,
-    )
-
-
-def distilbert(tokenizer: Tokenizer) -> PreTrainedConfig:
-    return DistilBertConfig(
-        vocab_size=tokenizer.get_vocab_size(), dim=12, n_layers=1, n_heads=2, hidden_dim=16, max_position_embeddings=128
-    )
-
-
-def tiny_model(encoder: PreTrainedConfig) -> DiffuMaskModel:
-    """A random network with the shape of the bundled one."""
-    torch.manual_seed(0)
-    config = DiffuMaskConfig(
-        encoder_config=encoder,
-        upper_layers=1,
-        comparer_layers=1,
-        upper_heads=2,
-        upper_width=32,
-        denoiser_width=8,
-        window_tokens=128,
-        window_overlap=16,
-        query_tokens=16,
-    )
-    model = DiffuMaskModel(config).eval()
-    # A fresh denoiser changes nothing; this one is to be seen.
-    torch.nn.init.normal_(model.denoiser.logit.weight)
-    return model
+# Assertions of modules that are no tests tell what differs, as in tests.
+pytest.register_assert_rewrite("promises")
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +36,7 @@ def tokenizer() -> Tokenizer:
 
 @pytest.fixture(scope="session")
 def pruner(tokenizer: Tokenizer) -> Pruner:
-    return Pruner(TorchNetwork(tiny_model(tiny_encoder(tokenizer))), tokenizer)
+    return tiny_pruner(tokenizer)
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,20 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import accumulate
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 from cachetools import LRUCache
 
 from diffumask_core.conversation.aging import Aging, Moment
-from diffumask_core.conversation.left_out import LONGEST_TEXT, Cut, LeftOut, find_left_out, parsed_json, tail_mark
+from diffumask_core.conversation.left_out import (
+    LONGEST_TEXT,
+    Cut,
+    LeftOut,
+    find_left_out,
+    hash_mark,
+    parsed_json,
+    tail_mark,
+)
 from diffumask_core.conversation.shortening import Wanted, shorten_within
 from diffumask_core.errors import InputError
 from diffumask_core.model.pruner import Pruner
@@ -39,6 +47,9 @@ _LONGEST_QUERY = 20_000
 _REMEMBERED_CHARACTERS = 32_000_000
 _REMEMBERED_COUNTS = 65_536
 _LEAST_SIZE = 200
+
+Restore = bool | Literal["whole"]
+"""Whether what was left out can be had back: by the gap, or whole results of tools."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +122,12 @@ class Conversation:
     """
 
     def __init__(
-        self, pruner: Pruner, options: Options, aging: Aging, exclude_tools: Collection[str] = (), restore: bool = False
+        self,
+        pruner: Pruner,
+        options: Options,
+        aging: Aging,
+        exclude_tools: Collection[str] = (),
+        restore: Restore = False,
     ) -> None:
         """Makes a conversation.
 
@@ -120,7 +136,7 @@ class Conversation:
             options: How much to keep of what becomes old, and how.
             aging: When messages become old.
             exclude_tools: Names of tools whose results stay; shell patterns such as ``"read_*"`` too.
-            restore: Whether what was left out can be had back.
+            restore: Whether what was left out can be had back, and ``"whole"`` results of tools at once.
 
         Raises:
             InputError: An option does not go with conversations.
@@ -133,11 +149,13 @@ class Conversation:
             raise InputError("protect holds a span, which is nowhere in a conversation: pass strings and patterns.")
         # Whatever else is wrong with it is seen at once.
         user_spans("", options.protect)
+        if restore not in (True, False, "whole"):
+            raise InputError(f'restore={restore!r} is unknown: pass True, False or "whole".')
         if restore and not options.marks:
-            raise InputError("restore=True needs marks: leave marks=False out.")
+            raise InputError(f"restore={restore!r} needs marks: leave marks=False out.")
         self._pruner = pruner
         # No message goes whole. The query is made of texts of the conversation, which is no reason to protect them.
-        marks = "named" if restore else options.marks
+        marks = "named" if restore is True else options.marks
         self._options = replace(options, shot_level=False, compress_query=True, marks=marks)
         self._aging = aging
         self._exclude_tools = tuple(exclude_tools)
@@ -272,12 +290,13 @@ class Conversation:
         """Shortens texts of old messages, given what else there was at the moment."""
         indices = replay.surroundings(moment, {index for index, _ in group})
         history = [copy.deepcopy(replay.shown[index]) for index in indices]
-        cuts, wanted = [Cut.of(text.text, self._restores) for _, text in group], []
+        cuts, wanted = [Cut.of(text.text, self._restores is True) for _, text in group], []
+        mark_of = hash_mark if self._restores == "whole" else tail_mark
         for (index, text), cut in zip(group, cuts, strict=True):
             place = TextPlace(indices.index(index), text.keys)
             put_text(history[place.message], text.keys, cut.text)
-            tail = tail_mark(text.text) if self._restores and text.kind == "result" else None
-            wanted.append(Wanted(place, cut.at, tail))
+            tail = mark_of(text.text) if self._restores and text.kind == "result" else None
+            wanted.append(Wanted(place, cut.at, tail, self._restores == "whole"))
         lefts = shorten_within(history, wanted, replay.said(moment), self._options, self._pruner)
         for (index, text), cut, left in zip(group, cuts, lefts, strict=True):
             saved = self._count(text.text) - self._count(left.text)

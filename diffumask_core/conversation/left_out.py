@@ -9,9 +9,12 @@ from typing import Any
 from diffumask_core.errors import MarkError
 from diffumask_core.prompt.formats import Keys
 from diffumask_core.prompt.spans import Span, merge_spans, shift_span, spans_between
-from diffumask_core.rendering.marks import Mark, mark_name, mark_text
+from diffumask_core.rendering.marks import HASH_DIGITS, Mark, mark_name, mark_text
 
-_NAME = re.compile(r"#?(?P<name>[0-9a-f]{6})|\"?\[… .*, #(?P<inner>[0-9a-f]{6})\]\"?", re.DOTALL)
+_WRITTEN = rf"#[0-9a-f]{{6}}|hash=[0-9a-f]{{{HASH_DIGITS}}}"
+_NAME = re.compile(
+    rf"(?:#|hash=)?(?P<name>[0-9a-f]{{6}}|[0-9a-f]{{{HASH_DIGITS}}})|\"?\[… .*, (?P<inner>{_WRITTEN})\]\"?", re.DOTALL
+)
 # A mark that an LLM quotes may bring the quotes of JSON along.
 _AROUND = ' \t\r\n"\\'
 _WORD = re.compile(r"\w")
@@ -54,17 +57,28 @@ def find_left_out(asked: str | Mark, known: Mapping[str, LeftOut]) -> str:
         MarkError: There is no mark of that name.
     """
     written = f"#{asked.name}" if isinstance(asked, Mark) else asked
-    found = _NAME.fullmatch(written.strip(_AROUND).lower()) if isinstance(written, str) else None
-    name = (found["name"] or found["inner"]) if found else ""
+    name = name_of(written)
     if name not in known:
         raise MarkError(str(written), list(known)[::-1])
     return known[name].text
+
+
+def name_of(written: object) -> str:
+    """The name in what an LLM or a user wrote: a name with or without its sign, or the text of a mark; else empty."""
+    found = _NAME.fullmatch(written.strip(_AROUND).lower()) if isinstance(written, str) else None
+    return (found["name"] or found["inner"].removeprefix("#").removeprefix("hash=")) if found else ""
 
 
 def tail_mark(text: str) -> Mark:
     """The mark that stands for the whole of a text of which words went without a mark."""
     name = mark_name(text)
     return Mark(f"[… shortened, #{name}]", (0, len(text)), 1, "text", name)
+
+
+def hash_mark(text: str) -> Mark:
+    """The mark that stands for the whole of a text wherever that text may be: its name is no other text's."""
+    name = mark_name(text, HASH_DIGITS)
+    return Mark(f"[… shortened, hash={name}]", (0, len(text)), 1, "text", name)
 
 
 def lost_words(text: str, kept: Sequence[Span], marks: Sequence[Mark]) -> bool:

@@ -24,11 +24,13 @@ class Wanted:
         place: Where it is.
         stays: What of it comes out unchanged; an empty stretch for nothing.
         tail: The mark that is put at its end where words of it go without a mark, if any.
+        is_whole: Whether the tail stands for all that goes, since no other mark has a name.
     """
 
     place: TextPlace
     stays: Span = (0, 0)
     tail: Mark | None = None
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _with_tails(
         found = [_left_of(each, laid_out, result) for each in wanted]
         for number, (each, left) in enumerate(zip(wanted, found, strict=True)):
             text = laid_out.layout.text[slice(*_segment(each, laid_out))]
-            if each.tail and left.text != text and lost_words(text, left.spans, left.marks):
+            if each.tail and left.text != text and (each.is_whole or lost_words(text, left.spans, left.marks)):
                 told = with_tail(left.text, each.tail)
                 spent.setdefault(each.place, count(told) - count(left.text) + 1)
                 found[number] = replace(left, text=told, marks=(*left.marks, each.tail))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from diffumask_core.model.scripts import unknown_tokens, warn_of_unread_scripts
 from diffumask_core.model.settings import Settings
 from diffumask_core.prompt.spans import Span
 from diffumask_core.units.words import split_words
@@ -131,6 +132,8 @@ def _tokenise(units: list[str], tokenizer: Tokenizer) -> tuple[IntArray, IntArra
     first = np.searchsorted(owners, np.arange(len(units)))
     keep = np.arange(len(ids)) - first[owners] < _MOST_TOKENS_OF_A_UNIT if len(ids) else np.zeros(0, dtype=bool)
     counts = np.bincount(owners[keep], minlength=len(units))
+    unknown = owners[keep & np.isin(ids, unknown_tokens(tokenizer))]
+    warn_of_unread_scripts(units, counts, np.bincount(unknown, minlength=len(units)))
     return ids[keep], np.concatenate([[0], np.cumsum(counts)])
 
 

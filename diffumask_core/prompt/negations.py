@@ -6,49 +6,48 @@ A sentence that loses such a word says something else, so the word stays as long
 import re
 from collections.abc import Iterator
 
+import regex
+
+from diffumask_core.prompt.negation_words import ELSEWHERE, LANGUAGES
 from diffumask_core.prompt.spans import Span
 
-_PHRASES = (
-    "no longer|no more than|not more than|no less than|no fewer than|no later than|other than|rather than|instead of|"
-    "apart from|except for|at most|at least|up to|more than|less than|fewer than|as long as|provided that|not only|"
-    "anything but|all but|es sei denn|nicht mehr|höchstens|mindestens|à moins que|au plus|au moins|a menos que|"
-    "a no ser que|como máximo|al menos|por lo menos|no máximo|pelo menos|a meno che|al massimo|almeno|"
-    "не более|не менее|до тех пор"
-)
-_WORDS = (
-    # English
-    "not|no|never|cannot|without|unless|only|except|excluding|hardly|barely|scarcely|rarely|seldom|neither|nor|none|"
-    "nobody|nothing|nowhere|until|if|cant|dont|wont|"
-    # German, French
-    "nicht|kein|keine|keinen|keinem|keiner|keines|nie|niemals|nirgends|nichts|niemand|ohne|nur|außer|ausser|weder|kaum|"
-    "falls|sofern|ne|pas|jamais|aucun|aucune|sans|sauf|ni|rien|seulement|sinon|"
-    # Spanish, Italian, Portuguese
-    "nunca|jamás|sin|salvo|excepto|solo|sólo|solamente|únicamente|ningún|ninguna|ninguno|nada|nadie|tampoco|non|mai|"
-    "senza|soltanto|tranne|eccetto|nessun|nessuno|nessuna|né|não|sem|nem|apenas|somente|exceto|nenhum|nenhuma|ninguém|"
-    # Russian, Arabic
-    "не|нет|ни|никогда|без|только|кроме|нельзя|никто|ничего|если|لا|لم|لن|ليس|ليست|ليسوا|غير|بدون|دون|إلا|فقط|"
-    # Hindi, in which a word governs the words before it
-    "नहीं|मत|न|बिना|केवल|सिर्फ|सिर्फ़"
-)
-_LEFTWARD = ("नहीं", "मत", "न")
+_SPACED = [words for words in LANGUAGES.values() if not words.reach]
+_BEFORE = {word for words in _SPACED for word in words.before.split("|") if word}
+_EITHER = {word for words in _SPACED for word in words.either.split("|") if word}
+_AFTER = {word for words in _SPACED for word in words.after.split("|") if word}
+_STEMS = tuple(word[:-1] for word in sorted(_BEFORE | _AFTER) if word.endswith("*"))
 # "don't", "can’t"; "n'est", "n'a" of French.
 _CONTRACTION = r"[^\W\d_]{1,12}n['’]t|n['’][^\W\d_]{1,20}"
-_TURN = re.compile(
-    rf"(?<![\w'’-])(?=[^\W\d_])(?:{_PHRASES.replace(' ', '[ ]')}|{_WORDS}|{_CONTRACTION})(?![\w'’\u0900-\u0963-])",
-    re.IGNORECASE,
+_TURN = regex.compile(
+    rf"(?<![\w'’-])(?=[^\W\d_])(?:\L<words>|(?:{'|'.join(_STEMS)})[\w\u200c]*+|{_CONTRACTION})(?![\w'’-])",
+    regex.IGNORECASE,
+    words=sorted(word for word in _AFTER | _BEFORE | _EITHER if not word.endswith("*")),
 )
-# Chinese and Japanese words in the midst of a run, without words such as 特别 and 非常 that only look alike.
-_TURN_IN_RUN = re.compile(
-    r"不(?![同过過仅僅断斷])|没有?|沒有?|未|无|無|(?<![特区區类類级級性个個分])[别別](?![人的])|非(?![常洲])|勿|只有?|仅|僅|除非|除了|如果|"
-    r"(?:ありません|ではない|ない|ません|だけ|以外)"
-)
-_AFTER_VERB = ("ありません", "ではない", "ない", "ません", "だけ", "以外")
+_STEMS_BEFORE = tuple(word[:-1] for word in sorted(_BEFORE) if word.endswith("*"))
+# Words in the midst of a run: of each language a pattern for each side, and how many characters are governed.
+_IN_RUN = [
+    (name, regex.compile(pattern), words.reach, step)
+    for name, words in LANGUAGES.items()
+    for pattern, step in ((words.after, 1), (words.before, -1))
+    if words.reach and pattern
+]
+_RUN_AFTER = regex.compile(r"[\p{L}\p{M}\p{N}\u200b]*+")
+_RUN_BEFORE = regex.compile(r"(?r)[\p{L}\p{M}\p{N}\u200b]*+")
+_KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
+_NEAR = 40
+
+_COMMON = {name: frozenset(words.common.split("|")) for name, words in LANGUAGES.items() if words.common}
+_LATIN = regex.compile(r"(?<!\w)[^\W\d_]{1,8}+(?!\w)")
+# A language is told within so many characters, from as many of its frequent words.
+_STRETCH = 400
+_LEAST_COMMON = 2
 _WORD = re.compile(r"\S+")
 # A clause ends with a mark that white space follows, a mark of Chinese, or a word that begins another clause.
 _CLAUSE_END = re.compile(
     r"[.,;:!?)\]}…\"”»](?=\s|\Z)|\s[-–—(\[{]|[。\uff0c\uff1b\uff1a\uff01\uff1f、\uff08\uff09।؟،؛]|\n[ \t\r]*+\n"
-    r"|(?<!\S)(?:but|and|because|while|although|though|whereas|however|so|when|aber|und|weil|sondern|mais|et|car|pero|y|"
-    r"sino|porque|mas|e|ma|но|\u0430|и|لكن|و|लेकिन|और)(?!\S)",
+    r"|(?<!\S)(?:but|and|because|while|although|though|whereas|however|so|when|aber|und|weil|sondern|mais|et|pero|y|"
+    r"sino|porque|mas|e|ma|но|\u0430|и|لكن|و|लेकिन|और|maar|omdat|ale|"
+    r"lecz|oraz|але|אבל|اما|ولی|ama|fakat|çünkü|nhưng|và|tetapi|tapi|karena|하지만|그러나|그리고)(?!\S)",
     re.IGNORECASE,
 )
 _GOVERNED = 6
@@ -59,27 +58,78 @@ def turning_words(text: str, start: int = 0, end: int | None = None) -> list[tup
     """Finds the words of ``text[start:end]`` that turn a sentence.
 
     Most words govern the words after them, up to the end of the clause, and six at most: a far word says too little.
-    Where the clause ends at once ("it does not."), the words before are governed, as always in Hindi.
+    Where the clause ends at once ("it does not."), the words before are governed. Some languages have words that always
+    govern the words before ("iyi değil"), or those on both sides ("hilft nicht gegen Husten"): these come up twice.
 
     Returns:
         For each, in order, where the word is and where the words are that it governs.
     """
     end = len(text) if end is None else end
-    found = list(_governing(text, start, end))
-    for match in _TURN_IN_RUN.finditer(text, start, end):
-        leftward = match[0] in _AFTER_VERB
-        governed = _in_run(text, match.start(), start, -1) if leftward else _in_run(text, match.end(), end, 1)
-        if governed:
-            found.append((match.span(), governed))
-    return sorted(found)
+    found = [*_between_spaces(text, start, end), *_in_runs(text, start, end)]
+    return _chained(sorted(found))
 
 
-def _governing(text: str, start: int, end: int) -> Iterator[tuple[Span, Span]]:
+def _chained(found: list[tuple[Span, Span]]) -> list[tuple[Span, Span]]:
+    """A word right before another such word ("never without") governs what the other one governs, however far."""
+    chained: list[tuple[Span, Span]] = []
+    following, reach = -1, -1
+    for word, governed in reversed(found):
+        if governed[0] < word[1]:
+            chained.append((word, governed))
+            continue
+        if governed[0] == following:
+            governed = (governed[0], max(governed[1], reach))
+        if word[0] != following:
+            following, reach = word[0], governed[1]
+        chained.append((word, governed))
+    return chained[::-1]
+
+
+def _between_spaces(text: str, start: int, end: int) -> Iterator[tuple[Span, Span]]:
+    languages: dict[int, str] = {}
     for match in _TURN.finditer(text, start, end):
-        after, ahead = _after(text, match.end(), end), _ahead(text, start, match.start())
-        governed = ahead or after if match[0] in _LEFTWARD else after or ahead
-        if governed:
-            yield match.span(), governed
+        word = match[0].lower()
+        if word in ELSEWHERE and _language_at(text, match.start(), start, end, languages) in ELSEWHERE[word].split():
+            continue
+        both = word in _EITHER
+        leftward = word in _BEFORE or (word not in _AFTER and word.startswith(_STEMS_BEFORE))
+        ahead = _ahead(text, start, match.start()) if both or leftward else None
+        after = _after(text, match.end(), end) if both or not ahead else None
+        if not (ahead or after):
+            ahead = _ahead(text, start, match.start())
+        sides = (ahead, after)
+        yield from ((match.span(), governed) for governed in sides if governed)
+
+
+def _language_at(text: str, at: int, start: int, end: int, known: dict[int, str]) -> str:
+    """The language in Latin script of the stretch around a position, by its frequent words; empty where none is sure.
+
+    Args:
+        text: The text.
+        at: The position.
+        start: Where to begin.
+        end: Where to stop.
+        known: The languages of stretches, by number, which is added to.
+    """
+    number = at // _STRETCH
+    if number not in known:
+        first, last = max(start, (number - 1) * _STRETCH), min(end, (number + 2) * _STRETCH)
+        near = _LATIN.findall(text[first:last].lower())
+        counts = {name: sum(word in common for word in near) for name, common in _COMMON.items()}
+        most, second, *_ = sorted(counts.values(), reverse=True)
+        known[number] = max(counts, key=counts.__getitem__) if most > second and most >= _LEAST_COMMON else ""
+    return known[number]
+
+
+def _in_runs(text: str, start: int, end: int) -> Iterator[tuple[Span, Span]]:
+    for name, pattern, reach, step in [] if text.isascii() else _IN_RUN:
+        for match in pattern.finditer(text, start, end):
+            # In Japanese the characters of Chinese negations are parts of words (不動産, 無料).
+            if name == "zh" and _KANA.search(text, max(start, match.start() - _NEAR), min(end, match.end() + _NEAR)):
+                continue
+            before, after = _run_before(text, match.start(), start, reach), _run_after(text, match.end(), end, reach)
+            if governed := (after or before) if step > 0 else (before or after):
+                yield match.span(), governed
 
 
 def _after(text: str, start: int, end: int) -> Span | None:
@@ -101,11 +151,13 @@ def _ahead(text: str, start: int, end: int) -> Span | None:
     return (words[0].start(), words[-1].end()) if words else None
 
 
-def _in_run(text: str, position: int, limit: int, step: int) -> Span | None:
-    """The characters beside a word of Chinese or Japanese, up to the end of the clause."""
-    stop = position
-    while stop != limit and abs(stop - position) < 2 * _GOVERNED:
-        if not text[stop if step > 0 else stop - 1].isalnum():
-            break
-        stop += step
-    return (min(stop, position), max(stop, position)) if stop != position else None
+def _run_after(text: str, start: int, end: int, reach: int) -> Span | None:
+    """The letters that follow in a text without spaces, up to the end of the clause."""
+    run = _RUN_AFTER.match(text, start, min(end, start + reach))
+    return run.span() if run and run[0] else None
+
+
+def _run_before(text: str, end: int, start: int, reach: int) -> Span | None:
+    """The letters that stand before."""
+    run = _RUN_BEFORE.match(text, max(start, end - reach), end)
+    return run.span() if run and run[0] else None

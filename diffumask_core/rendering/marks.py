@@ -28,6 +28,7 @@ Marks = bool | Literal["named"]
 # Of a gap of so many items the mark has about as many tokens as of any.
 _TYPICAL_GAP = 12
 _NAME_DIGITS = 6
+HASH_DIGITS = 24
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,12 @@ def mark_text(count: int, noun: str, similar: int = 0, name: str = "") -> str:
     return f"[… {count} {nouns} left out{f', {similar} similar' if similar else ''}{named}]"
 
 
-def mark_name(text: str) -> str:
-    """The name of a mark that stands for a text: hexadecimal digits, few tokens, the same for the same text."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_NAME_DIGITS]
+def mark_name(text: str, digits: int = _NAME_DIGITS) -> str:
+    """The name of a mark that stands for a text: hexadecimal digits, the same for the same text.
+
+    Few digits are few tokens, and tell the gaps of a conversation apart; as many as `HASH_DIGITS` tell any texts apart.
+    """
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
 
 
 class MarkPlan:

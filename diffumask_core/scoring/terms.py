@@ -9,15 +9,24 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
-_TERM = re.compile(r"[^\W_]+")
+# Letters of scripts without spaces: Thai to Burmese, Khmer, kana, Han.
+_UNSPACED = "\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
+_TERM = re.compile(rf"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[^\W_])+")
+_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _ENDING = re.compile(r"(?<=\w{3})(?:ing|ies|es|ed|s)\Z")
 # The usual constants: how soon more of a term counts no more, and how much the length of a text counts.
 _SATURATION, _LENGTH = 1.2, 0.75
 
 
 def terms_of(text: str) -> list[str]:
-    """The words of a text in small letters, without endings of English."""
-    return [_ENDING.sub("", term) for term in _TERM.findall(text.lower())]
+    """The words of a text in small letters, without endings of English; of scripts without spaces pairs of letters."""
+    terms: list[str] = []
+    for term in _TERM.findall(text.lower()):
+        if _IS_UNSPACED.match(term):
+            terms += [term[at : at + 2] for at in range(max(len(term) - 1, 1))]
+        else:
+            terms.append(_ENDING.sub("", term))
+    return terms
 
 
 def bm25(query: str, texts: Sequence[str]) -> FloatArray:

@@ -6,7 +6,7 @@ longer than `_LONGEST` characters, so that a long text without any space can be 
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -151,7 +151,7 @@ def _between_clusters(text: str, start: int, end: int) -> Iterator[int]:
             yield begin
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parser(language: Language) -> "Parser":
     # Most texts need none, and the import takes longer than a short text.
     import budoux

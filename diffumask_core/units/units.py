@@ -78,7 +78,8 @@ class Units:
             inside = words[np.searchsorted(words[:, 0], start) : np.searchsorted(words[:, 0], end)]
             bound += bound_words(layout.text, start, end, inside)
             found = turning_words(layout.text, start, end)
-            bound += [word for word, _ in found]
+            # Of a script without spaces the phrase that a negation stands in is one unit.
+            bound += _whole_words(inside, [word for word, _ in found])
             turns += [_turn(word, governed) for word, governed in found]
         rules = [rule for region in regions for rule in region.scaffold if marks or not rule.marked]
         bound += [rule.span for rule in rules]
@@ -191,6 +192,14 @@ def _words(layout: Layout, regions: Sequence[Region]) -> IntArray:
     borders |= {edge for region in regions for edge in region.span}
     borders |= {edge for region in regions for span in region.units for edge in span}
     return cut_words(words, np.array(sorted(borders), dtype=np.int64))
+
+
+def _whole_words(words: IntArray, spans: Sequence[Span]) -> list[Span]:
+    """Each span from the beginning of the word ``[W, 2]`` in which it begins to the end of the one in which it ends."""
+    edges = np.array(spans, dtype=np.int64).reshape(-1, 2)
+    first = np.searchsorted(words[:, 1], edges[:, 0], side="right")
+    last = np.searchsorted(words[:, 0], edges[:, 1], side="left") - 1
+    return list(zip(words[first, 0].tolist(), words[last, 1].tolist(), strict=True))
 
 
 def _prose(layout: Layout, regions: Sequence[Region]) -> Iterator[Span]:

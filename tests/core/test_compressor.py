@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import tiny_tokenizer
+from tiny import tiny_tokenizer
 
 from diffumask_core import BudgetError, CompressionResult, Compressor, InputError, Prompt, Shot, TokenizerError
 

@@ -117,7 +117,7 @@ _options = st.fixed_dictionaries(
     {
         "keep": st.tuples(st.just("messages"), st.integers(0, 4)),
         "keep_rate": st.sampled_from([0.1, 0.4, 0.8]),
-        "restore": st.booleans(),
+        "restore": st.sampled_from([False, True, "whole"]),
         "tokenizer": st.sampled_from([len, "gpt-4o"]),
     }
 )
@@ -186,7 +186,7 @@ class TestDecidedOnce:
     @pytest.mark.parametrize("name", WIRE)
     def test_every_request_is_valid(self, talk: Callable[..., Conversation], name: str) -> None:
         messages = WIRE[name].convert(run_of(8))
-        for restore in (False, True):
+        for restore in (False, True, "whole"):
             conversation = talk(restore=restore, keep_rate=0.2)
             for length in range(1, len(messages) + 1):
                 if not WIRE[name].violations(messages[:length]):
@@ -350,6 +350,7 @@ class TestWhatIsShortened:
             ({"keep_rate": 0.6}, lambda text: 0.6 * COUNT(text) + 3),
             ({"target_tokens": 40}, lambda _: 40),
             ({"target_tokens": 60, "restore": True}, lambda _: 60),
+            ({"target_tokens": 60, "restore": "whole"}, lambda _: 60),
         ):
             seen = talk(keep=("messages", 0), **options).shorten(messages)
             assert changed(messages, seen) == [2, 3, 5]
@@ -453,6 +454,8 @@ class TestWhenItIsShortened:
             ({"protect": "charity"}, "protect must be a list"),
             ({"protect": [3]}, "protect holds 3"),
             ({"restore": True, "marks": False}, "restore=True needs marks"),
+            ({"restore": "whole", "marks": False}, "restore='whole' needs marks"),
+            ({"restore": "all"}, "restore='all' is unknown"),
             ({"keep_rate": 1.5}, "keep_rate"),
             ({"keep_rate": 0.5, "target_tokens": 5}, "both"),
         ],
@@ -535,6 +538,18 @@ class TestRestore:
         seen = conversation.shorten([said("user", "Well?"), *step([1], [lines])])[-1]["content"]
         *_, last = [json.loads(line) for line in seen.split("\n")]
         assert conversation.restore(last) == lines
+
+    def test_whole_results_have_one_hash_each(self, talk: Callable[..., Conversation]) -> None:
+        messages = [said("user", "Well?"), *step([1, 2, 3, 4], RESULTS), *step([5], [LOG])]
+        conversation = talk(restore="whole", keep=("messages", 0))
+        seen = conversation.shorten(messages)
+        assert len(conversation.marks) == 4
+        for index, text in zip((2, 3, 4, 5, 7), (*RESULTS, LOG), strict=True):
+            [name] = re.findall(r"shortened, hash=([0-9a-f]{24})\]", seen[index]["content"])
+            assert not re.search("#[0-9a-f]{6}", seen[index]["content"])
+            assert COUNT(seen[index]["content"]) < COUNT(text)
+            for asked in (name, f"hash={name}", f"[… shortened, hash={name}]"):
+                assert conversation.restore(asked) == text
 
     def test_without_restore_nothing_has_a_name(self, talk: Callable[..., Conversation]) -> None:
         messages = run_of(6)
@@ -638,7 +653,8 @@ class TestUglyResults:
     )
     def test_of_any_kind(self, talk: Callable[..., Conversation], text: str) -> None:
         messages = [said("user", "Well?"), *step([1, 2], [text, [{"type": "text", "text": text}]]), *step([3], [text])]
-        for options in ({}, {"restore": True}, {"marks": False}, {"target_tokens": 60}, {"grain": "words"}):
+        named: list[dict[str, Any]] = [{"restore": True}, {"restore": "whole"}]
+        for options in ({}, *named, {"marks": False}, {"target_tokens": 60}, {"grain": "words"}):
             conversation = talk(keep=("messages", 0), **options)
             seen = conversation.shorten(messages)
             assert all(COUNT(new) <= COUNT(old) for old, new in zip(contents(messages), contents(seen), strict=True))

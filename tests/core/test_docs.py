@@ -9,7 +9,7 @@ import pytest
 from diffumask_core.options import Options
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 FENCED = re.compile(r"^(`{3,})[^\n]*\n(.*?)^\1$", re.M | re.S)
 MARK = re.compile(r'"?\[… [^\]\n]+ left out[^\]\n]*\]"?')
 EXAMPLES = re.findall(

@@ -1,8 +1,10 @@
 """What a missing package says, wherever it is missed."""
 
 import pickle
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,7 @@ def test_whatever_needs_a_package_says_which_extra_brings_it(
 
 WITHOUT = """
 import sys
+import tomllib
 for name in sys.argv.pop(1).split(","):
     sys.modules[name] = None
 """
@@ -102,3 +105,17 @@ except DiffuMaskError as error:
     told = run_without("torch,transformers", program, model_folder).stdout
     assert told.startswith("MissingExtraError torch is not installed, which the model in ")
     assert told.endswith('pip install "diffumask[torch]".\n')
+
+
+def test_every_extra_that_an_error_names_exists() -> None:
+    root = Path(__file__).parents[2]
+    extras = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    sources = [
+        path.read_text("utf-8")
+        for package in ("diffumask_core", "diffumask_integrations")
+        for path in (root / package).rglob("*.py")
+    ]
+    named = {name for source in sources for name in re.findall(r'needs_extra\("([\w-]+)"', source)}
+    assert named <= extras.keys()
+    # The others are for those who work on the package; torch comes with each of these.
+    assert extras.keys() - named - {"dev", "docs", "fuzz", "release"} == set()

@@ -109,6 +109,16 @@ class TestRelevance:
         result = self.shorten(bundled, BREAD, STARS, min_relevance=1.0)
         assert sorted(fates(result)) == ["dropped", "kept"]
 
+    def test_as_many_passages_stay_as_must(self, bundled: Compressor) -> None:
+        """Found by fuzzing: a floor took passages that `min_shots` names, where the budget had room for all."""
+        result = self.shorten(bundled, BREAD, FERRY, STARS, min_relevance=0.3, min_shots=2)
+        assert sorted(fates(result)) == ["dropped", "kept", "kept"]
+
+    def test_a_floor_without_the_level_of_words(self, bundled: Compressor) -> None:
+        """Found by fuzzing: it was a `ValueError`."""
+        result = self.shorten(bundled, BREAD, FERRY, STARS, keep_rate=0.3, min_relevance=0.5, token_level=False)
+        assert fates(result) == ["dropped", "kept", "dropped"]
+
     def test_exemplars_have_none(self, bundled: Compressor) -> None:
         shots = [Shot(question=text, answer=label) for text, label in ((BREAD, "food"), (FERRY, "travel"))]
         result = self.shorten(bundled, *shots, keep_rate=0.9, min_relevance=1.0)

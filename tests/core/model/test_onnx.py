@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import distilbert, roberta, tiny_encoder, tiny_model
+from tiny import distilbert, roberta, tiny_encoder, tiny_model
 from tokenizers import Tokenizer
 from torch import no_grad
 

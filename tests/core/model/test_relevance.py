@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_encoder, tiny_model
 from safetensors.torch import load_file
+from tiny import tiny_encoder, tiny_model
 from tokenizers import Tokenizer
 
 from diffumask_core import Compressor, ModelError, Prompt

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from conftest import tiny_encoder, tiny_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load_file
+from tiny import tiny_encoder, tiny_model
 from tokenizers import Tokenizer
 
 from diffumask_core.model.export import export_folder

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_encoder, tiny_model
+from tiny import tiny_encoder, tiny_model
 from tokenizers import Tokenizer
 from transformers import BertModel
 

@@ -29,7 +29,7 @@ def thinned(text: str, *gone: str) -> str:
         ("He said (\u201cno\u201d).", ["no"], "He said ."),
         ("Really?! Yes.", ["Really"], "Yes ."),
         ("Really?! Yes.", ["Yes"], "Really ? !"),
-        ("他说。走了。", ["走了"], "他说 。"),
+        ("他说。走吧。", ["走", "吧"], "他 说 。"),
     ],
 )
 def test_a_mark_goes_with_what_it_belongs_to(text: str, gone: list[str], expected: str) -> None:

@@ -48,6 +48,10 @@ class TestUnits:
         assert texts(of) == ["The", "old", "pier", ",", "built", "in", "1921", ",", "was", "lost", "."]
         assert of.first_word.tolist() == list(range(12))
 
+    @pytest.mark.parametrize("text", ["别忘了带伞，不适合儿童。", "This is not/or that, no#1.", "ทุกวันยกเว้นวันอาทิตย์"])
+    def test_a_word_that_turns_a_sentence_takes_the_whole_of_its_phrase(self, text: str) -> None:
+        assert "".join(texts(units(text))) == text.replace(" ", "")
+
     def test_in_a_log_each_line_is_a_unit(self) -> None:
         of = units(LOG)
         assert texts(of) == LOG.split("\n")
@@ -187,6 +191,8 @@ class TestClose:
             ("Open the lid at most twice a day.", ["twice"], "at most twice"),
             ("I do. Or I do not.", ["Or", "do"], "do Or do not"),
             ("Die Tür war nicht offen.", ["offen"], "nicht offen"),
+            ("他没有去北京大学。", ["北京"], "没有 北京"),
+            ("他并非学生，他是老师。", ["学生"], "并非学生"),
         ],
     )
     def test_a_word_that_turns_a_sentence_stays_while_what_it_governs_stays(

@@ -1,0 +1,184 @@
+"""The proxy: requests go on to a provider, prompts with their old messages shortened, all else as it came."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+from diffumask_core import InputError
+from diffumask_core.extras import needs_extra
+from diffumask_integrations.server.body import MessagesBody, read_body
+from diffumask_integrations.server.errors import OwnFaultError, RequestError
+from diffumask_integrations.server.service import OWN_HEADERS, Outcome, Service, asks_for_bypass
+from diffumask_integrations.server.shortener import Shortened
+
+with needs_extra("server", "the server"):
+    import httpx
+    from starlette.requests import ClientDisconnect, Request
+    from starlette.responses import Response, StreamingResponse
+    from starlette.types import Receive, Scope, Send
+
+# Where prompts come in: the name of the endpoint, and of the list of messages in the body.
+_PROMPTS = {
+    "/chat/completions": ("chat", "messages"),
+    "/responses": ("responses", "input"),
+    "/messages": ("messages", "messages"),
+}
+_OTHER = "other"
+# These speak of one connection, and there are two.
+_HOP_BY_HOP = (
+    "connection",
+    "expect",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+)
+_CONNECT_SECONDS = 10.0
+_KEPT_CONNECTIONS = 100
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def upstream_client(timeout: float, transport: "httpx.AsyncBaseTransport | None" = None) -> "httpx.AsyncClient":
+    """A client that adds nothing of its own: no redirects, no cookies, no limit but the time.
+
+    Args:
+        timeout: Seconds that the upstream may take.
+        transport: In place of a network.
+    """
+    return httpx.AsyncClient(
+        transport=transport,
+        timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=_KEPT_CONNECTIONS),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+    )
+
+
+class Proxy:
+    """An application that passes requests on."""
+
+    def __init__(self, service: Service, client: "httpx.AsyncClient") -> None:
+        self._service = service
+        self._client = client
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await self._answer(request)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        service = self._service
+        if service.settings.upstream is None:
+            raise RequestError(
+                404, "not_found", "There is nothing here; to pass requests on, start with --upstream URL."
+            )
+        service.check_header(request)
+        path = request.url.path.rstrip("/").removeprefix("/v1")
+        endpoint, member = _PROMPTS.get(path, (_OTHER, ""))
+        if request.method != "POST" or endpoint == _OTHER:
+            return await self._streamed(request, service.tell(_OTHER, "passed"))
+        if asks_for_bypass(request):
+            return await self._streamed(request, service.tell(endpoint, "bypassed"))
+        body = await read_body(request, service.settings.max_body_bytes)
+        content, outcome, shortened = await self._shortened(endpoint, member, body)
+        told = service.tell(endpoint, outcome, shortened)
+        return await self._passed_on(request, content, told)
+
+    async def _shortened(self, endpoint: str, member: str, body: bytes) -> tuple[bytes, Outcome, Shortened | None]:
+        """The body that is sent on: whatever goes wrong here, a prompt is sent, if need be as it came.
+
+        Raises:
+            RequestError: Too many requests wait. A prompt that is sent as it came would cost more than one that comes
+                again, since the provider has the beginning of the shorter one in its cache.
+        """
+
+        def work() -> tuple[Shortened, bytes]:
+            given = MessagesBody.of(body, member)
+            shortened = self._service.shortener.shorten(given.messages)
+            return shortened, given.with_messages(shortened.messages)
+
+        try:
+            shortened, content, outcome = await self._service.shorten(endpoint, work)
+        except InputError:
+            return body, "unreadable", None
+        except OwnFaultError:
+            return body, "failed", None
+        return content if outcome == "shortened" else body, outcome, shortened
+
+    async def _streamed(self, request: Request, told: Mapping[str, str]) -> Response:
+        """Passes a request on whose body is not read here."""
+        has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
+        headers = _passing(request.headers.raw, "host")
+        return await self._sent(request, self._request(request, headers, request.stream() if has_body else None), told)
+
+    async def _passed_on(self, request: Request, body: bytes, told: Mapping[str, str]) -> Response:
+        """Passes a request on whose body was read; it is dropped when the client goes."""
+        headers = _passing(request.headers.raw, "host", "content-length")
+        sending = asyncio.ensure_future(self._sent(request, self._request(request, headers, body), told))
+        gone = asyncio.ensure_future(_gone(request))
+        try:
+            await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                raise ClientDisconnect
+            return sending.result()
+        finally:
+            gone.cancel()
+            sending.cancel()
+
+    def _request(
+        self, request: Request, headers: Headers, content: bytes | AsyncIterator[bytes] | None
+    ) -> "httpx.Request":
+        """The request to the upstream: the same path, query and headers, none but these."""
+        path, query = request.scope.get("raw_path") or request.url.path.encode(), request.scope["query_string"]
+        upstream = httpx.URL(str(self._service.settings.upstream))
+        raw_path = upstream.raw_path.rstrip(b"/") + path.partition(b"?")[0] + (b"?" + query if query else b"")
+        return httpx.Request(request.method, upstream.copy_with(raw_path=raw_path), headers=headers, content=content)
+
+    async def _sent(self, request: Request, upstream: "httpx.Request", told: Mapping[str, str]) -> Response:
+        """The answer of the upstream: its status, its headers, and its body piece by piece as it comes.
+
+        Raises:
+            RequestError: There is no answer.
+        """
+        try:
+            answer = await self._client.send(upstream, stream=True)
+        except httpx.TimeoutException as error:
+            self._service.metrics.upstream_failed("timeout")
+            seconds = self._service.settings.timeout
+            raise RequestError(
+                504, "upstream_timeout", f"The upstream gave no answer in {seconds:g} seconds."
+            ) from error
+        except httpx.TransportError as error:
+            self._service.metrics.upstream_failed("unreachable")
+            message = f"The upstream cannot be reached ({type(error).__name__})."
+            raise RequestError(502, "upstream_unreachable", message) from error
+        response = StreamingResponse(_pieces(answer), answer.status_code)
+        own = [(name.encode(), value.encode()) for name, value in told.items()]
+        response.raw_headers = [*_passing(answer.headers.raw), *own]
+        return response
+
+
+async def _pieces(answer: "httpx.Response") -> AsyncIterator[bytes]:
+    """The body of an answer as it comes, not decompressed; the connection is given back in any case."""
+    try:
+        async for piece in answer.aiter_raw():
+            yield piece
+    finally:
+        await answer.aclose()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _passing(headers: Headers, *without: str) -> Headers:
+    """The headers that are for the other side, in their order, double ones too."""
+    named = [value.decode("latin-1") for name, value in headers if name.lower() == b"connection"]
+    stays = {each.strip().lower() for value in named for each in value.split(",")}.union(_HOP_BY_HOP, without)
+    told = ((name.decode("latin-1").lower(), name, value) for name, value in headers)
+    return [(name, value) for lower, name, value in told if lower not in stays and not lower.startswith(OWN_HEADERS)]
