@@ -27,7 +27,7 @@ from diffumask_core.model.quantise import (
 )
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.model.trunks import prepare_export
-from diffumask_core.model.weights import BLOCKS, SCALE, SMOOTHING, WEIGHTS_FILE, save_weights, smoothing_key
+from diffumask_core.model.weights import BLOCKS, SMOOTHING, WEIGHTS_FILE, save_weights, smoothing_key
 
 # Of the tokens with which a trunk's graph is tried.
 _OTHER_LENGTH = 45
@@ -66,7 +66,7 @@ def export_folder(folder: Path, texts: Sequence[str]) -> None:
     (folder / GRAPHS).mkdir(exist_ok=True)
     for name, one in exported.items():
         in_8_bits(one.graph, shapes, smoothing, {name for name in shapes if name + BLOCKS in weights})
-        _take_out_weights(one.graph, shapes.keys())
+        _take_out_weights(one.graph, weights.keys())
         one.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
         helper.set_model_props(one, {SMOOTHING: smoothing_key(weights)})
         onnx.save(one, folder / GRAPHS / f"{name}.onnx")
@@ -95,8 +95,8 @@ def _differs(folder: Path, network: TorchNetwork) -> str:
     except Exception as error:
         return str(error).partition("\n")[0]
     theirs = network.encode(batch)[mask > 0]
-    error = float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
-    return "" if error < _MOST_ERROR else f"its vectors differ by {error:.0%} from torch's"
+    share = float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+    return "" if share < _MOST_ERROR else f"its vectors differ by {share:.0%} from torch's"
 
 
 _Call = Callable[..., Tensor]
@@ -215,10 +215,10 @@ def _strip(exported: onnx.ModelProto, names: Mapping[str, str]) -> None:
     exported.ClearField("metadata_props")
 
 
-def _take_out_weights(graph: onnx.GraphProto, parameters: Set[str]) -> None:
+def _take_out_weights(graph: onnx.GraphProto, stored: Set[str]) -> None:
     """Leaves of each weight its name: ONNX Runtime is given the values when a session is made."""
     for weight in graph.initializer:
-        if {weight.name, weight.name.removesuffix(SCALE), weight.name.removesuffix(BLOCKS)} & parameters:
+        if weight.name in stored:
             weight.ClearField("raw_data")
             weight.data_location = TensorProto.EXTERNAL
             weight.external_data.add(key="location", value=WEIGHTS_FILE)

@@ -133,7 +133,7 @@ def _tokenise(units: list[str], spaced: list[str], tokenizer: Tokenizer) -> tupl
     keep = np.arange(len(ids)) - first[owners] < _MOST_TOKENS_OF_A_UNIT if len(ids) else np.zeros(0, dtype=bool)
     counts = np.bincount(owners[keep], minlength=len(units))
     unknown = owners[keep & np.isin(ids, unknown_tokens(tokenizer))]
-    warn_of_unread_scripts(units, counts, np.bincount(unknown, minlength=len(units)))
+    warn_of_unread_scripts([unit.lstrip(" ") for unit in units], counts, np.bincount(unknown, minlength=len(units)))
     return ids[keep], np.concatenate([[0], np.cumsum(counts)])
 
 

@@ -228,7 +228,7 @@ class DiffuMaskModel(PreTrainedModel):
 
     def __init__(self, config: DiffuMaskConfig) -> None:
         super().__init__(config)
-        self.encoder = new_trunk(config.encoder_config)
+        self.encoder: Any = new_trunk(config.encoder_config)
         hidden = self.encoder.config.hidden_size
         width = config.denoiser_width
         self.upper = Layers(config, hidden, config.upper_layers)

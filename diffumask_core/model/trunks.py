@@ -11,59 +11,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding, PreTrainedConfig, PreTrainedModel
-from transformers.masking_utils import create_bidirectional_mask
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
-from transformers.models.diffusion_gemma.configuration_diffusion_gemma import DiffusionGemmaTextConfig
-from transformers.models.diffusion_gemma.modeling_diffusion_gemma import (
-    DiffusionGemmaEncoderTextModel,
-    DiffusionGemmaModel,
-)
 
 from diffumask_core.errors import InputError, ModelError
 
+_DIFFUSION_TEXT = "diffusion_gemma_text"
 # Encoders whose layers are those of BERT.
 _LIKE_BERT = frozenset({"bert", "roberta", "xlm-roberta"})
-_CONFIG_FILE = "config.json"
-
-
-class DiffusionGemmaTrunk(DiffusionGemmaEncoderTextModel):  # type: ignore[misc]  # it has no types
-    """The text part of DiffusionGemma as its decoder runs it on a canvas that nothing precedes.
-
-    All tokens see each other in every layer. The configuration's own mode for that, ``use_bidirectional_attention``,
-    narrows the windows of the layers that have some, and fails in transformers 5.23.
-    """
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Any:  # type: ignore[override]
-        """Token arrays ``[B, L]`` to the vectors of tokens ``[B, L, D]``."""
-        embedded = self.embed_tokens(input_ids)
-        # What the decoder does with a token where no step has been taken before.
-        normalised = embedded * torch.rsqrt(embedded.square().mean(-1, keepdim=True) + self.config.rms_norm_eps)
-        mask = create_bidirectional_mask(
-            config=self.config,
-            inputs_embeds=normalised,
-            attention_mask=attention_mask,
-            # Without a mask its attention looks back only.
-            allow_is_bidirectional_skip=False,
-        )
-        of_layers = dict.fromkeys(self.unique_layer_types, mask)
-        return super().forward(inputs_embeds=normalised, attention_mask=of_layers)
 
 
 def _class_of(config: PreTrainedConfig) -> Any:
     """The class of a trunk with this configuration."""
-    if isinstance(config, DiffusionGemmaTextConfig):
+    if config.model_type == _DIFFUSION_TEXT:
+        # Not in every version of transformers.
+        from diffumask_core.model.diffusion_gemma import DiffusionGemmaTrunk
+
         return DiffusionGemmaTrunk
     return AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel
 
 
-def new_trunk(config: PreTrainedConfig) -> PreTrainedModel:
+def new_trunk(config: Any) -> PreTrainedModel:
     """A trunk with random weights."""
     kind = _class_of(config)
     trunk: PreTrainedModel = kind.from_config(config) if hasattr(kind, "from_config") else kind(copy.deepcopy(config))
     if hasattr(trunk, "pooler"):
-        trunk.pooler = None
+        trunk.register_module("pooler", None)
     return trunk
 
 
@@ -94,17 +68,16 @@ def read_trunk(folder: Path) -> PreTrainedModel:
 
 def _pretrained(folder: Path, config: PreTrainedConfig) -> PreTrainedModel:
     options: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True, "trust_remote_code": False}
-    is_diffusion = config.model_type == "diffusion_gemma"
-    kind = DiffusionGemmaModel if is_diffusion else _class_of(config)
+    kind = _class_of(config)
     if isinstance(kind, type) and issubclass(kind, PreTrainedModel):
         del options["trust_remote_code"]
     model, loading = kind.from_pretrained(folder, config=config, **options)
     if missing := sorted(name for name in map(str, loading["missing_keys"]) if "pooler." not in name):
         raise ModelError(f"The weights in {folder} are not all of {config.model_type}'s: {missing[0]} is missing.")
-    if not is_diffusion:
+    if config.model_type != "diffusion_gemma":
         whole: PreTrainedModel = model
         return whole
-    trunk = DiffusionGemmaTrunk(config.text_config)
+    trunk = new_trunk(config.text_config)
     weights = model.decoder.state_dict()
     conditioning = "self_conditioning."
     trunk.load_state_dict({name: value for name, value in weights.items() if not name.startswith(conditioning)})
@@ -134,8 +107,8 @@ def _check(trunk: PreTrainedModel, folder: Path) -> None:
         raise ModelError(f"The model in {folder} ({kind}) gives vectors of another width than its config.json says.")
     if torch.allclose(first, second, rtol=1e-6, atol=1e-7):
         raise ModelError(
-            f"The model in {folder} ({kind}) reads in one direction only, as a decoder does: what follows a word has no "
-            "say in its vector. Pass an encoder, or a model that reads in both directions."
+            f"The model in {folder} ({kind}) reads in one direction only, as a decoder does: what follows a word has "
+            "no say in its vector. Pass an encoder, or a model that reads in both directions."
         )
 
 
@@ -152,7 +125,7 @@ def first_layers(config: PreTrainedConfig, layers: int | None) -> PreTrainedConf
     if not 1 <= layers <= there:
         raise InputError(f"The encoder has {there} layers: pass --trunk-layers between 1 and {there}, not {layers}.")
     if types := getattr(config, "layer_types", None):
-        if isinstance(config, DiffusionGemmaTextConfig) and types[layers - 1] != "full_attention":
+        if config.model_type == _DIFFUSION_TEXT and types[layers - 1] != "full_attention":
             ends = [str(number + 1) for number, kind in enumerate(types) if kind == "full_attention"]
             raise InputError(
                 f"A trunk of {config.model_type} ends with a layer of full attention: pass --trunk-layers "
@@ -186,6 +159,6 @@ def longest_text(config: PreTrainedConfig, most: int) -> int:
     return most if positions is None else min(most, positions - 2)
 
 
-def bert_layers(trunk: PreTrainedModel) -> list[nn.Module]:
+def bert_layers(trunk: Any) -> list[nn.Module]:
     """The layers of an encoder that is built like BERT; none of another one."""
     return list(trunk.encoder.layer) if trunk.config.model_type in _LIKE_BERT else []

@@ -1,9 +1,10 @@
 """The weights file: the matrices of encoders in 8 bits, vocabularies in 4 where that is exact, everything else in 16.
 
-A matrix ``[out, in]``, or several ``[experts, out, in]``, is stored as signed 8-bit integers with one scale for each row, so that both runtimes
-compute with the very same weights: the CPU's integer units directly, torch after multiplying them out. Where the range
-of what goes into it is known, each of its columns is divided by a factor that its input is multiplied with: all inputs
-are then within 1, and none of them much smaller than the others (Xiao et al., "SmoothQuant", 2023).
+A matrix ``[out, in]``, or several ``[experts, out, in]``, is stored as signed 8-bit integers with one scale for each
+row, so that both runtimes compute with the very same weights: the CPU's integer units directly, torch after multiplying
+them out. Where the range of what goes into it is known, each of its columns is divided by a factor that its input is
+multiplied with: all inputs are then within 1, and none of them much smaller than the others (Xiao et al.,
+"SmoothQuant", 2023).
 
 A vocabulary whose numbers are multiples from -8 to 7 of one number for each 32 of them, as a 4-bit model has them, is
 stored as these multiples, two in a byte: a row's first half in the lower bits, its second half in the upper ones.
@@ -35,7 +36,7 @@ WEIGHTS_FILE = "model.safetensors"
 
 
 def is_packed(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether a weight is stored in 8 bits; the kernels of convolutions have rows too short for a scale of their own."""
+    """Whether a weight is stored in 8 bits; the rows of a convolution's kernels are too short for a scale each."""
     is_matrix = len(shape) == 2 or (len(shape) == 3 and shape[-1] >= BLOCK)
     return is_matrix and name.startswith(("encoder.", "upper.", "comparer."))
 

@@ -74,6 +74,8 @@ def train_from_files(
     else:
         if start_from and (encoder or teacher):
             raise InputError("--encoder and --teacher are for a new model: leave them out with --start-from.")
+        if trunk_layers is not None and not encoder:
+            raise InputError("--trunk-layers is about an encoder: pass it with --encoder, or leave it out.")
         rows = [row for file in labels for row in read_rows(file, LabelRow)]
         dev = [row for row in rows if row.split == "dev"]
         if len(dev) in (0, len(rows)):

@@ -106,8 +106,7 @@ def _case_warning(tokenizer: Tokenizer) -> str | None:
     upper, lower = (tokenizer.encode(text, add_special_tokens=False).ids for text in (_WORDS.upper(), _WORDS))
     if upper != lower and len(set(upper)) > 1:
         return None
-    special = {str(token) for token in tokenizer.get_added_tokens_decoder().values()}
-    known = sum(token.lower() != token and token not in special for token in tokenizer.get_vocab())
+    known = sum(token.lower() != token and token[0] not in "[<" for token in tokenizer.get_vocab())
     if upper == lower and known > _SOME:
         return (
             f"the tokenizer makes all letters small, though {known} pieces of its vocabulary have capitals, so the "
@@ -120,7 +119,7 @@ def _case_warning(tokenizer: Tokenizer) -> str | None:
 
 
 _WORDS = " a rose on the table by the window"
-# Special tokens are in capitals in uncased vocabularies too.
+# Signs and special tokens have capitals in uncased vocabularies too.
 _SOME = 100
 
 

@@ -11,7 +11,7 @@ from made_runs import drawn_run, drawn_runs
 from tokenizers import Tokenizer
 from typer.testing import CliRunner
 
-from diffumask_core import Compressor
+from diffumask_core import Compressor, ModelError
 from diffumask_core.cli import app
 from diffumask_core.datasets import HindsightRow, SolutionRow, is_held_out, read_rows
 from diffumask_core.lines.model import LINES_FILE, LineModel
@@ -220,6 +220,30 @@ class TestTrain:
     def test_a_start_that_has_both(self, tmp_path: Path, labels: Path, option: str, encoder_folder: Path) -> None:
         options = ["--labels", labels, "--out", tmp_path / "out", "--start-from", "bundled", option, encoder_folder]
         assert_told(invoke("train", *options), "are for a new model: leave them out with --start-from")
+
+    def test_layers_of_no_encoder(self, tmp_path: Path, labels: Path) -> None:
+        options = ["--labels", labels, "--out", tmp_path / "out", "--trunk-layers", 2]
+        assert_told(invoke("train", *options), "--trunk-layers is about an encoder: pass it with --encoder")
+
+    def test_a_trunk_without_a_graph_is_told_of(
+        self,
+        tmp_path: Path,
+        labels: Path,
+        encoder_folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """What has been trained is there, and runs on torch."""
+
+        def refuse(*_: object) -> None:
+            raise ModelError("A trunk of this type does not become a graph.")
+
+        monkeypatch.setattr("diffumask_core.training.command.export_folder", refuse)
+        options = ["--labels", labels, "--out", tmp_path / "out", "--epochs", 1, "--device", "cpu"]
+        result = invoke("train", *options, "--encoder", encoder_folder, "--teacher", encoder_folder)
+        assert result.exit_code == 0, result.output
+        assert "A trunk of this type does not become a graph." in caplog.text
+        assert Compressor.from_pretrained(tmp_path / "out").compress("one two three", keep_rate=0.5, tokenizer=len)
 
     @pytest.mark.parametrize("option", ["--encoder", "--start-from"])
     def test_a_missing_start(self, tmp_path: Path, labels: Path, option: str) -> None:
