@@ -18,7 +18,7 @@ class DiffuMaskConfig(PreTrainedConfig):
     Attributes:
         encoder_config: Configuration of the trunk: any Hugging Face encoder.
         upper_layers: Layers above the trunk that see a window's words and the query's.
-        comparer_layers: Layers above the trunk that make one vector of a text, to compare it with others; 0 for none.
+        comparer_layers: Layers above the trunk that make vectors by which words are compared; 0 for none.
         upper_heads: Heads of attention of each of these layers.
         upper_width: Channels of their mixing.
         upper_dropout: Share of their channels that training leaves out.
@@ -36,7 +36,7 @@ class DiffuMaskConfig(PreTrainedConfig):
 
     encoder_config: PreTrainedConfig | dict[str, Any] | None = None
     upper_layers: int = 3
-    comparer_layers: int = 3
+    comparer_layers: int = 6
     upper_heads: int = 12
     upper_width: int = 1536
     upper_dropout: float = 0.1

@@ -139,7 +139,7 @@ def _stages(model: DiffuMaskModel) -> dict[str, tuple[_Call, _Inputs]]:
         ),
     }
     if config.comparer_layers:
-        stages["comparer"] = DiffuMaskModel.embed, words
+        stages["comparer"] = DiffuMaskModel.compare, words
     return stages
 
 

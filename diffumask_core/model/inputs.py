@@ -111,8 +111,8 @@ def describe_units(
     return UnitInputs(tokens, first_token, shapes, twins, shapes[:, _SHAPE_OF_WORD - 1] > 0, starts)
 
 
-def query_units(query: str, tokenizer: Tokenizer, most: int) -> UnitInputs:
-    """The words of a query; of a long query those of its end, where the question usually stands.
+def query_words(query: str, tokenizer: Tokenizer, most: int) -> IntArray:
+    """The words of a query ``[N, 2]``; of a long query those of its end, where the question usually stands.
 
     Args:
         query: The query; it may be empty.
@@ -120,9 +120,8 @@ def query_units(query: str, tokenizer: Tokenizer, most: int) -> UnitInputs:
         most: The most tokens.
     """
     offsets = split_words(query)
-    units = describe_units(query, offsets, tokenizer)
-    first = int(np.searchsorted(units.first_token, units.first_token[-1] - most))
-    return describe_units(query, offsets[first:], tokenizer) if first else units
+    first_token = describe_units(query, offsets, tokenizer).first_token
+    return offsets[int(np.searchsorted(first_token, first_token[-1] - most)) :]
 
 
 def _tokenise(units: list[str], spaced: list[str], tokenizer: Tokenizer) -> tuple[IntArray, IntArray]:

@@ -1,7 +1,7 @@
 """The network: a trunk that reads each text once, and light parts above it.
 
     tokens --trunk--> vectors, pooled to one a word                            [once a text, for all queries]
-    vectors of a text's words --comparer--> one vector a text                  [once a text, for all queries]
+    vectors of a text's words --comparer--> vectors that compare words         [once a text, for all queries]
     vectors of a window's words and of the query's --upper layers--> H         [once a query]
     H, shape features --> logit of "keep" at the tight and the light level     [once a query]
     both --> context                                                           [once a query]
@@ -291,18 +291,14 @@ class DiffuMaskModel(PreTrainedModel):
         """Runs the trunk: token arrays ``[B, L]`` to the vectors of units ``[B, U, D]``."""
         return pool_tokens(self.read(input_ids, attention_mask).float(), unit_of_token, units)
 
-    def embed(self, vectors: Tensor, roles: Tensor, mask: Tensor) -> Tensor:
-        """Sentence vectors of unit length: the trunk's vectors of units ``[B, U, D]`` to ``[B, D]``.
+    def compare(self, vectors: Tensor, roles: Tensor, mask: Tensor) -> Tensor:
+        """The comparer's vectors of unit length ``[B, U, D]``, from those of the trunk.
 
-        They are the mean over units, as in Reimers and Gurevych, "Sentence-BERT" (2019), taken from the middle of texts
-        and that of queries: sentence encoders put all of them into one corner of their space, where cosines hardly
-        differ. Shapes as in `Layers.forward`.
+        They are taken from the middle of all words of texts and that of all words of queries: sentence encoders put all
+        of them into one corner of their space, where cosines hardly differ. Shapes as in `Layers.forward`.
         """
         hidden = self.comparer(vectors, roles, mask).float()
-        means = F.normalize((hidden * mask.unsqueeze(-1)).sum(1), dim=1)
-        is_query = roles.amax(1, keepdim=True).to(means.dtype)
-        middle = is_query * self.middle[1] + (1 - is_query) * self.middle[0]
-        return F.normalize(means - middle, dim=1)
+        return F.normalize(hidden - F.embedding(roles, self.middle), dim=-1)
 
     def contextualise(self, hidden: Tensor, shapes: Tensor) -> Tensor:
         """The denoiser's context ``[B, U, W + 2]`` from ``[B, U, D]`` and shape features ``[B, U, F]``.

@@ -46,8 +46,8 @@ class Network(Protocol):
         """Runs the upper layers over words, of texts and of their queries: ``[B, U, D]``."""
         ...
 
-    def embed(self, batch: WordBatch) -> FloatArray:
-        """Runs the comparer over the words of texts: vectors of unit length ``[B, D]``."""
+    def compare(self, batch: WordBatch) -> FloatArray:
+        """Runs the comparer over the words of texts: vectors of unit length ``[B, U, D]``."""
         ...
 
     def contextualise(self, hidden: FloatArray, shapes: FloatArray) -> FloatArray:

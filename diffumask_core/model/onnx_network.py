@@ -97,7 +97,7 @@ class OnnxNetwork:
     def consider(self, batch: WordBatch) -> FloatArray:
         return self._sessions["upper"].run(vectors=batch.vectors, roles=batch.roles, mask=batch.mask)
 
-    def embed(self, batch: WordBatch) -> FloatArray:
+    def compare(self, batch: WordBatch) -> FloatArray:
         return self._sessions["comparer"].run(vectors=batch.vectors, roles=batch.roles, mask=batch.mask)
 
     def contextualise(self, hidden: FloatArray, shapes: FloatArray) -> FloatArray:

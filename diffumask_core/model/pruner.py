@@ -23,7 +23,7 @@ from diffumask_core.model.inputs import (
     batch_windows,
     batch_words,
     describe_units,
-    query_units,
+    query_words,
     windows_of,
 )
 from diffumask_core.model.network import Network
@@ -155,8 +155,8 @@ class Pruner:
 
     def _read_query(self, query: str) -> HalfArray:
         """The trunk's vectors of a query's special tokens and words; none where it has no word."""
-        asked = query_units(query, self.tokenizer, self.network.settings.query_tokens)
-        count = len(asked.words)
+        words = query_words(query, self.tokenizer, self.network.settings.query_tokens)
+        asked, count = describe_units(query, words, self.tokenizer), len(words)
         vectors, special = self._read(asked, [Window(0, count, 0, count)] if count else [])
         return np.concatenate([*special, vectors])
 
@@ -169,10 +169,10 @@ class Pruner:
         vectors = np.empty((len(units.words), self.network.width), dtype=np.float16)
         special: list[HalfArray] = [vectors[:0]] * len(windows)
 
-        def note(number: int, rows: FloatArray) -> None:
+        def note(number: int, rows: HalfArray) -> None:
             window = windows[number]
             first = len(rows) - (window.core_end - window.core_start)
-            special[number] = rows[:first].astype(np.float16)
+            special[number] = rows[:first]
             vectors[window.core_start : window.core_end] = rows[first:]
 
         new = []
@@ -190,7 +190,8 @@ class Pruner:
         def run(length: int, rows: Sequence[int]) -> list[FloatArray]:
             return self._read_windows(units, [windows[new[row]] for row in rows], length)
 
-        for row, read in self._by_length(lengths, run):
+        for row, result in self._by_length(lengths, run):
+            read = result.astype(np.float16)
             note(new[row], read)
             if self.cache:
                 self.cache.put(self._key(units, windows[new[row]]), read)
@@ -235,30 +236,36 @@ class Pruner:
         for row, context in self._by_length(lengths, run):
             read.considered[numbers[row]] = context
 
-    def _embed(self, texts: Sequence[HalfArray], *, is_query: bool = False) -> FloatArray:
-        """Vectors of unit length ``[T, D]`` of texts of which the trunk's vectors are given; zeros of an empty one."""
-        embedded = np.zeros((len(texts), self.network.width), dtype=np.float32)
+    def compare(self, texts: Sequence[HalfArray], *, are_queries: bool = False) -> list[HalfArray]:
+        """The comparer's vectors of the words of texts, ``[N, D]`` each.
+
+        Args:
+            texts: For each the trunk's vectors, those of the special tokens first; none where there is no word.
+            are_queries: Whether they are queries.
+        """
         none = np.zeros((0, self.network.width), dtype=np.float16)
-        role = b"query" if is_query else b"text"
+        compared = [none] * len(texts)
+        role = b"query" if are_queries else b"text"
         keys = [cache_key(self.network.fingerprint, role, text.tobytes()) for text in texts] if self.cache else []
         new = []
         for number, text in enumerate(texts):
             found = self.cache.get(keys[number], self.network.width) if self.cache and len(text) else None
             if found is not None:
-                embedded[number] = found[0]
+                compared[number] = found
             elif len(text):
                 new.append(number)
 
         def run(length: int, rows: Sequence[int]) -> list[FloatArray]:
             words, others = [texts[new[row]] for row in rows], [none] * len(rows)
-            batch = batch_words(others, words, length) if is_query else batch_words(words, others, length)
-            return list(self.network.embed(batch))
+            batch = batch_words(others, words, length) if are_queries else batch_words(words, others, length)
+            rows_of_words = zip(self.network.compare(batch), words, strict=True)
+            return [vectors[SPECIAL_TOKENS : len(text)] for vectors, text in rows_of_words]
 
-        for row, vector in self._by_length([len(texts[number]) for number in new], run):
-            embedded[new[row]] = vector
+        for row, vectors in self._by_length([len(texts[number]) for number in new], run):
+            compared[new[row]] = vectors.astype(np.float16)
             if self.cache:
-                self.cache.put(keys[new[row]], vector[None])
-        return embedded
+                self.cache.put(keys[new[row]], compared[new[row]])
+        return compared
 
     def _by_length(
         self, lengths: Sequence[int], run: Callable[[int, Sequence[int]], list[FloatArray]]
@@ -318,8 +325,18 @@ class Pruner:
         if not (len(read.query) and len(parts) and self.compares):
             return np.zeros(len(parts), dtype=np.float32)
         most = self.network.settings.relevance_units
-        vectors = self._embed([read.of_part(first, min(last, first + most)) for first, last in parts])
-        return self.on_scale(vectors @ self._embed([read.query], is_query=True)[0])
+        compared = self.compare([read.of_part(first, min(last, first + most)) for first, last in parts])
+        return self._agreement(compared, self.compare([read.query], are_queries=True)[0])
+
+    def _agreement(self, texts: Sequence[HalfArray], query: HalfArray) -> FloatArray:
+        """How well the words of a query find theirs in texts ``[T]``, on the scale of utilities.
+
+        It is the mean over the words of the query of the largest cosine with a word of the text: late interaction, as
+        in Khattab and Zaharia, "ColBERT" (2020). A text without a word has zero.
+        """
+        asked = query.astype(np.float32).T
+        found = [float((text @ asked).max(0).mean()) if len(text) and len(query) else 0.0 for text in texts]
+        return self.network.settings.relevance_weight * np.array(found, dtype=np.float32)
 
     def means(self, read: ReadText, parts: Sequence[Span]) -> FloatArray:
         """The means of the trunk's vectors of parts of a text ``[P, D]``: parts that say the same are near each other.
@@ -330,11 +347,6 @@ class Pruner:
         """
         means = [mean_of_runs(read.vectors[first:last], np.array([0, last - first])) for first, last in parts]
         return np.concatenate([np.zeros((0, self.network.width), dtype=np.float32), *means])
-
-    def on_scale(self, nearness: FloatArray) -> FloatArray:
-        """Cosines with a query on the scale of utilities."""
-        scaled: FloatArray = self.network.settings.relevance_weight * nearness
-        return scaled
 
     def embed(self, texts: Sequence[str], *, are_queries: bool = False) -> FloatArray:
         """Vectors of unit length whose inner products tell how near texts are to each other: ``[T, D]``.
@@ -348,15 +360,23 @@ class Pruner:
         Raises:
             ModelError: The model has no comparer.
         """
+        compared = self._compare_texts(texts, are_queries)
+        sums = [words.sum(0, dtype=np.float32) for words in compared]
+        means = np.array(sums, dtype=np.float32).reshape(-1, self.network.width)
+        embedded: FloatArray = means / np.linalg.norm(means, axis=1, keepdims=True).clip(1e-6)
+        return embedded
+
+    def _compare_texts(self, texts: Sequence[str], are_queries: bool = False) -> list[HalfArray]:
         if not self.compares:
             raise ModelError("This model has no comparer to compare texts with: use the bundled one.")
         if are_queries:
-            return self._embed([self._read_query(text) for text in texts], is_query=True)
-        read = []
-        for text in texts:
-            offsets = split_words(text)[: self.network.settings.relevance_units]
-            read.append(self.read(text, offsets, [(0, len(offsets))]).of_part(0, len(offsets)))
-        return self._embed(read)
+            return self.compare([self._read_query(text) for text in texts], are_queries=True)
+        return self.compare([self._read_text(text) for text in texts])
+
+    def _read_text(self, text: str) -> HalfArray:
+        """The trunk's vectors of the special tokens and of the first words of a text."""
+        offsets = split_words(text)[: self.network.settings.relevance_units]
+        return self.read(text, offsets, [(0, len(offsets))]).of_part(0, len(offsets))
 
     @property
     def compares(self) -> bool:
@@ -365,7 +385,7 @@ class Pruner:
 
     def nearness_of(self, texts: Sequence[str], query: str) -> FloatArray:
         """How near texts are to a query, ``[T]``, on the scale of utilities."""
-        return self.on_scale(self.embed(texts) @ self.embed([query], are_queries=True)[0])
+        return self._agreement(self._compare_texts(texts), self._compare_texts([query], are_queries=True)[0])
 
 
 def side_by_side(run: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> Iterator[_Result]:

@@ -78,9 +78,9 @@ class TorchNetwork:
             return _array(self.model.upper(*self._tensors(batch.vectors, batch.roles, batch.mask)))
 
     @torch.inference_mode()
-    def embed(self, batch: WordBatch) -> FloatArray:
+    def compare(self, batch: WordBatch) -> FloatArray:
         with self._fastest():
-            return _array(self.model.embed(*self._tensors(batch.vectors, batch.roles, batch.mask)))
+            return _array(self.model.compare(*self._tensors(batch.vectors, batch.roles, batch.mask)))
 
     @torch.inference_mode()
     def contextualise(self, hidden: FloatArray, shapes: FloatArray) -> FloatArray:

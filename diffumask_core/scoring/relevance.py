@@ -1,4 +1,4 @@
-"""How much each paragraph of a passage helps with the query, where passages have several."""
+"""How much each passage helps with the query, and each paragraph of it where passages have several."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,9 @@ from diffumask_core.scoring.terms import bm25
 
 FloatArray = npt.NDArray[np.floating]
 
-# On the scale of utilities: what the words that a paragraph shares with the query weigh, and its passage as a whole.
-_TERMS_WEIGHT = 2.0
+# On the scale of utilities: what the words that a text shares with the query weigh, beside how near it is in meaning.
+_TERMS_WEIGHT = 1.0
+# What a passage as a whole weighs beside its paragraph.
 _PASSAGE_WEIGHT = 0.5
 
 
@@ -26,26 +27,34 @@ def paragraphs_of(reading: Reading) -> list[Span]:
     return found if len(found) > len(passages) else []
 
 
+def with_shared_terms(reading: Reading, spans: Sequence[Span], nearness: FloatArray) -> FloatArray:
+    """How much texts of a prompt help with the query ``[P]``: how near they are to it in meaning and in words.
+
+    Args:
+        reading: The prompt.
+        spans: Of the texts.
+        nearness: Of each, on the scale of utilities.
+    """
+    return nearness + _TERMS_WEIGHT * bm25(reading.query, [reading.text(span) for span in spans])
+
+
 def unit_utilities(
-    reading: Reading, paragraphs: Sequence[Span], nearness: FloatArray, utilities: FloatArray
+    reading: Reading, paragraphs: Sequence[Span], values: FloatArray, utilities: FloatArray
 ) -> FloatArray:
     """The utility of each unit ``[N]``: that of its paragraph, or that of its shot.
 
-    The utility of a paragraph is how near it is to the query, in meaning and in words, and half the utility of its
-    passage. What stands in no paragraph of these, such as exemplars, counts as its shot does.
+    The utility of a paragraph is how much it helps with the query, and half the utility of its passage. What stands in
+    no paragraph of these, such as exemplars, counts as its shot does.
 
     Args:
         reading: The prompt of N units and S shots.
         paragraphs: Those that were compared with the query.
-        nearness: Of each, on the scale of utilities.
+        values: How much each of these helps.
         utilities: ``[S]``; what stands outside shots is worth as much as the best shot.
     """
     units = reading.units
     each = np.append(utilities, utilities.max(initial=0.0))[units.shot]
-    if not paragraphs:
-        return each
-    shared = _TERMS_WEIGHT * bm25(reading.query, [reading.text(paragraph) for paragraph in paragraphs])
-    for paragraph, value in zip(paragraphs, nearness + shared, strict=True):
+    for paragraph, value in zip(paragraphs, values, strict=True):
         first, last = units.at(paragraph)
         each[first:last] = _PASSAGE_WEIGHT * each[first:last] + value
     return each

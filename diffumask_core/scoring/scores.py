@@ -16,7 +16,7 @@ from diffumask_core.scoring.novelty import copies
 from diffumask_core.scoring.ranking import rank_shots, relevance_of, retrieval_utilities, typicality
 from diffumask_core.scoring.readable import readable_parts
 from diffumask_core.scoring.reading import Reading
-from diffumask_core.scoring.relevance import paragraphs_of, unit_utilities
+from diffumask_core.scoring.relevance import paragraphs_of, unit_utilities, with_shared_terms
 from diffumask_core.units.units import Units
 
 FloatArray = npt.NDArray[np.floating]
@@ -114,13 +114,14 @@ def score(reading: Reading, pruner: Pruner) -> Scores:
         parts = [(int(first), int(last)) for first, last in np.searchsorted(offsets[:, 0], spans)]
         near = pruner.nearness(read, parts)
         vectors = pruner.means(read, parts[: len(shots)])
-    own, of_paragraphs = near[: len(shots)], near[len(shots) :]
+    own, of_paragraphs = near[: len(shots)], with_shared_terms(reading, paragraphs, near[len(shots) :])
     relevance = np.full(len(shots), np.nan)
     utilities: FloatArray
     if shots and reading.query:
         found = set(units.layout.passages)
         passages = np.array([shot.span in found for shot in shots])
         relevance[passages] = relevance_of(own[passages])
+        own[passages] = with_shared_terms(reading, [shot.span for shot in shots if shot.span in found], own[passages])
         utilities = own + retrieval_utilities([shot.score for shot in shots], own * passages)
     else:
         utilities = retrieval_utilities([shot.score for shot in shots]) + typicality(vectors, labels)

@@ -28,10 +28,9 @@ from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import find_folder, load_pruner
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.torch_network import TorchNetwork
-from diffumask_core.training.comparing import take_middle
 from diffumask_core.training.encoder import fresh_model, read_teacher
 from diffumask_core.training.lines import LineTraining, train_lines
-from diffumask_core.training.trainer import TrainingData, TrainingOptions, texts_of, train
+from diffumask_core.training.trainer import TrainingData, TrainingOptions, train
 
 logger = logging.getLogger("diffumask")
 
@@ -114,8 +113,7 @@ def _train_words(
         assert isinstance(pruner.network, TorchNetwork)
         model, tokenizer = pruner.network.model, pruner.tokenizer
     else:
-        # A sentence encoder that is its own teacher needs no teaching.
-        model, tokenizer = fresh_model(encoder, trunk_layers, compares=encoder is not None and encoder == teacher)
+        model, tokenizer = fresh_model(encoder, trunk_layers)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     model.to(place)  # type: ignore[arg-type]  # transformers wraps it without its types
     model.train()
@@ -133,10 +131,7 @@ def _train_words(
         # What has been trained before needs smaller steps.
         options = replace(options, upper_rate=options.upper_rate / 2, head_rate=options.head_rate / 2)
     # A comparer on another trunk has to be learnt anew.
-    guide = read_teacher(teacher) if encoder != teacher else None
-    if encoder and encoder == teacher:
-        take_middle(model, Pruner(TorchNetwork(model.train(False)), tokenizer), *texts_of(data))
-        model.train()
+    guide = read_teacher(teacher) if encoder or teacher else None
     train(model, tokenizer, data, out, options, evaluate, guide, start_counts=start_from is not None)
     texts = [row.text for row in data.labels[:: max(len(data.labels) // _TYPICAL, 1)]]
     try:

@@ -1,7 +1,7 @@
-"""What the comparer is trained on: how near texts are to each other, and which help with a query.
+"""What the comparer is trained on: where a sentence encoder sees each word, and which texts help with a query.
 
-The first is learnt from a larger sentence encoder, on texts of all kinds and languages. The second is learnt from
-graded shots, and from questions with passages of which one holds the answer.
+The first is learnt from texts of all kinds and languages. The second is learnt from graded shots, and from questions
+with passages of which one holds the answer.
 """
 
 import random
@@ -12,37 +12,38 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from diffumask_core.datasets import PassageRow, ShotRow
 from diffumask_core.diffusion.losses import ranking_loss
-from diffumask_core.model.inputs import batch_words
+from diffumask_core.model.inputs import SPECIAL_TOKENS, batch_words, query_words
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.units.words import split_words
 
+HalfArray = npt.NDArray[np.float16]
 FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.int64]
 
-Teacher = Callable[[Sequence[str], bool], FloatArray]
-"""From texts, and whether they are queries, to vectors of unit length ``[T, E]``."""
+Teacher = Callable[[str, IntArray, bool], FloatArray]
+"""From a text, its words ``[N, 2]`` and whether it is a query, to vectors of the words ``[N, E]``."""
 
 _GOLD = 8.0
-_MIDDLE_OF = 700  # texts
-_NEARNESS_WEIGHT = 10.0  # of how near the texts of a batch are to each other, beside where each of them is
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A text to compare.
+    """A text to compare, of N words.
 
     Attributes:
-        vectors: ``[N, D]``, the trunk's of its words.
-        target: ``[D]``, where the teacher sees it.
+        vectors: ``[_, D]``, the trunk's of its special tokens and words.
+        targets: ``[N, D]``, where the teacher sees its words.
         is_query: Whether it asks.
     """
 
-    vectors: FloatArray
-    target: FloatArray
+    vectors: HalfArray
+    targets: HalfArray
     is_query: bool
 
 
@@ -51,50 +52,51 @@ class Graded:
     """Texts and how much each helps with a query.
 
     Attributes:
-        query: ``[Q, D]``, the trunk's vectors of its words.
+        query: ``[_, D]``, the trunk's vectors of its special tokens and words.
         texts: The same of each text.
         grades: Of each text; higher is better.
     """
 
-    query: FloatArray
-    texts: Sequence[FloatArray]
+    query: HalfArray
+    texts: Sequence[HalfArray]
     grades: Sequence[float]
 
 
-@torch.no_grad()
-def take_middle(model: DiffuMaskModel, reader: Pruner, texts: Sequence[str], queries: Sequence[str]) -> None:
-    """Finds the middles of texts and of queries, for a comparer that is a sentence encoder as it was pretrained."""
-    model.middle.zero_()
-    rng = random.Random(0)
-    for role, several in enumerate((texts, queries)):
-        chosen = rng.sample(several, min(_MIDDLE_OF, len(several)))
-        read = [_read_query(reader, text) if role else _read(reader, text) for text in tqdm(chosen, desc="middle")]
-        vectors = [_embed(model, [one], [role == 1]) for one in read if len(one)]
-        if vectors:
-            model.middle[role] = torch.cat(vectors).mean(0)
-
-
-def compared(reader: Pruner, teacher: Teacher, texts: Sequence[str], queries: Sequence[str]) -> list[Compared]:
+def compared(
+    reader: Pruner, teacher: Teacher, texts: Sequence[str], queries: Sequence[str]
+) -> tuple[list[Compared], FloatArray]:
     """Texts as the trunk and the teacher see them.
 
-    The teacher's vectors are taken from the middle of all of them, and turned, so that they fit the width of the
-    comparer: sentence encoders put all texts into one corner of their space, where cosines hardly differ.
+    The teacher's vectors are turned, so that they fit the width of the comparer.
 
     Args:
         reader: The model, for its trunk.
-        teacher: Tells where texts are.
+        teacher: Tells where words are.
         texts: What tells.
         queries: What asks.
+
+    Returns:
+        The texts with a word, and the middles of words of texts and of queries ``[2, D]``.
     """
-    items = [(_read(reader, text), False) for text in tqdm(texts, desc="reading texts")]
-    items += [(_read_query(reader, query), True) for query in queries]
-    targets = np.concatenate([teacher(texts, False), teacher(queries, True)] if queries else [teacher(texts, False)])
-    targets = _fitted(targets, reader.network.width)
-    return [
-        Compared(vectors, target, is_query)
-        for (vectors, is_query), target in zip(items, targets, strict=True)
-        if len(vectors)
-    ]
+    width = reader.network.width
+    roles = [(text, False) for text in texts] + [(query, True) for query in queries]
+    read: list[tuple[HalfArray, bool]] = []
+    seen: list[HalfArray] = []
+    for text, is_query in tqdm(roles, desc="reading texts"):
+        words = _words(reader, text, is_query)
+        if len(words):
+            read.append((_read(reader, text, words), is_query))
+            # In half precision, since all of them are held.
+            seen.append(teacher(text, words, is_query).astype(np.float16))
+    several = _turned(seen, width)
+    middles = np.stack(
+        [
+            _middle([words for words, (_, role) in zip(several, read, strict=True) if role == asks], width)
+            for asks in (False, True)
+        ]
+    )
+    items = [Compared(vectors, turned, asks) for (vectors, asks), turned in zip(read, several, strict=True)]
+    return items, middles
 
 
 def graded(
@@ -114,8 +116,12 @@ def graded(
         (row.question, _some([(one.whole, _GOLD * one.is_gold) for one in row.documents], most, rng))
         for row in passages
     ]
+
+    def read(text: str, is_query: bool = False) -> HalfArray:
+        return _read(reader, text, _words(reader, text, is_query))
+
     return [
-        Graded(_read_query(reader, query), [_read(reader, text) for text, _ in texts], [grade for _, grade in texts])
+        Graded(read(query, True), [read(text) for text, _ in texts], [grade for _, grade in texts])
         for query, texts in tqdm(rows, desc="reading graded texts")
     ]
 
@@ -127,28 +133,37 @@ def _some(texts: list[tuple[str, float]], most: int, rng: random.Random) -> list
     return [best, *rng.sample(others, min(most - 1, len(others)))]
 
 
-def _read(reader: Pruner, text: str) -> FloatArray:
-    offsets = split_words(text)[: reader.network.settings.relevance_units]
-    return reader.read(text, offsets, [(0, len(offsets))]).of_part(0, len(offsets))
+def _words(reader: Pruner, text: str, is_query: bool) -> IntArray:
+    """The words of a text that the comparer reads ``[N, 2]``."""
+    settings = reader.network.settings
+    if is_query:
+        return query_words(text, reader.tokenizer, settings.query_tokens)
+    return split_words(text)[: settings.relevance_units]
 
 
-def _read_query(reader: Pruner, query: str) -> FloatArray:
-    nothing = np.zeros((0, 2), dtype=np.int64)
-    return reader.read("", nothing, [(0, 0)], query).query
+def _read(reader: Pruner, text: str, words: IntArray) -> HalfArray:
+    return reader.read(text, words, [(0, len(words))]).of_part(0, len(words))
 
 
-def _fitted(targets: FloatArray, width: int) -> FloatArray:
-    """Vectors of unit length around their middle ``[T, width]``; cosines change as little as that width allows."""
-    centred = targets - targets.mean(0)
-    if centred.shape[1] > width:
-        centred = centred @ np.linalg.svd(centred, full_matrices=False)[2][:width].T
-    # Fewer texts than that have fewer directions.
-    centred = np.pad(centred, ((0, 0), (0, width - centred.shape[1])))
-    fitted: FloatArray = centred / np.linalg.norm(centred, axis=1, keepdims=True).clip(1e-6)
-    return fitted
+def _turned(seen: Sequence[HalfArray], width: int) -> Sequence[HalfArray]:
+    """Vectors of words ``[N, width]`` of each text; cosines change as little as that width allows."""
+    given = seen[0].shape[1] if seen else width
+    if given <= width:
+        return [np.pad(words, ((0, 0), (0, width - given))) for words in seen]
+    several = np.concatenate(seen).astype(np.float32)
+    # The directions in which words differ most.
+    largest = np.linalg.eigh(np.cov(several.T))[1][:, : -width - 1 : -1]
+    return [(words.astype(np.float32) @ largest).astype(np.float16) for words in seen]
 
 
-def paired(items: Sequence[Compared], words: int, rng: random.Random) -> list[list[Compared]]:
+def _middle(several: Sequence[HalfArray], width: int) -> FloatArray:
+    """The mean of all words of texts ``[width]``; zeros where there are none."""
+    total = sum((words.sum(0, dtype=np.float32) for words in several), np.zeros(width, dtype=np.float32))
+    middle: FloatArray = total / max(sum(map(len, several)), 1)
+    return middle
+
+
+def in_groups(items: Sequence[Compared], words: int, rng: random.Random) -> list[list[Compared]]:
     """Groups texts of like length, in random order."""
     grouped: list[list[Compared]] = []
     for item in sorted(items, key=lambda one: len(one.vectors) * rng.uniform(0.8, 1.25)):
@@ -161,28 +176,32 @@ def paired(items: Sequence[Compared], words: int, rng: random.Random) -> list[li
 
 
 def comparer_loss(model: DiffuMaskModel, group: Sequence[Compared]) -> Tensor:
-    """How far texts are from where the teacher sees them, and from each other."""
-    seen = _embed(model, [one.vectors for one in group], [one.is_query for one in group])
-    targets = torch.from_numpy(np.stack([one.target for one in group]).astype(np.float32)).to(model.device)
-    apart = 1 - (seen * targets).sum(1).mean()
-    return apart + _NEARNESS_WEIGHT * ((seen @ seen.T) - (targets @ targets.T)).square().mean()
+    """How far words are from where the teacher sees them, both from their middles: one less the cosine."""
+    seen, is_word = _compare(model, [one.vectors for one in group], [one.is_query for one in group])
+    targets = torch.from_numpy(np.concatenate([one.targets for one in group])).float().to(model.device)
+    roles = torch.tensor([int(one.is_query) for one in group for _ in one.targets], device=model.device)
+    return 1 - F.cosine_similarity(seen[is_word], targets - model.middle[roles]).mean()
 
 
 def graded_loss(model: DiffuMaskModel, row: Graded) -> Tensor:
-    """How well nearness to a query ranks its texts."""
-    seen = _embed(model, [*row.texts, row.query], [*(False for _ in row.texts), True])
-    scores = model.config.relevance_weight * seen[:-1] @ seen[-1]
+    """How well nearness to a query ranks its texts; see `pruner.Pruner.nearness`."""
+    seen, is_word = _compare(model, [*row.texts, row.query], [*(False for _ in row.texts), True])
+    cosines = (seen[:-1] @ seen[-1][is_word[-1]].T).masked_fill(~is_word[:-1, :, None], -1)
+    scores = model.config.relevance_weight * cosines.amax(1).mean(1)
     grades = torch.tensor(row.grades, device=model.device)
     return ranking_loss(scores[None], grades[None], torch.ones_like(grades, dtype=torch.bool)[None])
 
 
-def _embed(model: DiffuMaskModel, several: Sequence[FloatArray], are_queries: Sequence[bool]) -> Tensor:
-    none = np.zeros((0, several[0].shape[1]), dtype=np.float32)
+def _compare(model: DiffuMaskModel, several: Sequence[HalfArray], are_queries: Sequence[bool]) -> tuple[Tensor, Tensor]:
+    """The comparer's vectors of texts ``[B, U, D]``, and which of them are of words ``[B, U]``."""
+    none = several[0][:0]
     texts = [none if is_query else one for one, is_query in zip(several, are_queries, strict=True)]
     queries = [one if is_query else none for one, is_query in zip(several, are_queries, strict=True)]
     words = batch_words(texts, queries)
     vectors, roles, mask = (
         torch.from_numpy(array).to(model.device) for array in (words.vectors, words.roles, words.mask)
     )
+    is_word = mask > 0
+    is_word[:, :SPECIAL_TOKENS] = False
     with torch.autocast(model.device.type, torch.bfloat16):
-        return model.embed(vectors, roles, mask)
+        return model.compare(vectors, roles, mask), is_word

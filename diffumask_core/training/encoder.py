@@ -3,46 +3,39 @@
 import copy
 import json
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from tokenizers import Tokenizer
-from torch import Tensor, nn
-from torch.nn import functional as F
-from tqdm import tqdm
+from torch import nn
 from transformers import PreTrainedModel
 
 from diffumask_core.errors import ModelError
 from diffumask_core.model.configuration import DiffuMaskConfig
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import load_pruner, read_tokenizer
+from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.model.trunks import bert_layers, first_layers, longest_text, read_trunk
 from diffumask_core.training.comparing import Teacher
+from diffumask_core.units.words import split_words
 
 logger = logging.getLogger("diffumask")
 
 FloatArray = npt.NDArray[np.floating]
-
-_TEXTS_AT_ONCE = 32
-_LONGEST_TEXT = 512
+IntArray = npt.NDArray[np.int64]
 
 
-def fresh_model(
-    encoder: Path | None = None, trunk_layers: int | None = None, *, compares: bool = False
-) -> tuple[DiffuMaskModel, Tokenizer]:
+def fresh_model(encoder: Path | None = None, trunk_layers: int | None = None) -> tuple[DiffuMaskModel, Tokenizer]:
     """A model to train: a trunk that has been pretrained, and new parts above it.
 
     Args:
         encoder: A folder with a Hugging Face encoder (see `model.trunks`) and its ``tokenizer.json``; by default the
             trunk and the comparer of the bundled model.
         trunk_layers: As many of the encoder's first layers are the trunk; by default all. Where the encoder is built
-            like BERT, the layers above it begin as those that follow in the encoder.
-        compares: Whether the encoder is a sentence encoder, all layers of which that follow are the comparer.
+            like BERT, the upper layers begin as those that follow in the encoder, and the comparer as some of these.
 
     Raises:
         InputError: The encoder has not as many layers.
@@ -67,7 +60,6 @@ def fresh_model(
     following = bert_layers(pretrained)[config.num_hidden_layers :]
     settings = DiffuMaskConfig(
         encoder_config=plain,
-        comparer_layers=len(following) if compares and following else DiffuMaskConfig.comparer_layers,
         upper_heads=heads if width % heads == 0 else 1,
         upper_width=getattr(config, "intermediate_size", 4 * width),
     )
@@ -76,10 +68,12 @@ def fresh_model(
     # Layers that the trunk has not are left out.
     weights = pretrained.state_dict()
     model.encoder.load_state_dict({name: weights[name] for name in model.encoder.state_dict()})
-    for part in (model.upper, model.comparer):
-        for layer, source in zip(part.layers, following, strict=False):
-            _take_over(layer, source)
-        if following:
+    if following:
+        # From the first that follows to the last, which is the one that compares.
+        spread = np.linspace(0, len(following) - 1, len(model.comparer.layers)).round().astype(int)
+        for part, sources in ((model.upper, following), (model.comparer, [following[at] for at in spread])):
+            for layer, source in zip(part.layers, sources, strict=False):
+                _take_over(layer, source)
             nn.init.zeros_(part.roles.weight)
     return model, tokenizer
 
@@ -140,41 +134,32 @@ def _take_over(layer: Any, source: Any) -> None:
 
 
 def read_teacher(folder: Path | None) -> Teacher:
-    """What the comparer learns from.
+    """What the comparer learns from where words are.
 
     Args:
-        folder: A sentence encoder whose vectors are the mean over its tokens; what it puts before queries and before
-            other texts is read from its ``config_sentence_transformers.json``. By default the bundled model's comparer.
+        folder: A sentence encoder. What it puts before queries and before other texts is read from its
+            ``config_sentence_transformers.json``. By default the bundled model's comparer.
 
     Raises:
         ModelError: There is no such folder, it is incomplete, or its model does not read texts in both directions.
     """
     if folder is None:
         bundled = load_pruner()
-        return lambda texts, are_queries: bundled.embed(texts, are_queries=are_queries)
-    encoder, tokenizer = read_encoder(folder)
-    tokenizer.enable_truncation(longest_text(encoder.config, _LONGEST_TEXT))
-    tokenizer.enable_padding(pad_id=encoder.config.pad_token_id or 0)
+
+        def as_bundled(text: str, words: IntArray, is_query: bool) -> FloatArray:
+            read = bundled.read(text, words, [(0, len(words))]).of_part(0, len(words))
+            return bundled.compare([read], are_queries=is_query)[0]
+
+        return as_bundled
+    model, tokenizer = fresh_model(folder)
+    reader = Pruner(TorchNetwork(model.train(False)), tokenizer)
     told = folder / "config_sentence_transformers.json"
     prompts = json.loads(told.read_text("utf-8")).get("prompts", {}) if told.is_file() else {}
 
-    @torch.inference_mode()
-    def embed(texts: Sequence[str], are_queries: bool) -> FloatArray:
-        prompt = prompts.get("query" if are_queries else "passage", "")
-        order = np.argsort([len(text) for text in texts])
-        vectors = np.zeros((len(texts), encoder.config.hidden_size), dtype=np.float32)
-        for start in tqdm(range(0, len(texts), _TEXTS_AT_ONCE), desc="asking the teacher"):
-            numbers = order[start : start + _TEXTS_AT_ONCE]
-            # Tokenizers that tell words by the space before them have one before the first word too.
-            encoded = tokenizer.encode_batch([f" {prompt}{texts[number]}" for number in numbers])
-            ids, mask = (
-                torch.tensor([getattr(one, name) for one in encoded], device=encoder.device)
-                for name in ("ids", "attention_mask")
-            )
-            with torch.autocast(encoder.device.type, torch.bfloat16):
-                hidden: Tensor = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-            means = F.normalize((hidden * mask.unsqueeze(-1)).sum(1), dim=1)
-            vectors[numbers] = means.cpu().numpy()
-        return vectors
+    def as_encoder(text: str, words: IntArray, is_query: bool) -> FloatArray:
+        prompt = prompts.get("query" if is_query else "passage", "")
+        before = split_words(prompt)
+        all_words = np.concatenate([before, words + len(prompt)])
+        return reader.read(prompt + text, all_words, [(0, len(all_words))]).vectors[len(before) :]
 
-    return embed
+    return as_encoder

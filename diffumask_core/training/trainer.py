@@ -26,7 +26,7 @@ from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.settings import Settings
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.model.weights import unpack
-from diffumask_core.training.comparing import Teacher, compared, comparer_loss, graded, graded_loss, paired
+from diffumask_core.training.comparing import Teacher, compared, comparer_loss, graded, graded_loss, in_groups
 from diffumask_core.training.examples import Batch, Example, ExampleBuilder, batches, collate
 from diffumask_core.training.objective import Objective, encode_batch
 
@@ -105,8 +105,8 @@ def train(
 ) -> None:
     """Trains a model and leaves it in ``out``; a run that was cut off goes on from its last finished epoch.
 
-    The trunk rests, so it reads each text once. First the comparer learns to tell how near texts are, as the teacher
-    does, and which help with a query. Then the upper layers learn to score each unit by itself. Then they rest, and
+    The trunk rests, so it reads each text once. First the comparer learns where the teacher sees each word, and which
+    texts help with a query. Then the upper layers learn to score each unit by itself. Then they rest, and
     the denoiser is trained on what they make of the data once and for all. It learns from texts that the upper layers
     have not seen, since of those that they have seen they know more than they ever will of a user's.
 
@@ -118,8 +118,7 @@ def train(
         options: How to train.
         evaluate: Figures of a model, taken after each epoch. Of the epochs of the last part, the one with the highest
             ``score`` is kept; until then, of those of the part before it.
-        teacher: From texts, and whether they are queries, to vectors of which the comparer learns how near they are to
-            each other; None to leave the comparer as it is.
+        teacher: What the comparer learns from where words are; None to leave the comparer as it is.
         start_counts: Whether the model has been trained before: then it is kept as it is unless an epoch is better.
 
     Raises:
@@ -226,18 +225,19 @@ def _train_comparer(
     options: TrainingOptions,
     digest: str,
 ) -> None:
-    """Teaches the comparer how near texts are to each other, and which of them help with a query."""
+    """Teaches the comparer where the teacher sees each word, and which texts help with a query."""
     _train_only(model, lambda name: name.startswith(_COMPARER))
     run = _Run(model, _all_at(model, options.upper_rate), options, digest, out / "comparer_state.pt")
     if run.epochs < options.comparer_epochs:
         model.train(False)
-        items = compared(reader, teacher, *texts_of(data))
+        items, middles = compared(reader, teacher, *texts_of(data))
+        model.middle.copy_(torch.from_numpy(middles))
         rows = graded(reader, data.shots, data.passages, options.documents, random.Random(options.seed))
         model.train()
 
         def tasks(epoch: int) -> list[Callable[[], Tensor]]:
             rng = random.Random(f"{options.seed}/{epoch}")
-            groups = [partial(comparer_loss, model, group) for group in paired(items, options.batch_words, rng)]
+            groups = [partial(comparer_loss, model, group) for group in in_groups(items, options.batch_words, rng)]
             steps = [*groups, *(partial(graded_loss, model, row) for row in rows)]
             return rng.sample(steps, len(steps))
 
