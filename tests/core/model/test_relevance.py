@@ -19,6 +19,7 @@ from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import load_pruner, save_folder
 from diffumask_core.model.pruner import Pruner, ReadText
 from diffumask_core.model.torch_network import TorchNetwork
+from diffumask_core.scoring.terms import bm25
 from diffumask_core.units.words import split_words
 
 SHOTS = ["green frogs jump high", "what is the capital of italy", "two plus two is four"]
@@ -177,6 +178,20 @@ def test_a_model_without_a_comparer(lacking: Pruner) -> None:
         lacking.nearness_of(SHOTS, "which capital?")
     result = Compressor(lacking).compress(Prompt(shots=SHOTS), query="which capital?", keep_rate=0.5)
     assert result.compressed_tokens <= result.budget
+
+
+def test_passages_that_share_words_with_the_query_are_worth_more(pruner: Pruner, lacking: Pruner) -> None:
+    """Beside how near they are, and where nothing tells that; what is near is as surely of help as it is near."""
+    shots, query = [*SHOTS, "rome lies on a river"], "which river is near the capital of italy"
+    options = {"query": query, "keep_rate": 0.9, "tokenizer": len}
+    near = pruner.nearness_of(shots, query)
+    gained = bm25(query, shots)
+    result = Compressor(lacking).compress(Prompt(shots=shots), **options)
+    np.testing.assert_allclose([shot.score for shot in result.shots], gained, atol=1e-3)
+    assert len({shot.relevance for shot in result.shots}) == 1
+    result = Compressor(pruner).compress(Prompt(shots=shots), **options)
+    assert len({shot.relevance for shot in result.shots}) > 1
+    assert np.argsort([shot.relevance for shot in result.shots]).tolist() == np.argsort(near).tolist()
 
 
 def test_a_turn_without_a_word_is_compared_with_nothing(pruner: Pruner) -> None:
