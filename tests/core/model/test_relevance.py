@@ -1,5 +1,6 @@
 """The comparer: how near texts are to the query."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -33,10 +34,10 @@ def lacking(pruner: Pruner, tokenizer: Tokenizer) -> Pruner:
     return Pruner(TorchNetwork(DiffuMaskModel(DiffuMaskConfig(**settings)).train(False)), tokenizer)
 
 
-def read_shots(pruner: Pruner, query: str) -> tuple[ReadText, list[tuple[int, int]]]:
+def read_shots(pruner: Pruner, query: str, shots: Sequence[str] = SHOTS) -> tuple[ReadText, list[tuple[int, int]]]:
     """The shots one after the other, and which units are whose."""
-    text = " ".join(SHOTS)
-    ends = np.cumsum([0, *(len(split_words(shot)) for shot in SHOTS)]).tolist()
+    text = " ".join(shots)
+    ends = np.cumsum([0, *(len(split_words(shot)) for shot in shots)]).tolist()
     parts = list(pairwise(ends))
     return pruner.read(text, split_words(text), parts, query), parts
 
@@ -76,9 +77,7 @@ sentences = st.lists(
 @given(texts=st.lists(sentences, min_size=1, max_size=4), query=sentences)
 def test_nearness_is_the_mean_of_the_largest_cosines(pruner: Pruner, texts: list[str], query: str) -> None:
     """Whatever stands beside a text: nothing but its own words and the query's counts."""
-    text = " ".join(texts)
-    parts = list(pairwise(np.cumsum([0, *(len(split_words(one)) for one in texts)]).tolist()))
-    read = pruner.read(text, split_words(text), parts, query)
+    read, parts = read_shots(pruner, query, texts)
     expected = [by_hand(pruner, read, *part) for part in parts]
     np.testing.assert_allclose(pruner.nearness(read, parts), expected, atol=0.1)
     np.testing.assert_allclose(pruner.nearness(read, parts[-1:]), expected[-1:], atol=0.1)
@@ -184,7 +183,7 @@ def test_passages_that_share_words_with_the_query_are_worth_more(pruner: Pruner,
     """Beside how near they are, and where nothing tells that; what is near is as surely of help as it is near."""
     shots, query = [*SHOTS, "rome lies on a river"], "which river is near the capital of italy"
     options = {"query": query, "keep_rate": 0.9, "tokenizer": len}
-    near = pruner.nearness_of(shots, query)
+    near = pruner.nearness(*read_shots(pruner, query, shots))
     gained = bm25(query, shots)
     result = Compressor(lacking).compress(Prompt(shots=shots), **options)
     np.testing.assert_allclose([shot.score for shot in result.shots], gained, atol=1e-3)
