@@ -20,6 +20,7 @@ from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pretrained import load_pruner, save_folder
 from diffumask_core.model.pruner import Pruner, ReadText
 from diffumask_core.model.torch_network import TorchNetwork
+from diffumask_core.scoring.ranking import relevance_of
 from diffumask_core.scoring.terms import bm25
 from diffumask_core.units.words import split_words
 
@@ -189,8 +190,8 @@ def test_passages_that_share_words_with_the_query_are_worth_more(pruner: Pruner,
     np.testing.assert_allclose([shot.score for shot in result.shots], gained, atol=1e-3)
     assert len({shot.relevance for shot in result.shots}) == 1
     result = Compressor(pruner).compress(Prompt(shots=shots), **options)
-    assert len({shot.relevance for shot in result.shots}) > 1
-    assert np.argsort([shot.relevance for shot in result.shots]).tolist() == np.argsort(near).tolist()
+    np.testing.assert_allclose([shot.relevance for shot in result.shots], relevance_of(near), atol=0.02)
+    np.testing.assert_allclose([shot.score for shot in result.shots], near + gained, atol=0.2)
 
 
 def test_a_turn_without_a_word_is_compared_with_nothing(pruner: Pruner) -> None:
