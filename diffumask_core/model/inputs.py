@@ -220,6 +220,11 @@ class Frame:
     end: int | None
     padding: int
 
+    @property
+    def tokens(self) -> int:
+        """How many special tokens there are around a window."""
+        return sum(token is not None for token in (self.start, self.end))
+
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> "Frame":
         """Reads the special tokens off a tokenizer, in BERT's, RoBERTa's or the causal models' names."""

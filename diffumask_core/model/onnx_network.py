@@ -32,7 +32,7 @@ _WEIGHTS = {
     "context": ("shape.", "norm.", "project.", "marginals."),
     "denoiser": ("denoiser.",),
     "upper": ("upper.",),
-    "comparer": ("comparer.",),
+    "comparer": ("comparer.", "middle"),
 }
 
 

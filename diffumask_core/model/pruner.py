@@ -259,7 +259,7 @@ class Pruner:
             words, others = [texts[new[row]] for row in rows], [none] * len(rows)
             batch = batch_words(others, words, length) if are_queries else batch_words(words, others, length)
             rows_of_words = zip(self.network.compare(batch), words, strict=True)
-            return [vectors[SPECIAL_TOKENS : len(text)] for vectors, text in rows_of_words]
+            return [vectors[self.frame.tokens : len(text)] for vectors, text in rows_of_words]
 
         for row, vectors in self._by_length([len(texts[number]) for number in new], run):
             compared[new[row]] = vectors.astype(np.float16)

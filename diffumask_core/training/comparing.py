@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from diffumask_core.datasets import PassageRow, ShotRow
 from diffumask_core.diffusion.losses import ranking_loss
-from diffumask_core.model.inputs import SPECIAL_TOKENS, batch_words, query_words
+from diffumask_core.model.inputs import batch_words, query_words
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.units.words import split_words
@@ -55,11 +55,13 @@ class Graded:
         query: ``[_, D]``, the trunk's vectors of its special tokens and words.
         texts: The same of each text.
         grades: Of each text; higher is better.
+        special: How many vectors of special tokens stand before those of words.
     """
 
     query: HalfArray
     texts: Sequence[HalfArray]
     grades: Sequence[float]
+    special: int
 
 
 def compared(
@@ -110,6 +112,9 @@ def graded(
         passages: Questions with passages.
         most: The most texts of a row.
         rng: Draws these.
+
+    Returns:
+        The rows whose query has a word.
     """
     rows = [(row.query, _some(list(zip(row.shots, row.grades, strict=True)), most, rng)) for row in shots] + [
         # The gold passage answers, the others do not: far apart on the scale of the graded shots.
@@ -120,10 +125,11 @@ def graded(
     def read(text: str, is_query: bool = False) -> HalfArray:
         return _read(reader, text, _words(reader, text, is_query))
 
-    return [
-        Graded(read(query, True), [read(text) for text, _ in texts], [grade for _, grade in texts])
+    found = [
+        Graded(read(query, True), [read(text) for text, _ in texts], [grade for _, grade in texts], reader.frame.tokens)
         for query, texts in tqdm(rows, desc="reading graded texts")
     ]
+    return [row for row in found if len(row.query)]
 
 
 def _some(texts: list[tuple[str, float]], most: int, rng: random.Random) -> list[tuple[str, float]]:
@@ -150,9 +156,10 @@ def _turned(seen: Sequence[HalfArray], width: int) -> Sequence[HalfArray]:
     given = seen[0].shape[1] if seen else width
     if given <= width:
         return [np.pad(words, ((0, 0), (0, width - given))) for words in seen]
-    several = np.concatenate(seen).astype(np.float32)
+    middle = _middle(seen, given)
+    apart = (words - middle for words in seen)
     # The directions in which words differ most.
-    largest = np.linalg.eigh(np.cov(several.T))[1][:, : -width - 1 : -1]
+    largest = np.linalg.eigh(sum((each.T @ each for each in apart), np.zeros((given, given))))[1][:, : -width - 1 : -1]
     return [(words.astype(np.float32) @ largest).astype(np.float16) for words in seen]
 
 
@@ -177,7 +184,8 @@ def in_groups(items: Sequence[Compared], words: int, rng: random.Random) -> list
 
 def comparer_loss(model: DiffuMaskModel, group: Sequence[Compared]) -> Tensor:
     """How far words are from where the teacher sees them, both from their middles: one less the cosine."""
-    seen, is_word = _compare(model, [one.vectors for one in group], [one.is_query for one in group])
+    special = len(group[0].vectors) - len(group[0].targets)
+    seen, is_word = _compare(model, [one.vectors for one in group], [one.is_query for one in group], special)
     targets = torch.from_numpy(np.concatenate([one.targets for one in group])).float().to(model.device)
     roles = torch.tensor([int(one.is_query) for one in group for _ in one.targets], device=model.device)
     return 1 - F.cosine_similarity(seen[is_word], targets - model.middle[roles]).mean()
@@ -185,14 +193,16 @@ def comparer_loss(model: DiffuMaskModel, group: Sequence[Compared]) -> Tensor:
 
 def graded_loss(model: DiffuMaskModel, row: Graded) -> Tensor:
     """How well nearness to a query ranks its texts; see `pruner.Pruner.nearness`."""
-    seen, is_word = _compare(model, [*row.texts, row.query], [*(False for _ in row.texts), True])
+    seen, is_word = _compare(model, [*row.texts, row.query], [*(False for _ in row.texts), True], row.special)
     cosines = (seen[:-1] @ seen[-1][is_word[-1]].T).masked_fill(~is_word[:-1, :, None], -1)
     scores = model.config.relevance_weight * cosines.amax(1).mean(1)
     grades = torch.tensor(row.grades, device=model.device)
     return ranking_loss(scores[None], grades[None], torch.ones_like(grades, dtype=torch.bool)[None])
 
 
-def _compare(model: DiffuMaskModel, several: Sequence[HalfArray], are_queries: Sequence[bool]) -> tuple[Tensor, Tensor]:
+def _compare(
+    model: DiffuMaskModel, several: Sequence[HalfArray], are_queries: Sequence[bool], special: int
+) -> tuple[Tensor, Tensor]:
     """The comparer's vectors of texts ``[B, U, D]``, and which of them are of words ``[B, U]``."""
     none = several[0][:0]
     texts = [none if is_query else one for one, is_query in zip(several, are_queries, strict=True)]
@@ -202,6 +212,6 @@ def _compare(model: DiffuMaskModel, several: Sequence[HalfArray], are_queries: S
         torch.from_numpy(array).to(model.device) for array in (words.vectors, words.roles, words.mask)
     )
     is_word = mask > 0
-    is_word[:, :SPECIAL_TOKENS] = False
+    is_word[:, :special] = False
     with torch.autocast(model.device.type, torch.bfloat16):
         return model.compare(vectors, roles, mask), is_word

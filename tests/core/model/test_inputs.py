@@ -20,7 +20,7 @@ from diffumask_core.model.inputs import (
     batch_words,
     describe_units,
     plan_windows,
-    query_units,
+    query_words,
 )
 from diffumask_core.model.pretrained import read_tokenizer
 from diffumask_core.prompt.spans import Span
@@ -111,19 +111,26 @@ class TestSpaces:
 
 class TestQuery:
     def test_of_a_long_query_the_end_is_read(self, tokenizer: Tokenizer) -> None:
-        whole = query_units("why? " * 30 + "how many?", tokenizer, 16)
+        query = "why? " * 30 + "how many?"
+        read = describe_units(query, query_words(query, tokenizer, 16), tokenizer)
         end = described("how many?", tokenizer)
-        assert len(end.tokens) <= len(whole.tokens) <= 16
-        assert whole.tokens[-len(end.tokens) :].tolist() == end.tokens.tolist()
+        assert len(end.tokens) <= len(read.tokens) <= 16
+        assert read.tokens[-len(end.tokens) :].tolist() == end.tokens.tolist()
 
     def test_a_short_query_is_read_whole(self, tokenizer: Tokenizer) -> None:
-        assert (
-            query_units("how many?", tokenizer, 16).tokens.tolist() == described("how many?", tokenizer).tokens.tolist()
-        )
+        assert query_words("how many?", tokenizer, 16).tolist() == split_words("how many?").tolist()
+
+    @given(query=st.text("ab ?é\u200b", max_size=60), most=st.integers(16, 40))
+    def test_as_many_words_of_the_end_are_read_as_fit(self, tokenizer: Tokenizer, query: str, most: int) -> None:
+        words, all_words = query_words(query, tokenizer, most), split_words(query)
+        assert words.tolist() == all_words[len(all_words) - len(words) :].tolist()
+        assert len(describe_units(query, words, tokenizer).tokens) <= most
+        one_more = all_words[len(all_words) - len(words) - 1 :]
+        assert len(words) == len(all_words) or len(describe_units(query, one_more, tokenizer).tokens) > most
 
     @pytest.mark.parametrize("query", ["", "  "])
     def test_an_empty_query_has_no_words(self, tokenizer: Tokenizer, query: str) -> None:
-        assert len(query_units(query, tokenizer, 16).words) == 0
+        assert len(query_words(query, tokenizer, 16)) == 0
 
 
 def plan(tokens: list[int], blocks: list[Span], room: int, overlap: int = 2, pack: int = 99) -> list[Window]:
@@ -212,3 +219,4 @@ class TestBatch:
     def test_special_tokens_by_the_names_of_their_family(self, vocabulary: list[str], frame: Frame) -> None:
         tokens = {token: number for number, token in enumerate(vocabulary)}
         assert Frame.of(Tokenizer(models.WordLevel(tokens, unk_token="x"))) == frame
+        assert frame.tokens == sum(token not in ("[PAD]", "<pad>", "x") for token in vocabulary)

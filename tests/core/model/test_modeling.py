@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import distilbert, roberta, tiny_model
+from tiny import distilbert, roberta, tiny_encoder, tiny_model
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
@@ -145,26 +145,40 @@ def words_of(*lengths: int) -> list[np.ndarray]:
 class TestLayers:
     """The upper layers and the comparer."""
 
-    @pytest.mark.parametrize("layers", ["consider", "embed"])
+    @pytest.mark.parametrize("layers", ["consider", "compare"])
     def test_neither_padding_nor_what_stands_beside_a_text_changes_it(self, pruner: Pruner, layers: str) -> None:
         texts, queries = words_of(5, 9), words_of(3, 0)
         together = getattr(pruner.network, layers)(batch_words(texts, queries))
         for row, (text, query) in enumerate(zip(texts, queries, strict=True)):
             for length in (None, 12, 40):
                 alone = getattr(pruner.network, layers)(batch_words([text], [query], length))[0]
-                words = slice(len(text) + len(query)) if layers == "consider" else slice(None)
+                words = slice(len(text) + len(query))
                 np.testing.assert_allclose(alone[words], together[row][words], atol=1e-5)
 
-    @pytest.mark.parametrize("layers", ["consider", "embed"])
+    @pytest.mark.parametrize("layers", ["consider", "compare"])
     def test_they_tell_a_query_from_a_text(self, pruner: Pruner, layers: str) -> None:
         [words], none = words_of(5), np.zeros((0, 16), dtype=np.float32)
         network = pruner.network
         told, asked = (getattr(network, layers)(batch_words(*rows)) for rows in (([words], [none]), ([none], [words])))
         assert not np.allclose(told, asked)
 
-    def test_sentence_vectors_have_unit_length(self, pruner: Pruner) -> None:
-        vectors = pruner.network.embed(batch_words(words_of(5, 9), words_of(0, 0)))
-        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    def test_vectors_that_compare_words_have_unit_length(self, pruner: Pruner) -> None:
+        vectors = pruner.network.compare(batch_words(words_of(5, 9), words_of(3, 0)))
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=2), 1, atol=1e-5)
+
+    def test_they_are_taken_from_the_middle_of_their_role(self, tokenizer: Tokenizer) -> None:
+        model = tiny_model(tiny_encoder(tokenizer))
+        batch = batch_words(words_of(5), words_of(3))
+        words = [torch.from_numpy(array) for array in (batch.vectors, batch.roles, batch.mask)]
+        with torch.inference_mode():
+            hidden = model.comparer(*words)
+            model.middle.copy_(hidden[0, [0, 5]])
+            compared = model.compare(*words)
+        middles = model.middle[[0] * 5 + [1] * 3]
+        torch.testing.assert_close(compared, torch.nn.functional.normalize(hidden - middles, dim=-1))
+        # Nothing is left of a word in the very middle.
+        assert not compared[0, [0, 5]].any()
+        assert compared[0, [1, 6]].any(1).all()
 
 
 class TestDenoiser:

@@ -22,6 +22,7 @@ from diffumask_core.model.inputs import WindowBatch, batch_windows, describe_uni
 from diffumask_core.model.onnx_network import FloatArray, OnnxNetwork
 from diffumask_core.model.pretrained import load_pruner, save_folder
 from diffumask_core.model.pruner import Pruner
+from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.units.words import split_words
 
 TEXTS = [
@@ -85,6 +86,28 @@ def test_both_compute_the_same_but_for_rounding(onnx: Pruner, torch: Pruner) -> 
 def test_both_compare_texts_alike(onnx: Pruner, torch: Pruner, are_queries: bool) -> None:
     ours, theirs = (one.embed(TEXTS, are_queries=are_queries) for one in (onnx, torch))
     assert relative_error(ours, theirs) < 0.05
+    offsets = split_words(TEXTS[0])
+    words = torch.read(TEXTS[0], offsets, [(0, len(offsets))]).of_part(0, len(offsets))
+    ours, theirs = (one.compare([words], are_queries=are_queries)[0].astype(np.float32) for one in (onnx, torch))
+    assert ours.shape == (len(offsets), 16)
+    assert relative_error(ours, theirs) < 0.05
+
+
+def test_texts_are_as_near_to_a_query_on_both(onnx: Pruner, torch: Pruner) -> None:
+    np.testing.assert_allclose(*(one.nearness_of([*TEXTS, ""], "which box?") for one in (onnx, torch)), atol=1)
+
+
+def test_both_take_words_from_their_middles(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    model = tiny_model(tiny_encoder(tokenizer))
+    without = Pruner(TorchNetwork(model), tokenizer).embed(TEXTS)
+    model.middle.normal_(0, 0.5)
+    save_folder(model, tokenizer, tmp_path)
+    export_folder(tmp_path, TEXTS)
+    loaded = [load_pruner(tmp_path, runtime=runtime) for runtime in ("onnx", "torch")]
+    for are_queries in (False, True):
+        ours, theirs = (one.embed(TEXTS, are_queries=are_queries) for one in loaded)
+        assert relative_error(ours, theirs) < 0.05
+    assert relative_error(loaded[0].embed(TEXTS), without) > 0.1
 
 
 @pytest.mark.parametrize("encoder", [roberta, distilbert])

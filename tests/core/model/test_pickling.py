@@ -77,15 +77,16 @@ def test_a_relative_folder_is_found_from_another_working_directory(
 
 def test_a_pickled_cache_has_its_settings_and_is_empty(tmp_path: Path) -> None:
     memory = EncodingCache(megabytes=1)
-    memory.put(b"key", np.ones((2, 3), dtype=np.float32))
+    memory.put(b"key", np.ones((2, 3), dtype=np.float16))
     again = there_and_back(memory)
     assert again.info().entries == 0
-    large = np.ones((2**18 + 1, 1), dtype=np.float32)
+    # Each number takes two bytes.
+    large = np.ones((2**19 + 1, 1), dtype=np.float16)
     again.put(b"more than a megabyte", large)
     assert again.info().entries == 0
 
     kept = EncodingCache(folder=tmp_path / "cache")
-    kept.put(b"key", np.ones((2, 3), dtype=np.float32))
+    kept.put(b"key", np.ones((2, 3), dtype=np.float16))
     found = there_and_back(kept).get(b"key", 3)
     assert found is not None
     assert found.shape == (2, 3)
@@ -94,7 +95,7 @@ def test_a_pickled_cache_has_its_settings_and_is_empty(tmp_path: Path) -> None:
 def test_a_relative_folder_of_a_cache_is_found_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     cache = EncodingCache(folder="cache")
-    cache.put(b"key", np.ones((2, 3), dtype=np.float32))
+    cache.put(b"key", np.ones((2, 3), dtype=np.float16))
     pickled = pickle.dumps(cache)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")

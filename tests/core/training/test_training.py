@@ -5,7 +5,7 @@ import json
 import random
 import shutil
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -19,18 +19,20 @@ from transformers import BertModel
 
 from diffumask_core import Compressor, DataError, ModelError
 from diffumask_core.datasets import LabelRow, PassageRow, ShotRow, SolutionRow, exemplar_of, is_held_out
+from diffumask_core.model.inputs import Frame
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.training.command import training_data
 from diffumask_core.training.comparing import (
     FloatArray,
+    IntArray,
+    Teacher,
     compared,
     comparer_loss,
     graded,
     graded_loss,
-    middle_of,
-    paired,
+    in_groups,
 )
 from diffumask_core.training.encoder import fresh_model, read_teacher
 from diffumask_core.training.examples import Batch, ExampleBuilder, batches, collate
@@ -90,11 +92,25 @@ OPTIONS = TrainingOptions(
 )
 
 
-def teacher(texts: Sequence[str], are_queries: bool) -> FloatArray:
-    """Where texts are by the letters that they have."""
-    letters = np.array([[text.lower().count(letter) for letter in string.ascii_lowercase] for text in texts]) + 0.01
-    vectors: FloatArray = letters / np.linalg.norm(letters, axis=1, keepdims=True)
-    return vectors
+def teacher(text: str, words: IntArray, is_query: bool) -> FloatArray:
+    """Where words are by the letters that they have."""
+    pieces = [text[start:end].lower() for start, end in words.tolist()]
+    letters: FloatArray = np.array([[piece.count(letter) for letter in string.ascii_lowercase] for piece in pieces])
+    return letters + 0.01
+
+
+def random_teacher(width: int) -> tuple[Teacher, dict[bool, list[FloatArray]]]:
+    """A teacher of a width, and what it tells of the words of texts and of queries."""
+    random = np.random.default_rng(0)
+    told: dict[bool, list[FloatArray]] = {False: [], True: []}
+
+    def tell(text: str, words: IntArray, is_query: bool) -> FloatArray:
+        # All words are on one side, and those of queries are farther there.
+        vectors: FloatArray = random.standard_normal((len(words), width)) + 1 + is_query
+        told[is_query].append(vectors)
+        return vectors
+
+    return tell, told
 
 
 def trunk(model: DiffuMaskModel) -> dict[str, bytes]:
@@ -294,7 +310,7 @@ class TestTraining:
             name.partition(".")[0] for name, value in model.state_dict().items() if not torch.equal(value, before[name])
         }
         expected = {"upper", "shape", "norm", "marginals", "denoiser", "project"}
-        assert changed == (expected | {"comparer"} if taught else expected)
+        assert changed == (expected | {"comparer", "middle"} if taught else expected)
 
     def test_while_its_readers_learn_the_upper_layers_rest(
         self, model: DiffuMaskModel, tokenizer: Tokenizer, tmp_path: Path
@@ -327,27 +343,32 @@ def batch_of(reader: Pruner) -> Batch:
 
 
 class TestComparer:
-    def test_it_learns_how_near_texts_are(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
-        """The loss falls, and texts are as near to each other as the teacher has them."""
+    def test_words_come_to_be_where_the_teacher_sees_them(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
+        """The loss falls, and the product's vectors turn towards the teacher's."""
         reader = Pruner(TorchNetwork(model.train(False)), tokenizer)
         texts, queries = [row.text for row in LABELS], ["How many apples?", "How many books?", "Who sold rolls?"]
-        items = compared(reader, teacher, texts, queries)
-        targets = np.stack([item.target for item in items])
+        items, middles = compared(reader, teacher, texts, queries)
+        model.middle.copy_(torch.from_numpy(middles))
 
         def figures() -> tuple[float, float]:
-            seen = np.concatenate([reader.embed(texts), reader.embed(queries, are_queries=True)])
+            cosines: list[float] = []
+            for item in items:
+                [seen] = reader.compare([item.vectors], are_queries=item.is_query)
+                targets = item.targets.astype(np.float32) - middles[int(item.is_query)]
+                cosines += ((seen * targets).sum(1) / np.linalg.norm(targets, axis=1)).tolist()
             with torch.no_grad():
-                return float(comparer_loss(model, items)), float(((seen @ seen.T - targets @ targets.T) ** 2).mean())
+                return float(comparer_loss(model, items)), float(np.mean(cosines))
 
         before = figures()
+        assert before[0] == pytest.approx(1 - before[1], abs=0.02)
         optimizer = torch.optim.Adam(model.comparer.parameters(), lr=1e-2)
-        for group in paired(items, 512, random.Random(0)) * 80:
+        for group in in_groups(items, 512, random.Random(0)) * 150:
             optimizer.zero_grad()
             comparer_loss(model, group).backward()
             optimizer.step()
         after = figures()
-        assert after[0] < 0.3 * before[0]
-        assert after[1] < 0.3 * before[1]
+        assert after[0] < 0.5 * before[0]
+        assert after[1] > 0.5 > before[1]
 
     def test_it_learns_what_helps_with_a_query(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
         reader = Pruner(TorchNetwork(model.train(False)), tokenizer)
@@ -376,51 +397,109 @@ class TestComparer:
             lengths = [len(text) - 2 for text in drawn.texts]
             assert [row.grades[length - 2] for length in lengths] == list(drawn.grades)
 
-    def test_a_middle_spreads_cosines(self, model: DiffuMaskModel, tokenizer: Tokenizer) -> None:
-        """Without it the vectors of all texts point to one side."""
+    def test_a_query_without_a_word_ranks_nothing(self, pruner: Pruner) -> None:
+        rows = [SHOTS[0].model_copy(update={"query": query}) for query in ("", " \n", "What?")]
+        assert [row.grades for row in graded(pruner, rows, [], 5, random.Random(0))] == [[3, 0]]
+
+    @pytest.mark.parametrize("frame", [Frame(None, 3, 0), Frame(None, None, 0)])
+    def test_it_learns_whatever_special_tokens_there_are(
+        self, model: DiffuMaskModel, tokenizer: Tokenizer, frame: Frame
+    ) -> None:
         reader = Pruner(TorchNetwork(model.train(False)), tokenizer)
-        texts = ["rain fell on the roof", "1 2 3 4 5", "zzz qqq xxx", LABELS[0].text, "a", "why, oh why?!", "[{()}]"]
-        queries = ["who sang?", "how many apples?", "77 + 88", "zzz"]
+        reader.frame = frame
+        items, _ = compared(reader, teacher, ["a bus came", "x"], ["who?"])
+        assert [len(item.vectors) - len(item.targets) for item in items] == [frame.tokens] * 3
+        [row] = graded(reader, SHOTS[:1], [], 5, random.Random(0))
+        with torch.no_grad():
+            losses = comparer_loss(model, items), graded_loss(model, row)
+            scores = torch.from_numpy(self.nearness(reader, SHOTS[0])).log_softmax(0)
+        assert all(map(torch.isfinite, losses))
+        # What is learnt is what the product computes.
+        expected = -(torch.tensor(row.grades).softmax(0) * scores).sum()
+        torch.testing.assert_close(losses[1], expected, atol=1, rtol=0.1)
 
-        def figures() -> list[tuple[float, float]]:
-            both = reader.embed(texts), np.concatenate([reader.embed([one], are_queries=True) for one in queries])
-            return [
-                (
-                    float(np.linalg.norm(vectors.mean(0))),
-                    float((vectors @ vectors.T)[np.triu_indices(len(vectors), 1)].std()),
-                )
-                for vectors in both
-            ]
+    @staticmethod
+    def nearness(reader: Pruner, row: ShotRow) -> FloatArray:
+        texts = []
+        for text in row.shots:
+            offsets = split_words(text)
+            texts.append(
+                reader.nearness(reader.read(text, offsets, [(0, len(offsets))], row.query), [(0, len(offsets))])
+            )
+        return np.concatenate(texts)
 
-        before = figures()
-        middle = middle_of(model, reader, texts, queries)
-        assert middle.shape == model.middle.shape
-        model.middle.copy_(middle)
-        for (was, spread_before), (norm, spread) in zip(before, figures(), strict=True):
-            assert was > 0.6
-            assert norm < 0.3
-            assert spread > 2 * spread_before
+    @pytest.mark.parametrize("width", [4, 16])
+    def test_middles_are_the_means_of_the_words_of_texts_and_of_queries(self, pruner: Pruner, width: int) -> None:
+        tell, told = random_teacher(width)
+        items, middles = compared(
+            pruner, tell, [row.text for row in LABELS], ["how many?", " ", "who sold more rolls?"]
+        )
+        assert middles.shape == (2, 16)
+        for asks in (False, True):
+            np.testing.assert_allclose(middles[int(asks), :width], np.concatenate(told[asks]).mean(0), atol=2e-3)
+            assert not middles[int(asks), width:].any()
+            seen = [item.targets[:, :width] for item in items if item.is_query is asks]
+            np.testing.assert_allclose(np.concatenate(seen), np.concatenate(told[asks]), atol=1e-2)
 
-    @pytest.mark.parametrize("width", [4, 16, 40])
-    def test_a_teacher_may_have_any_width(self, pruner: Pruner, width: int) -> None:
-        random_vectors = np.random.default_rng(0).standard_normal((12, width))
+    def test_without_queries_their_middle_is_nowhere(self, pruner: Pruner) -> None:
+        _, middles = compared(pruner, random_teacher(16)[0], ["a bus came"], [])
+        assert middles[0].all()
+        assert not middles[1].any()
 
-        def of_width(texts: Sequence[str], are_queries: bool) -> FloatArray:
-            vectors = random_vectors[: len(texts)]
-            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    def test_of_a_wider_teacher_cosines_stay_that_the_width_can_hold(self, pruner: Pruner) -> None:
+        """The teacher's words differ in ten directions of forty."""
+        rng = np.random.default_rng(0)
+        directions, aside = np.linalg.qr(rng.standard_normal((40, 10)))[0].T, rng.standard_normal(40)
+        told: list[FloatArray] = []
 
-        items = compared(pruner, of_width, [row.text for row in LABELS], [])
-        targets = np.stack([item.target for item in items])
-        assert targets.shape == (12, 16)
-        np.testing.assert_allclose(np.linalg.norm(targets, axis=1), 1, atol=1e-5)
+        def tell(text: str, words: IntArray, is_query: bool) -> FloatArray:
+            told.append(rng.standard_normal((len(words), 10)) @ directions + aside)
+            return told[-1]
+
+        items, middles = compared(pruner, tell, [row.text for row in LABELS], [])
+        ours, theirs = np.concatenate([item.targets for item in items]) - middles[0], np.concatenate(told)
+        theirs -= theirs.mean(0)
+        cosines = [
+            (unit := each / np.linalg.norm(each, axis=1, keepdims=True)) @ unit.T
+            for each in (ours.astype(np.float64), theirs)
+        ]
+        np.testing.assert_allclose(*cosines, atol=0.02)
+
+    @pytest.mark.parametrize("width", [17, 40])
+    def test_of_a_wider_teacher_as_much_stays_as_can(self, pruner: Pruner, width: int) -> None:
+        tell, told = random_teacher(width)
+        items, _ = compared(pruner, tell, [row.text for row in LABELS], ["how many?"])
+        ours, theirs = np.concatenate([item.targets for item in items]), np.concatenate([*told[False], *told[True]])
+        assert ours.shape == (len(theirs), 16)
+        best = np.linalg.svd(theirs - theirs.mean(0))[1][:16] ** 2
+        assert ((ours - ours.mean(0, dtype=np.float64)) ** 2).sum() == pytest.approx(best.sum(), rel=0.01)
+
+    def test_one_word_of_a_wider_teacher(self, pruner: Pruner) -> None:
+        [item], middles = compared(pruner, random_teacher(40)[0], ["bus"], [])
+        assert item.targets.shape == (1, 16)
+        assert np.isfinite(item.targets).all()
+        np.testing.assert_allclose(middles[0], item.targets[0], atol=1e-2)
 
     def test_a_text_without_a_word_teaches_nothing(self, pruner: Pruner) -> None:
-        items = compared(pruner, teacher, ["a rose is red", " \n", "a bus came"], ["what came?", ""])
+        items, _ = compared(pruner, teacher, ["a rose is red", " \n", "a bus came"], ["what came?", ""])
         assert [item.is_query for item in items] == [False, False, True]
+        # Of the words and of two special tokens the trunk has vectors, of the words alone the teacher.
+        assert [(len(item.vectors), len(item.targets)) for item in items] == [(6, 4), (5, 3), (5, 3)]
+
+    def test_the_teacher_is_asked_for_the_words_that_the_comparer_reads(self, pruner: Pruner) -> None:
+        asked: dict[bool, list[str]] = {}
+
+        def tell(text: str, words: IntArray, is_query: bool) -> FloatArray:
+            asked[is_query] = [text[start:end] for start, end in words.tolist()]
+            return np.ones((len(words), 16))
+
+        compared(pruner, tell, ["rain " * 300 + "fell"], ["why? " * 30 + "eighteen letters?"])
+        assert asked[False] == ["rain"] * pruner.network.settings.relevance_units
+        assert asked[True] == ["eighteen", "letters", "?"]
 
     def test_groups_hold_all_texts_within_the_limit(self, pruner: Pruner) -> None:
-        items = compared(pruner, teacher, [row.text for row in LABELS], ["how many?"])
-        groups = paired(items, 100, random.Random(0))
+        items, _ = compared(pruner, teacher, [row.text for row in LABELS], ["how many?"])
+        groups = in_groups(items, 100, random.Random(0))
         assert sorted(map(id, (one for group in groups for one in group))) == sorted(map(id, items))
         assert all(len(group) * max(len(one.vectors) for one in group) <= 100 for group in groups if len(group) > 1)
 
@@ -485,7 +564,7 @@ class TestObjective:
         reader = Pruner(TorchNetwork(model), tokenizer)
         model.train(False)
         batch, labelled = batch_of(reader), collate(list(ExampleBuilder(reader).labelled(LABELS)))
-        texts = compared(reader, teacher, [row.text for row in LABELS], [row.query for row in SHOTS])
+        texts, _ = compared(reader, teacher, [row.text for row in LABELS], [row.query for row in SHOTS])
         rows = graded(reader, SHOTS, PASSAGES, 10, random.Random(0))
         model.train()
         objective = Objective()
@@ -573,8 +652,11 @@ def test_a_fresh_model_has_the_encoder_of_the_folder(encoder_folder: Path) -> No
 
 
 def test_layers_above_the_trunk_begin_as_those_that_follow(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    """Of an encoder like BERT the upper layers do with the trunk's vectors what the encoder's own layers do."""
-    bert = bert_folder(tokenizer, tmp_path, 4).eval()
+    """Of an encoder like BERT the layers above do with the trunk's vectors what the encoder's own layers do.
+
+    The upper layers are the first of those that follow, and the comparer's are all where as many follow.
+    """
+    bert = bert_folder(tokenizer, tmp_path, 7).eval()
     model, _ = fresh_model(tmp_path, 1)
     model.train(False)
     ids = torch.tensor([[2, 10, 11, 12, 3]])
@@ -583,32 +665,29 @@ def test_layers_above_the_trunk_begin_as_those_that_follow(tokenizer: Tokenizer,
         read = model.read(ids, mask)
         whole = bert(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
         torch.testing.assert_close(read, whole[1])
-        for part in (model.upper, model.comparer):
-            part.roles.weight.zero_()
-            torch.testing.assert_close(part(read, torch.zeros_like(ids), mask.float()), whole[4], atol=1e-5, rtol=1e-4)
-
-
-def test_a_sentence_encoder_compares_as_it_did(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    """Of a model whose comparer is all later layers of an encoder sentence vectors are those of the whole encoder."""
-    bert = bert_folder(tokenizer, tmp_path, 4).eval()
-    model, _ = fresh_model(tmp_path, trunk_layers=1, compares=True)
-    model.train(False)
-    assert len(model.comparer.layers) == model.config.comparer_layers == 3
+        for part, last in ((model.upper, 4), (model.comparer, 7)):
+            assert len(part.layers) == last - 1
+            seen = part(read, torch.zeros_like(ids), mask.float())
+            torch.testing.assert_close(seen, whole[last], atol=1e-5, rtol=1e-4)
+            # They do not tell a query from a text yet.
+            torch.testing.assert_close(part(read, torch.ones_like(ids), mask.float()), seen)
     assert not model.middle.any()
-    # Each word is one token.
-    ids = torch.tensor([[tokenizer.token_to_id(token) for token in ("[CLS]", "a", "x", "7", "b", "[SEP]")]])
-    with torch.inference_mode():
-        hidden = bert(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
-    expected = torch.nn.functional.normalize(hidden.mean(0), dim=0).numpy()
-    pruner = Pruner(TorchNetwork(model), tokenizer)
-    for are_queries in (False, True):
-        [vector] = pruner.embed(["a x 7 b"], are_queries=are_queries)
-        np.testing.assert_allclose(vector, expected, atol=0.02)
 
 
-@pytest.mark.parametrize("compares", [True, False])
-def test_without_layers_above_the_trunk_there_are_as_many_as_ever(encoder_folder: Path, compares: bool) -> None:
-    model, _ = fresh_model(encoder_folder, compares=compares)
+@pytest.mark.parametrize(("layers", "begins_as"), [(12, [1, 3, 5, 7, 9, 11]), (3, [1, 1, 1, 2, 2, 2])])
+def test_the_comparer_begins_as_layers_from_the_first_that_follows_to_the_last(
+    tokenizer: Tokenizer, tmp_path: Path, layers: int, begins_as: list[int]
+) -> None:
+    bert = bert_folder(tokenizer, tmp_path, layers)
+    model, _ = fresh_model(tmp_path, 1)
+    for layer, number in zip(model.comparer.layers, begins_as, strict=True):
+        source = bert.encoder.layer[number]
+        assert torch.equal(layer.query.weight, source.attention.self.query.weight)
+        assert torch.equal(layer.reduce.weight, source.output.dense.weight)
+
+
+def test_without_layers_above_the_trunk_there_are_as_many_as_ever(encoder_folder: Path) -> None:
+    model, _ = fresh_model(encoder_folder)
     assert len(model.comparer.layers) == type(model.config).comparer_layers
 
 
@@ -617,20 +696,36 @@ def test_without_layers_above_the_trunk_they_are_new(encoder_folder: Path) -> No
     assert model.upper.layers[0].query.weight.std() > 0
 
 
-def test_a_teacher_is_a_sentence_encoder(encoder_folder: Path, tmp_path: Path) -> None:
+def test_a_teacher_is_an_encoder_that_reads_its_prompt_first(
+    tokenizer: Tokenizer, encoder_folder: Path, tmp_path: Path
+) -> None:
+    """Vectors are those of the text's words alone, as the encoder reads them after the prompt."""
+    bert = BertModel.from_pretrained(encoder_folder).eval()
     folder = Path(shutil.copytree(encoder_folder, tmp_path / "teacher"))
     plain = read_teacher(folder)
     told = {"prompts": {"query": "ask: ", "passage": ""}}
     (folder / "config_sentence_transformers.json").write_text(json.dumps(told), "utf-8")
     prompted = read_teacher(folder)
-    texts = ["a rose is red", "x", "the bus came late " * 9]
-    np.testing.assert_allclose(np.linalg.norm(plain(texts, False), axis=1), 1, atol=1e-5)
-    assert np.array_equal(plain(texts, False), prompted(texts, False))
-    asked = prompted(texts, True)
-    assert not np.allclose(plain(texts, True), asked)
-    np.testing.assert_allclose(plain([f"ask: {text}" for text in texts], True), asked, atol=1e-5)
-    # What stands beside a text is padding.
-    np.testing.assert_allclose(plain(texts[:1], False)[0], plain(texts, False)[0], atol=0.02)
+
+    def as_bert(before: list[str]) -> np.ndarray:
+        """Of a text in which each word is one token."""
+        tokens = ["[CLS]", *before, "a", "x", "7", "b", "[SEP]"]
+        ids = torch.tensor([[tokenizer.token_to_id(token) for token in tokens]])
+        with torch.inference_mode():
+            hidden = bert(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+        return hidden[len(before) + 1 : -1].numpy()
+
+    text = "a x 7 b"
+    words = split_words(text)
+    for is_query in (False, True):
+        np.testing.assert_allclose(plain(text, words, is_query), as_bert([]), atol=0.1)
+    np.testing.assert_allclose(prompted(text, words, False), as_bert([]), atol=0.1)
+    asked = prompted(text, words, True)
+    np.testing.assert_allclose(asked, as_bert(["a", "##s", "##k", ":"]), atol=0.1)
+    assert not np.allclose(asked, plain(text, words, True), atol=0.1)
+    # Of a long query the end is read, and nothing before that.
+    end = split_words("why? a x 7 b")[-4:]
+    np.testing.assert_array_equal(prompted("why? a x 7 b", end, True), asked)
 
 
 @pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.safetensors"])
