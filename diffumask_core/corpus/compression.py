@@ -1,5 +1,6 @@
 """Rows whose text, messages or prompt are compressed."""
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, ClassVar, Unpack
 
@@ -61,8 +62,7 @@ class RowCompressor:
             InputError: There is nothing to compress in it, or not in a form that can be.
             BudgetError: What may not go is longer than the budget.
         """
-        if taken := [name for name in self.added if name in row]:
-            raise InputError(f"The row has a field {taken[0]!r} already: rename it.")
+        check_added(row, self.added)
         result = self._compress(row)
         compressed = result.text if result.messages is None else result.messages
         values = [compressed, *(getattr(result, name) for name in self.added[1:])]
@@ -82,6 +82,16 @@ class RowCompressor:
         if row.get("instructions") is not None or row.get("shots") is not None:
             return self._compressor.compress(_prompt(row), **options)
         raise InputError(f"The row has no {self._field}, messages, instructions or shots: nothing can be compressed.")
+
+
+def check_added(row: Row, added: Sequence[str]) -> None:
+    """Checks that a row has none of the fields that it is to get.
+
+    Raises:
+        InputError: It has.
+    """
+    if taken := [name for name in added if name in row]:
+        raise InputError(f"The row has a field {taken[0]!r} already: rename it.")
 
 
 def _prompt(row: Row) -> Prompt:
