@@ -226,6 +226,7 @@ def compress(
     keep_messages: Annotated[
         int | None,
         typer.Option(
+            min=0,
             help="So many messages at the end of a conversation stay as they are; 2 by default.",
             show_default=False,
             rich_help_panel=_CORPUS,

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from diffumask_core import Compressor, InputError, ModelError, TokenizerError
 from diffumask_core.cli import app
-from diffumask_core.corpus import ConversationCompressor, map_corpus
+from diffumask_core.corpus import ConversationCompressor
 
 RUN = drawn_run(3)
 FORMATS = {"chat": RUN, "anthropic": to_anthropic(RUN), "responses": to_responses(RUN)}
@@ -60,9 +60,16 @@ def test_a_run_is_shortened_as_a_conversation_is(
 
 def test_the_requests_of_a_run_share_their_beginnings(shorten: ConversationCompressor) -> None:
     """A log of requests has the messages of a run again and again: an old message is the same in each of them."""
-    *earlier, last = [shorten({"messages": RUN[:length]})["compressed"] for length in range(4, len(RUN) + 1, 2)]
-    for request in earlier:
-        assert request[:-2] == last[: len(request) - 2]
+    whole = shorten({"messages": RUN})["compressed"]
+    for length in range(3, len(RUN), 2):  # After each result.
+        request = shorten({"messages": RUN[:length]})["compressed"]
+        assert request[:-2] == whole[: length - 2]
+
+
+def test_what_a_worker_did_before_makes_no_difference(options: dict[str, Any]) -> None:
+    rows = [{"messages": drawn_run(number)[:length]} for number in range(2) for length in (9, 15, 22)]
+    one, other = ConversationCompressor(**options), ConversationCompressor(**options)
+    assert [one(row) for row in rows] == [other(row) for row in rows[::-1]][::-1]
 
 
 def test_options_of_conversations(options: dict[str, Any], compressor: Compressor) -> None:
@@ -127,22 +134,6 @@ def test_the_command(tmp_path: Path, model_folder: Path, options: dict[str, Any]
     assert f"3 rows in {out}, 1 bad" in result.stderr
     shorten = ConversationCompressor(keep=("messages", 4), exclude_tools=["read_*"], target_tokens=60, **options)
     assert compressed(out) == [shorten(row)["compressed"] for row in rows]
-
-
-def test_workers_make_no_difference(tmp_path: Path, options: dict[str, Any]) -> None:
-    write_runs(tmp_path / "runs.jsonl")
-    given = {name: str(value) for name, value in options.items()}
-    for workers in (1, 2):
-        map_corpus(
-            ConversationCompressor,
-            given,
-            tmp_path / "runs.jsonl",
-            tmp_path / str(workers),
-            workers=workers,
-            block_rows=1,
-        )
-    one, two = ({part.name: part.read_bytes() for part in (tmp_path / name).glob("*.jsonl")} for name in "12")
-    assert one == two
 
 
 @pytest.mark.parametrize(
