@@ -178,8 +178,13 @@ def compress(
         bool, typer.Option("--named-marks", help="Marks have a name each.", rich_help_panel=_DETAILS)
     ] = False,
     on_overflow: Annotated[
-        Overflow, typer.Option(help=described("on_overflow"), rich_help_panel=_DETAILS)
-    ] = Overflow.raises,
+        Overflow | None,
+        typer.Option(
+            help=described("on_overflow"),
+            show_default="raise, or best_effort with --conversations",
+            rich_help_panel=_DETAILS,
+        ),
+    ] = None,
     model: ModelOption = None,
     output: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.text,
     corpus: Annotated[
@@ -244,6 +249,8 @@ def compress(
     ] = 100,
 ) -> None:
     """Shortens a text, or each row of a corpus; what it saved goes to standard error."""
+    # One message that is too long is no reason to leave a run out.
+    overflow = on_overflow or (Overflow.best_effort if conversations else Overflow.raises)
     options: dict[str, Any] = {
         "keep_rate": keep_rate,
         "target_tokens": target_tokens,
@@ -260,7 +267,7 @@ def compress(
         "token_level": token_level,
         "grain": grain.value,
         "marks": "named" if named_marks else marks,
-        "on_overflow": on_overflow.value,
+        "on_overflow": overflow.value,
     }
     with _errors_told():
         if named_marks and not marks:
@@ -274,8 +281,7 @@ def compress(
                 raise InputError("A corpus needs both --input FILE and --output FOLDER, and no other file or --format.")
             options |= {"field": field, "model": model}
             if conversations:
-                # One message that is too long is no reason to leave a run out.
-                options |= {"exclude_tools": exclude_tool, "on_overflow": Overflow.best_effort.value}
+                options["exclude_tools"] = exclude_tool
                 options["keep"] = None if keep_messages is None else ("messages", keep_messages)
             _compress_corpus(corpus, folder, engine, workers, block_rows, conversations, options)
             return

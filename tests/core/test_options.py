@@ -73,7 +73,8 @@ ADAPTERS_ADD = {"model", "protect_patterns", "compressor"}
 # Passages and messages are given their query by what asks for them.
 ADAPTERS_LACK = {"query"}
 # On the command line an option that is given several times is a list, or nothing.
-COMMAND_LINE_DIFFERS = {"protect": None}
+# The rule for what is too long is another one in conversations.
+COMMAND_LINE_DIFFERS = {"protect": None, "on_overflow": None}
 
 
 def test_the_keyword_arguments_are_the_options() -> None:
