@@ -10,7 +10,7 @@ from fuzz.reader import SEPARATOR
 
 _ROOT = Path(__file__).parents[1]
 _FENCED = re.compile(r"^(`{3,})\S*\n(.*?)\n\1$", re.M | re.S)
-_OPTION_BYTES = 24
+_OPTION_BYTES = 40
 _LONGEST = 3000
 
 
