@@ -89,7 +89,7 @@ def joints(result: CompressionResult) -> Iterator[tuple[int, int, str]]:
         while marks and marks[0].span[0] < start:
             placed.append(marks.pop(0).text)
         # Within JSON a mark is an element with its comma, and a line break is an escape.
-        space = r"(?:[\s,]|\\+n)*?" if placed or in_json(result, before) else r"\s*?"
+        space = r"(?:[\s,]|\\+[rn])*?" if placed or in_json(result, before) else r"\s*?"
         gap = space + "".join(re.escape(mark) + space for mark in placed)
         piece = re.escape(result.source[start:end]) if end <= len(result.source) else r"\Z"
         found = re.compile(f"({gap}){piece}").match(result.text, position)

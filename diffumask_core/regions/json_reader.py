@@ -11,7 +11,8 @@ from typing import NamedTuple
 from diffumask_core.prompt.spans import Span
 from diffumask_core.regions.json_strings import count_words, resolve
 
-_MIN_WORDS = 8
+# A string of fewer words is a name, a title or a sentence: it is whole or gone.
+_MIN_WORDS = 25
 _MAX_DEPTH = 100
 
 
