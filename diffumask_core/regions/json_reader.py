@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from diffumask_core.prompt.spans import Span
-from diffumask_core.regions.json_strings import count_words, resolve
+from diffumask_core.regions.json_strings import count_words, is_long_text, resolve
 
-# A string of fewer words is a name, a title or a sentence: it is whole or gone.
-_MIN_WORDS = 25
+# Of a string of several lines so few words are enough, since lines of it may go; so much of a value in a string is.
+_MIN_WORDS = 8
+_MIN_VALUE = 100
+# Of a list of so many items some may go, whatever they are; a command or a pair of coordinates has fewer.
+MANY_ITEMS = 16
 _MAX_DEPTH = 100
 
 
@@ -25,8 +28,9 @@ class JsonNode(NamedTuple):
         bracket: What opens a container, ``""`` for a scalar.
         children: Members or elements, in order. Empty for scalars, empty containers and containers that are too deep.
         commas: Where the comma after each child is. The last child has one only in Python's notation.
-        is_long: Whether the value is a string of several words, of which some may go.
+        is_long: Whether the value is a string of many words or lines, of which some may go.
         is_divisible: Whether something inside may go while the rest stays: words of a long string, items of a series.
+        is_cut: Whether the value is a container whose end was cut off: it has no closing bracket.
     """
 
     span: Span
@@ -36,6 +40,7 @@ class JsonNode(NamedTuple):
     commas: tuple[int, ...] = ()
     is_long: bool = False
     is_divisible: bool = False
+    is_cut: bool = False
 
     @property
     def content(self) -> Span:
@@ -45,7 +50,17 @@ class JsonNode(NamedTuple):
 
     @property
     def is_series(self) -> bool:
-        """Whether the value is a list of several objects, or of several lists: whole items of it may go."""
+        """Whether the value is a list of which whole items may go: a list of records, or of many items."""
+        return self.is_records or self.is_many
+
+    @property
+    def is_many(self) -> bool:
+        """Whether the value is a list of many items that are no records: they go only where a mark says so."""
+        return self.bracket == "[" and len(self.children) >= MANY_ITEMS and not self.is_records
+
+    @property
+    def is_records(self) -> bool:
+        """Whether the value is a list of several objects, or of several lists."""
         if self.bracket != "[" or len(self.children) < 2 or not self.children[0].bracket:
             return False
         kinds = {child.bracket for child in self.children}
@@ -223,16 +238,16 @@ def _close(text: str, position: int, end: int, stack: list[_Open]) -> tuple[int,
 
 
 def _is_long(text: str, span: Span) -> bool:
-    """Whether a scalar is one string of several words; JSON in a string is whole where it is on one line."""
+    """Whether a scalar is one string of which parts may go: words of a long text, lines, parts of JSON."""
     start, end = span
     if end - start < 2 * _MIN_WORDS + 1 or text[start] not in "'\"":
         return False
     if not _ONE_STRING.fullmatch(text, start, end):
         return False
     content = resolve(text[start + 1 : end - 1]).strip()
-    if count_words(content, _MIN_WORDS) < _MIN_WORDS:
-        return False
-    return "\n" in content or not is_value(content)
+    if is_value(content):
+        return len(content) >= _MIN_VALUE
+    return is_long_text(content) or ("\n" in content and count_words(content, _MIN_WORDS) == _MIN_WORDS)
 
 
 def is_value(content: str) -> bool:

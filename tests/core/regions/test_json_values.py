@@ -18,7 +18,7 @@ from diffumask_core.regions.json_strings import count_words, unescaped
 from diffumask_core.regions.json_values import find_json
 from diffumask_core.regions.region import Lines, Region, Scaffold, region_of_lines
 
-LONG = "the parcel left the depot on Monday and is late"
+LONG = "the parcel left the depot on Monday with all of the others that had to be at the pier before noon or so and is now very late"
 
 Keep = Callable[[str], bool]
 
@@ -228,8 +228,8 @@ class TestSingleObjects:
     @pytest.mark.parametrize(
         ("string", "is_long"),
         [
-            ("one two three four five six seven eight", True),
-            ("one two three four five six seven", False),
+            (" ".join(["one"] * 25), True),
+            (" ".join(["one"] * 24), False),
             ("one\\ntwo\\nthree\\nfour\\nfive\\nsix\\nseven\\neight", True),
             ("aGVsbG8gd29ybGQ+/aGVsbG8gd29ybGQ/aGVsbG8+gd29ybGQ=", False),
             ('{\\"a\\": 1} is what came back from the service', True),
