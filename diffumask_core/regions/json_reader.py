@@ -100,6 +100,14 @@ _ONE_STRING = re.compile(rf"{_PYTHON_STRING}|{_JSON_STRING}")
 _CLOSE = re.compile(rf"{_SPACE}([\]}})])")
 _COMMA = re.compile(rf"{_SPACE},")
 _OPEN = re.compile(r"[\[{]")
+# What may be left of a key or value at the end of what was cut off, before the end, a blank line or a tool's note.
+_CUT_TOKEN = re.compile(
+    rf"""{_SPACE}(?:"[^"\n]*+"?+|'[^'\n]*+'?+|[\w.+-]*+)
+    (?=\s*+\Z|[ \t]*+(?:\.\.\.|…|\r?\n[ \t]*+(?:\r?\n|\.\.\.|…|[\[<(][\w.…])))""",
+    re.ASCII | re.VERBOSE,
+)
+# With fewer parts, what is not closed may as well be prose.
+_MIN_PARTS = 3
 _CLOSING = {"{": "}", "[": "]", "(": ")"}
 
 _Known = dict[int, JsonNode | None]
@@ -109,8 +117,9 @@ _Known = dict[int, JsonNode | None]
 def find_values(text: str, start: int, end: int) -> Iterator[JsonNode]:
     """Finds the outermost objects and lists in ``text[start:end]``, in order.
 
-    In something that is cut off or not valid, the valid values inside count. A tuple counts where it is the whole
-    stretch: in prose and code, brackets are not tuples. Containers more than 100 levels deep have no children.
+    A value whose end was cut off counts as far as it goes, with what is left of its last part. In something else that
+    is not valid, the valid values inside count. A tuple counts where it is the whole stretch: in prose and code,
+    brackets are not tuples. Containers more than 100 levels deep have no children.
 
     Returns:
         Nodes with offsets into `text`.
@@ -128,7 +137,8 @@ def find_values(text: str, start: int, end: int) -> Iterator[JsonNode]:
     while opening := _OPEN.search(text, position, end):
         position = opening.start()
         if position not in known:
-            _read_container(text, position, end, known)
+            stack, stop, begun = _read_container(text, position, end, known)
+            known[position] = known[position] or _cut_off(text, stack, stop, begun, end)
         node = known[position]
         if node:
             yield node
@@ -170,11 +180,14 @@ class _Open:
         return node._replace(is_divisible=True) if not is_divisible and node.is_series else node
 
 
-def _read_container(text: str, start: int, end: int, known: _Known) -> None:
+def _read_container(text: str, start: int, end: int, known: _Known) -> tuple[list[_Open], int, int]:
     """Reads the container at `start` and notes it in `known`.
 
     Where a container turns out not to be valid, neither are the containers in it that are still open, and the ones in
     it that are closed are valid: noting both is what keeps the search linear.
+
+    Returns:
+        The containers that are still open, where reading stopped, and where what was being read there begins.
     """
     stack: list[_Open] = []
     position = start
@@ -195,7 +208,7 @@ def _read_container(text: str, start: int, end: int, known: _Known) -> None:
         position, root = _close(text, position, end, stack)
         if root:
             known[start] = root
-            return
+            return [], position, position
         key = None
         frame = stack[-1]
         if len(frame.commas) < len(frame.children) or not frame.notation:
@@ -209,6 +222,37 @@ def _read_container(text: str, start: int, end: int, known: _Known) -> None:
     for frame in stack:
         known[frame.start] = None
         known.update((child.value[0], child._replace(span=child.value)) for child in frame.children if child.bracket)
+    return stack, position, key.start(key.lastgroup or "") if key else position
+
+
+def _cut_off(text: str, stack: list[_Open], stop: int, begun: int, end: int) -> JsonNode | None:
+    """The outermost of some containers that are open where a text ends; None where they are not meant as JSON.
+
+    Args:
+        text: The text.
+        stack: The containers, with what of each was read.
+        stop: Where reading stopped.
+        begun: Where the member begins that was being read there.
+        end: Where the text ends, but for what a tool says of having cut it.
+    """
+    rest = _CUT_TOKEN.match(text, stop, end)
+    parts = sum(len(frame.children) for frame in stack)
+    if rest is None or parts < _MIN_PARTS or not all(frame.notation for frame in stack):
+        return None
+    frame = stack[-1]
+    begun, position = strip_span(text, (begun, rest.end()))
+    if begun < position and len(frame.commas) < len(frame.children):
+        last = frame.children.pop()
+        frame.children.append(last._replace(span=(last.span[0], position), value=(last.value[0], position)))
+    elif begun < position:
+        frame.children.append(JsonNode((begun, position), (begun, position)))
+    for depth in range(len(stack) - 1, -1, -1):
+        frame = stack[depth]
+        last = [child.span[1] for child in frame.children[-1:]] + [comma + 1 for comma in frame.commas[-1:]]
+        node = frame.closed(max(last, default=frame.start + 1), depth)._replace(is_cut=True)
+        if depth:
+            stack[depth - 1].children.append(node)
+    return node
 
 
 def _close(text: str, position: int, end: int, stack: list[_Open]) -> tuple[int, JsonNode | None]:

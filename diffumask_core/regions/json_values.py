@@ -167,7 +167,7 @@ class _Parts:
         The brackets of a text that is one value always stay, so that the text stays valid. Elsewhere empty brackets
         would say that there was nothing.
         """
-        start, end = node.value
+        start = node.value[0]
         if node.children:
             content = None if is_whole else node.content
             self._follow((start, start + 1), after=content)
@@ -175,7 +175,7 @@ class _Parts:
                 self._inside(node)
             else:
                 self._list_of_scalars(node)
-            self._follow((end - 1, end), before=content)
+            self._close(node, content)
         else:
             self._follow(node.value)
         return self._region("json", node.value)
@@ -218,7 +218,12 @@ class _Parts:
             return
         self._follow((node.span[0], node.value[0] + 1), after=node.content)
         self._inside(node)
-        self._follow((node.value[1] - 1, node.value[1]), before=node.content)
+        self._close(node, node.content)
+
+    def _close(self, node: JsonNode, before: Span | None) -> None:
+        """Adds the closing bracket of a container, unless it was cut off."""
+        if not node.is_cut:
+            self._follow((node.value[1] - 1, node.value[1]), before=before)
 
     def _inside(self, node: JsonNode) -> None:
         """Adds what is between the brackets of a container."""
@@ -271,7 +276,8 @@ class _Parts:
         """Adds that a list of records stays as long as anything beside it: a mark in the list says then what went."""
         opener, closer = (series.span[0], series.value[0] + 1), (series.value[1] - 1, series.value[1])
         self.scaffold.append(Scaffold(opener, before=holder.content, alone=True, marked=True))
-        self.scaffold.append(Scaffold(closer, before=(series.span[0], series.content[1]), marked=True))
+        if not series.is_cut:
+            self.scaffold.append(Scaffold(closer, before=(series.span[0], series.content[1]), marked=True))
 
     def _are_records(self, node: JsonNode) -> bool:
         """Whether the members of an object are objects alike, each under a name of its own: each goes whole."""

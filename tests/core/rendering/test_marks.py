@@ -272,7 +272,10 @@ def test_any_choice_leaves_valid_json_with_marks(value: Any, indent: int | None,
 def is_marked(part: Any, whole: Any) -> bool:
     """Whether a value is another one with items left out, of which marks count each."""
     if isinstance(part, dict):
-        return isinstance(whole, dict) and all(key in whole and is_marked(part[key], whole[key]) for key in part)
+        left = {key: value for key, value in part.items() if key != "…"}
+        count = int(part["…"].split()[1]) if "…" in part else 0
+        is_counted = isinstance(whole, dict) and len(left) + count == len(whole)
+        return is_counted and all(key in whole and is_marked(left[key], whole[key]) for key in left)
     if isinstance(part, list) and isinstance(whole, list):
         counts = [int(each.split()[1]) for each in part if isinstance(each, str) and each.startswith("[…")]
         rest = iter(whole)
