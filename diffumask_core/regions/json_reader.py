@@ -102,7 +102,7 @@ _COMMA = re.compile(rf"{_SPACE},")
 _OPEN = re.compile(r"[\[{]")
 # What may be left of a key or value at the end of what was cut off, before the end, a blank line or a tool's note.
 _CUT_TOKEN = re.compile(
-    rf"""{_SPACE}(?:"[^"\n]*+"?+|'[^'\n]*+'?+|[\w.+-]*+)
+    r"""(?:[ \t]*+(?:\r?\n[ \t]*+)?+(?:"[^"\n]*+"?+|'[^'\n]*+'?+|-?\w[\w.+-]*+|\.(?!\.)))?
     (?=\s*+\Z|[ \t]*+(?:\.\.\.|…|\r?\n[ \t]*+(?:\r?\n|\.\.\.|…|[\[<(][\w.…])))""",
     re.ASCII | re.VERBOSE,
 )

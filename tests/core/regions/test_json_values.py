@@ -19,8 +19,8 @@ from diffumask_core.regions.json_values import find_json
 from diffumask_core.regions.region import Lines, Region, Scaffold, region_of_lines
 
 LONG = (
-    "the parcel left the depot on Monday with all of the others that had to be at the pier before noon or so and is now "
-    "very late"
+    "the parcel left the depot on Monday with all of the others that had to be at the pier before noon or so and is "
+    "now very late"
 )
 
 Keep = Callable[[str], bool]
@@ -357,17 +357,15 @@ class TestJsonLines:
         [region] = regions_of(text)
         assert region.series[0].form == "element"
 
-    @pytest.mark.parametrize("note", ["", "\n", "\n... (truncated)", "\n[cut]", "\n\nWhat is the price?"])
+    @pytest.mark.parametrize("note", ["", "\n", "\n... (truncated)", "\n<cut>", "\n\nWhat is the price?"])
     @pytest.mark.parametrize("last", ["", ",", ', {"id', ', {"id": 4, "name": "B', ', {"id": 4, "name"', ', {"id": 4.'])
     def test_a_value_that_was_cut_off_is_read_record_by_record(self, note: str, last: str) -> None:
         rows = [{"id": number, "name": f"boat {number}"} for number in range(4)]
         text = f'{{"ok": true, "rows": {json.dumps(rows)[:-1]}{last}'
         [region] = regions_of(text + note)
         assert (text + note)[slice(*region.span)] == text
-        assert [json.loads(f"{kept(text + note, keep)}]}}") for keep in ('"id": 1', "boat 3")] == [
-            {"rows": [rows[1]]},
-            {"rows": [rows[3]]},
-        ] or last == ","
+        for row in rows:
+            assert json.loads(kept(text + note, row["name"]).rstrip(",") + "]}") == {"rows": [row]}
         assert close(text + note, region, lambda unit: True) == text
 
 

@@ -119,16 +119,50 @@ def test_a_list_of_which_nothing_is_left_says_so() -> None:
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-def test_a_list_that_goes_with_its_key_leaves_no_mark(indent: int | None) -> None:
+def test_a_list_that_goes_with_its_key_is_a_member_that_went(indent: int | None) -> None:
     rows = [[name, f"{name} is on the pier by the sea"] for name in NAMES]
     kept = left(json.dumps({"a": [None, rows], "b": 1}, indent=indent), '"b"')
-    assert json.loads(kept.text) == {"b": 1}
-    assert kept.marks == []
+    assert json.loads(kept.text) == {"…": "[… 1 member left out]", "b": 1}
+    assert [mark.noun for mark in kept.marks] == ["member"]
     several = [{"id": number, "rows": rows} for number in range(4)]
     kept = left(json.dumps(several, indent=indent), '"id": 0', '"id": 3')
     first, mark, last = json.loads(kept.text)
     assert (first["id"], mark, last["id"]) == (0, "[… 2 records left out]", 3)
     assert [mark.noun for mark in kept.marks] == ["item", "record", "item"]
+
+
+def test_an_object_says_once_how_many_members_went() -> None:
+    berths = {f"berth {number}": {"boat": name, "nights": number} for number, name in enumerate(NAMES * 3)}
+    kept = left(json.dumps({"harbour": "Vik", "berths": berths}), "Vik", '"berth 3"', '"berth 9"')
+    said = {"berth 3": berths["berth 3"], "berth 9": berths["berth 9"], "…": f"[… {len(berths) - 2} members left out]"}
+    assert json.loads(kept.text) == {"harbour": "Vik", "berths": said}
+    [mark] = kept.marks
+    assert (mark.noun, mark.count) == ("member", len(berths) - 2)
+    assert list(json.loads(kept.text)["berths"])[0] == "…"
+
+
+def test_a_long_list_loses_items_and_columns_lose_the_same() -> None:
+    numbers, names = [7 * number for number in range(40)], [f"crane {number}" for number in range(40)]
+    kept = left(json.dumps(numbers), "266", "273")
+    assert json.loads(kept.text) == ["[… 38 items left out]", 266, 273]
+    kept = left(json.dumps({"name": names, "load": numbers}), '"crane 38"', "273")
+    assert json.loads(kept.text) == {
+        "name": ["[… 38 items left out]", "crane 38", "crane 39"],
+        "load": ["[… 38 items left out]", 266, 273],
+    }
+    kept = left(json.dumps([{"at": numbers, "is": names}] * 3), '"crane 38"')
+    first, mark = json.loads(kept.text)
+    assert (len(first["at"]), first["is"][-2:], mark) == (
+        4,
+        ["crane 38", "[… 1 item left out]"],
+        "[… 2 records left out]",
+    )
+
+
+def test_a_long_list_is_whole_where_no_mark_says_what_went() -> None:
+    numbers = list(range(40))
+    kept = left(json.dumps({"a": numbers, "b": [{"c": numbers}, {"c": [1]}]}), "38", marks=False)
+    assert json.loads(kept.text) in ({"a": numbers, "b": [{"c": numbers}]}, {"a": numbers})
 
 
 def test_json_lines_stay_json_lines() -> None:
