@@ -138,7 +138,6 @@ def test_an_object_says_once_how_many_members_went() -> None:
     assert json.loads(kept.text) == {"harbour": "Vik", "berths": said}
     [mark] = kept.marks
     assert (mark.noun, mark.count) == ("member", len(berths) - 2)
-    assert list(json.loads(kept.text)["berths"])[0] == "…"
 
 
 def test_a_long_list_loses_items_and_columns_lose_the_same() -> None:
@@ -150,13 +149,9 @@ def test_a_long_list_loses_items_and_columns_lose_the_same() -> None:
         "name": ["[… 38 items left out]", "crane 38", "crane 39"],
         "load": ["[… 38 items left out]", 266, 273],
     }
-    kept = left(json.dumps([{"at": numbers, "is": names}] * 3), '"crane 38"')
-    first, mark = json.loads(kept.text)
-    assert (len(first["at"]), first["is"][-2:], mark) == (
-        4,
-        ["crane 38", "[… 1 item left out]"],
-        "[… 2 records left out]",
-    )
+    kept = left(json.dumps([{"at": numbers, "is": names}, {"at": names, "is": numbers}]), '"crane 20"', " 140,")
+    lengths = [{key: len(value) for key, value in row.items()} for row in json.loads(kept.text)]
+    assert lengths == [{"at": 4, "is": 4}] * 2
 
 
 def test_a_long_list_is_whole_where_no_mark_says_what_went() -> None:
