@@ -82,6 +82,10 @@ class Units:
             bound += _whole_words(inside, [word for word, _ in found])
             turns += [_turn(word, governed) for word, governed in found]
         rules = [rule for region in regions for rule in region.scaffold if marks or not rule.marked]
+        if not marks:
+            whole = disjoint_spans([each.span for region in regions for each in region.series if each.is_marked])
+            rules = _outside(whole, rules)
+            bound += whole
         bound += [rule.span for rule in rules]
         first_word, spans = _runs(words, disjoint_spans(bound))
         complete = [] if marks else [each for region in regions for each in region.complete]
@@ -164,6 +168,12 @@ def read_words(text: str) -> IntArray:
     """The words of a text ``[W, 2]`` as the encoder is given them, cut where regions and their units begin and end."""
     layout = Layout(text, regions=find_regions(text))
     return _words(layout, list(walk_all(layout.regions)))
+
+
+def _outside(spans: Sequence[Span], rules: Sequence[Scaffold]) -> list[Scaffold]:
+    """The rules of units that begin in none of these spans, each of which is one unit."""
+    inside = number_at(spans, np.array([rule.span[0] for rule in rules], dtype=np.int64)) >= 0
+    return [rule for rule, is_inside in zip(rules, inside.tolist(), strict=True) if not is_inside]
 
 
 def _turn(word: Span, governed: Span) -> Scaffold:
