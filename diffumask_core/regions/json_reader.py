@@ -248,8 +248,8 @@ def _cut_off(text: str, stack: list[_Open], stop: int, begun: int, end: int) -> 
         frame.children.append(JsonNode((begun, position), (begun, position)))
     for depth in range(len(stack) - 1, -1, -1):
         frame = stack[depth]
-        last = [child.span[1] for child in frame.children[-1:]] + [comma + 1 for comma in frame.commas[-1:]]
-        node = frame.closed(max(last, default=frame.start + 1), depth)._replace(is_cut=True)
+        ends = [child.span[1] for child in frame.children[-1:]] + [comma + 1 for comma in frame.commas[-1:]]
+        node = frame.closed(max(ends, default=frame.start + 1), depth)._replace(is_cut=True)
         if depth:
             stack[depth - 1].children.append(node)
     return node

@@ -617,7 +617,8 @@ class TestJson:
         assert left.keys() <= {"loss", "best", "steps", "history"}
         assert left.get("steps", [1, 2, 3]) == [1, 2, 3]
         value = {"name": "Ann", "age": None, "tags": ["a", "b"], "active": True, "balance": -30, "note": "it's late"}
-        short = bundled.compress(repr(value), target_tokens=int(rate * count(repr(value)))).text
+        budget = int(rate * count(repr(value)))
+        short = bundled.compress(repr(value), target_tokens=budget, on_overflow="best_effort").text
         assert all(value[key] == kept for key, kept in without_rest(ast.literal_eval(short)).items())
 
 
