@@ -5,6 +5,7 @@ target of visible ASCII, headers without control characters, a length where ther
 """
 
 import asyncio
+import copy
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -56,6 +57,8 @@ _ERRORS = {
     504: ("upstream_timeout",),
 }
 _OUTCOMES = ("shortened", "unchanged", "measured", "bypassed", "unreadable", "passed")
+# Members of a body that must keep their bytes.
+_MORE = ['"é \\u00e9 \\ud83d"', '{"a": [1E5, {}], "a":2}', "123456789012345678901234567890", "null"]
 _ODD: list[Any] = [
     None,
     True,
@@ -72,6 +75,7 @@ _ODD: list[Any] = [
     [[]],
     {"type": "text"},
 ]
+_GONE = object()
 _ODD += [
     {"type": "text", "text": 7},
     {"type": "tool_result"},
@@ -94,6 +98,11 @@ class Asked:
     def path(self) -> str:
         """Its path, as a server of HTTP decodes it."""
         return unquote(self.target.partition(b"?")[0].decode("ascii"))
+
+    @property
+    def asks_for_bypass(self) -> bool:
+        """Whether nothing of it may change."""
+        return self.first(b"x-diffumask-bypass").strip().lower() == "true"
 
     def first(self, name: bytes) -> str:
         """The first of its headers of a name; empty where there is none."""
@@ -185,7 +194,7 @@ def _check_own(settings: ServerSettings, asked: Asked, answer: Answer) -> None:
     assert told.keys() == {"messages", "tokens_before", "tokens_after", "compression_ratio", "ccr_hashes"}
     assert told["tokens_after"] <= told["tokens_before"]
     assert [*map(outline, told["messages"])] == [*map(outline, given)], "More than texts changed."
-    if settings.audit or answer.told["x-diffumask-outcome"] == "bypassed":
+    if settings.audit or asked.asks_for_bypass:
         assert (told["messages"], told["tokens_after"]) == (given, told["tokens_before"]), "A bypass changed something."
 
 
@@ -218,7 +227,7 @@ def _check_passed_on(settings: ServerSettings, upstream: Echo, asked: Asked, ans
         assert seen.body == asked.body, f"{outcome}, and yet the body is another one."
         return
     assert not settings.audit
-    assert asked.first(b"x-diffumask-bypass").strip().lower() != "true"
+    assert not asked.asks_for_bypass
     assert int(answer.told["x-diffumask-tokens-after"]) < int(answer.told["x-diffumask-tokens-before"])
     before, after = json.loads(asked.body), json.loads(seen.body)
     assert list(before) == list(after)
@@ -280,9 +289,9 @@ def _read_settings(reader: Reader) -> ServerSettings:
         protect=reader.choice([(), ("apples", "\n")]),
     )
     return ServerSettings(
-        upstream=reader.choice(["http://upstream.test", "https://upstream.test/openai/v1", None]),
+        upstream=reader.choice([*["http://upstream.test", "https://upstream.test/openai/v1"] * 3, None]),
         audit=reader.integer(0, 7) == 7,
-        token=_TOKEN if reader.integer(0, 3) == 3 else None,
+        token=_TOKEN if reader.integer(0, 7) == 7 else None,
         max_body_bytes=64 if reader.integer(0, 15) == 15 else 2**20,
         shortening=shortening,
         running=1,
@@ -295,28 +304,28 @@ def _read_upstream(reader: Reader) -> Echo:
 
 
 def _read_request(reader: Reader, form: str) -> tuple[Asked, Fixed | None]:
-    method = "POST" if reader.integer(0, 7) < 6 else reader.choice(_METHODS)
-    target = _read_target(reader, form)
-    headers = [_read_header(reader) for _ in range(reader.integer(0, 4))]
+    method = "POST" if reader.integer(0, 7) < 7 else reader.choice(_METHODS)
+    target, host = _read_target(reader, form), _read_host(reader)
+    headers = [(b"host", host), *(_read_header(reader) for _ in range(reader.integer(0, 3)))]
+    is_chunked = reader.flag()
+    # The texts of a body come last, since the last one takes what is left of the bytes.
     body, fixed = _read_body(reader, form)
     if method in ("GET", "HEAD"):
         body, fixed = b"", None
     length = (b"content-length", str(len(body)).encode())
-    framing = [(b"transfer-encoding", b"chunked") if reader.flag() else length] if body or method == "POST" else []
-    return Asked(method, target, [(b"host", _read_host(reader)), *headers, *framing], body), fixed
+    framing = [(b"transfer-encoding", b"chunked") if is_chunked else length] if body or method == "POST" else []
+    return Asked(method, target, [*headers, *framing], body), fixed
 
 
 def _read_target(reader: Reader, form: str) -> bytes:
     """A target: the path of the form more often than not."""
     match reader.integer(0, 7):
-        case 5:
-            path = reader.choice(_PATHS)
         case 6:
-            path = reader.choice(_PATHS) + reader.text()
+            path = reader.choice(_PATHS) + (reader.text() if reader.flag() else "")
         case 7:
             path = reader.text()
         case number:
-            path = "/v1/compress" if number == 4 else _PROMPTS[form][0]
+            path = _PROMPTS[form][0] if number < 4 else "/v1/compress"
     visible = bytes(byte for byte in _encoded(path) if 0x20 < byte < 0x7F) or b"/"
     # A server of HTTP does not tell whether there is a question mark with nothing behind it.
     path, _, query = visible.decode().partition("?")
@@ -325,7 +334,7 @@ def _read_target(reader: Reader, form: str) -> bytes:
 
 def _read_header(reader: Reader) -> tuple[bytes, bytes]:
     if reader.integer(0, 3) < 3:
-        return reader.choice(_HEADERS)
+        return reader.choice([*_HEADERS, *_HEADERS[:3] * 2])
     name = reader.choice([*_PASSING, b"connection", b"authorization", b"x-diffumask-token", b"x-diffumask-bypass"])
     return name, _value(reader.text())
 
@@ -340,38 +349,36 @@ def _value(text: str) -> bytes:
 
 def _read_body(reader: Reader, form: str) -> tuple[bytes, Fixed | None]:
     """A conversation; or one with something odd in it or cut out of it; or any text."""
-    kind = reader.choice(["conversation", "odd", "cut", "text"])
+    kind = reader.choice(["conversation", "conversation", "odd", "cut", "text"])
     if kind == "text":
         return _encoded(reader.text()), None
+    more, member = reader.choice(_MORE), _PROMPTS[form][1]
+    before, after = f'{{"model": "made", "more": {more},  "{member}": ', reader.choice([', "seed": 1e0 }', "}", "}\n"])
+    style = {"ensure_ascii": reader.flag(), "indent": reader.choice([None, 1])}
+    odd = [(reader.integer(0, 5000), reader.choice([_GONE, *_ODD])) for _ in range(reader.integer(1, 3))]
+    start, length = reader.integer(0, 5000), reader.integer(0, 40)
     messages: Any = FORMATS[form](read_conversation(reader))
     given = json.loads(json.dumps(messages))
-    if kind == "odd":
-        for _ in range(reader.integer(1, 3)):
-            _put_odd(messages, reader)
-    more, member = json.dumps(reader.text(), ensure_ascii=False), _PROMPTS[form][1]
-    before, after = f'{{"model": "made", "more": {more},  "{member}": ', reader.choice([', "seed": 1e0 }', "}", "}\n"])
-    written = json.dumps(messages, ensure_ascii=reader.flag(), indent=reader.choice([None, 1]))
-    whole = before + written + after
+    for place, value in odd if kind == "odd" else ():
+        _put(messages, place, value)
+    whole = before + json.dumps(messages, **style) + after
     if kind == "cut":
-        start, length = reader.integer(0, 5000) % len(whole), reader.integer(0, 40)
+        start %= len(whole)
         return _encoded(whole[:start] + reader.text() + whole[start + length :]), None
     fixed = Fixed(_encoded(before), given, _encoded(after))
     return _encoded(whole), fixed if kind == "conversation" else None
 
 
-def _put_odd(messages: list[Any], reader: Reader) -> None:
-    """Puts something odd into a place of messages, or takes something away."""
+def _put(messages: list[Any], place: int, value: Any) -> None:
+    """Puts a value into a place of messages, or takes away what is there."""
     places = [*_places(messages)]
-    holder, key = places[reader.integer(0, 5000) % len(places)]
-    match reader.integer(0, 3):
-        case 0:
-            del holder[key]
-        case 1:
-            holder[key] = reader.text()
-        case _:
-            holder[key] = reader.choice(_ODD)
-    if not messages:
-        messages.append(reader.choice(_ODD))
+    if not places:
+        return
+    holder, key = places[place % len(places)]
+    if value is _GONE:
+        del holder[key]
+    else:
+        holder[key] = copy.deepcopy(value)
 
 
 def _places(holder: Any) -> Iterator[tuple[Any, Any]]:
