@@ -14,6 +14,7 @@ import numpy.typing as npt
 import regex
 
 from diffumask_core.prompt.spans import Span
+from diffumask_core.units.expressions import expressions
 from diffumask_core.units.segmentation import EAST_ASIAN, EAST_ASIAN_RUN, SOUTH_ASIAN, SOUTH_ASIAN_RUN, cut_runs
 
 IntArray = npt.NDArray[np.int64]
@@ -290,7 +291,7 @@ def bound_words(text: str, start: int, end: int, words: IntArray) -> list[Span]:
         for match in _BETWEEN.finditer(text, start, end)
         if (right := _end_of_side(text, match.end(), end)) and (left := _start_of_side(text, match.start(), start)) >= 0
     ]
-    found = np.array(sorted(inline + operators), dtype=np.int64).reshape(-1, 2)
+    found = np.array(sorted([*inline, *operators, *expressions(text, start, end)]), dtype=np.int64).reshape(-1, 2)
     first = np.searchsorted(words[:, 1], found[:, 0], side="right")
     last = np.searchsorted(words[:, 0], found[:, 1], side="left") - 1
     several = last > first
