@@ -9,10 +9,13 @@ from diffumask_core.prompt.spans import Span
 
 # Of a formula: a number, a name or a call, in brackets or not, and the signs between them.
 _TERM = (
-    r"(?:[$€£]?\d++(?:[.,]\d++)*+[^\W\d_]{0,3}%?|[^\W\d_]\w{0,30}+(?:\.\w{1,30}+){0,3}(?:\([^()\n]{0,40}\))?)[²³']?(?!\w)"
+    r"(?:[$€£]?\d++(?:[.,]\d++)*+[^\W\d_]{0,3}%?"
+    r"|[^\W\d_]\w{0,30}+(?:\.\w{1,30}+){0,3}(?:\([^()\n]{0,40}\))?)[²³']?(?!\w)"
 )
 _OPEN, _CLOSE = r"(?:[(\[][ ]?){0,6}", r"(?:[ ]?[)\]]){0,6}+"
-_SIGN = r"(?:[+*/×·÷=≤≥≠≈±^<>]|[=<>!]=|\*\*|//|(?<=[\d)\]%][ ]?|(?<!\w)\w[ ]?|[\d_]\w[ ]?)[-−–](?=[ ]?(?:[(\[$€£\d]|\w(?!\w))))"
+# A dash is a minus between numbers, letters and brackets alone.
+_MINUS = r"(?<=[\d)\]%][ ]?|(?<!\w)\w[ ]?|[\d_]\w[ ]?)[-−–](?=[ ]?(?:[(\[$€£\d]|\w(?!\w)))"
+_SIGN = rf"(?:[+*/×·÷=≤≥≠≈±^<>]|[=<>!]=|\*\*|//|{_MINUS})"
 _LINK = rf"(?:[ ]{_SIGN}[ ]|(?<=[)\]])[ ]?{_SIGN}[ ]?|[ ]?{_SIGN}[ ]?(?=[(\[]))"
 _FORMULA = regex.compile(rf"(?<![\w.,]){_OPEN}{_TERM}{_CLOSE}(?:{_LINK}{_OPEN}{_TERM}{_CLOSE}){{1,60}}+")
 
