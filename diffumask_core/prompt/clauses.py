@@ -12,11 +12,13 @@ import regex
 
 from diffumask_core.prompt.negation_words import ELSEWHERE, LANGUAGES
 from diffumask_core.prompt.negations import language_at
-from diffumask_core.prompt.spans import Span, trim_span
+from diffumask_core.prompt.spans import Span, chain_spans, trim_span
 from diffumask_core.regions.region import Scaffold
 
 # Two clauses of at most so many characters are one unit; a character of Chinese counts as three.
 _SHORT = 150
+# Where such stretches overlap they are one, up to so many characters.
+_LONGEST = 300
 _WIDE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
 
 
@@ -46,7 +48,7 @@ class Bonds:
     """What hangs together.
 
     Attributes:
-        units: Stretches that are one unit each; they may overlap.
+        units: Stretches that are one unit each, in order; none overlap.
         rules: Words and clauses that stay as long as others stay.
     """
 
@@ -91,7 +93,8 @@ def bonds(text: str, start: int, end: int, turns: Sequence[tuple[Span, Span]]) -
             unit, rule = _condition(text, clauses, at, word, kind == "others")
         units += unit
         rules += rule
-    return Bonds(units, rules)
+    bound = [span for each in chain_spans(sorted(units), _LONGEST) if (span := trim_span(text, *each))]
+    return Bonds(bound, rules)
 
 
 def _connectives(text: str, start: int, end: int) -> list[tuple[str, Span]]:
@@ -142,7 +145,8 @@ def _denied(text: str, clauses: Sequence[_Clause], turns: Sequence[tuple[Span, S
     for word, governed in sides.items():
         first, last = min(word[0], governed[0]), max(word[1], governed[1])
         at = max(bisect_right(starts, word[0]) - 1, 0)
-        before = _words_ahead(text, clauses[at], first)
+        # In a script without spaces the word before is not known.
+        before = _words_ahead(text, clauses[at], first) if text[first - 1 : first].isspace() else []
         if len(before) > 1 or (before and not at):
             first = before[-1].start()
         elif at > clauses[at].sentence[0]:

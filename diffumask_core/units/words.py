@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from diffumask_core.prompt.spans import Span
+from diffumask_core.prompt.spans import Span, chain_spans
 from diffumask_core.units.expressions import expressions
 from diffumask_core.units.segmentation import EAST_ASIAN, EAST_ASIAN_RUN, SOUTH_ASIAN, SOUTH_ASIAN_RUN, cut_runs
 
@@ -295,7 +295,8 @@ def bound_words(text: str, start: int, end: int, words: IntArray) -> list[Span]:
     first = np.searchsorted(words[:, 1], found[:, 0], side="right")
     last = np.searchsorted(words[:, 0], found[:, 1], side="left") - 1
     several = last > first
-    return _joined(list(zip(words[first[several], 0].tolist(), words[last[several], 1].tolist(), strict=True)))
+    bound = list(zip(words[first[several], 0].tolist(), words[last[several], 1].tolist(), strict=True))
+    return chain_spans(bound, _LONGEST_CHAIN)
 
 
 def _start_of_side(text: str, at: int, least: int) -> int:
@@ -313,16 +314,3 @@ def _end_of_side(text: str, at: int, most: int) -> int:
     """Where the value after an operator ends; 0 where there is none, or it is too long."""
     side = _SIDE_AFTER.match(text, at, most)
     return side.end() if side and _SAYS.search(side[1]) else 0
-
-
-def _joined(spans: list[Span]) -> list[Span]:
-    """Joins sorted spans that overlap, up to the longest chain; a link beyond it begins where the last one ended."""
-    joined: list[Span] = []
-    for start, end in spans:
-        if not joined or start >= joined[-1][1]:
-            joined.append((start, end))
-        elif end > joined[-1][1]:
-            before = joined[-1]
-            fits = end - before[0] <= _LONGEST_CHAIN
-            joined[-1:] = [(before[0], end)] if fits else [before, (before[1], end)]
-    return joined
