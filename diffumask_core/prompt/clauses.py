@@ -12,7 +12,7 @@ import regex
 
 from diffumask_core.prompt.negation_words import ELSEWHERE, LANGUAGES
 from diffumask_core.prompt.negations import language_at
-from diffumask_core.prompt.spans import Span, chain_spans, trim_span
+from diffumask_core.prompt.spans import Span, chain_spans, clip_spans, trim_span
 from diffumask_core.regions.region import Scaffold
 
 # Two clauses of at most so many characters are one unit; a character of Chinese counts as three.
@@ -79,8 +79,9 @@ def bonds(text: str, start: int, end: int, turns: Sequence[tuple[Span, Span]]) -
         turns: What `turning_words` finds there.
     """
     found = _connectives(text, start, end)
+    ends = _ends(text, start, end)
     if not (found or turns):
-        return Bonds([], [])
+        return Bonds([], ends)
     clauses = list(_clauses(text, start, end))
     denied = _denied(text, clauses, turns)
     starts = [clause.span[0] for clause in clauses]
@@ -94,7 +95,7 @@ def bonds(text: str, start: int, end: int, turns: Sequence[tuple[Span, Span]]) -
         units += unit
         rules += rule
     bound = [span for each in chain_spans(sorted(units), _LONGEST) if (span := trim_span(text, *each))]
-    return Bonds(bound, rules)
+    return Bonds(bound, rules + [rule for rule in ends if not clip_spans(bound, rule.span)])
 
 
 def _connectives(text: str, start: int, end: int) -> list[tuple[str, Span]]:
@@ -108,6 +109,22 @@ def _connectives(text: str, start: int, end: int) -> list[tuple[str, Span]]:
     if not text.isascii():
         found += [(match.lastgroup or "", match.span()) for match in _IN_RUN.finditer(text, start, end)]
     return found
+
+
+def _ends(text: str, start: int, end: int) -> list[Scaffold]:
+    """The marks that end a sentence, which stay between what stays of the sentence and what stays after it in the line.
+
+    Without the mark, words of two sentences would be read as one.
+    """
+    rules = []
+    first = start
+    for mark in _SENTENCE_END.finditer(text, start, end):
+        line = text.find("\n", mark.end(), end)
+        behind = mark.end(), line if line >= 0 else end
+        if not mark[0].isspace() and first < mark.start() and behind[0] < behind[1]:
+            rules.append(Scaffold((mark.start(), mark.start() + 1), (first, mark.start()), behind, alone=True))
+        first = mark.end()
+    return rules
 
 
 def _clauses(text: str, start: int, end: int) -> Iterator[_Clause]:
@@ -132,7 +149,9 @@ def _between(edges: Sequence[Span], start: int, end: int) -> Iterator[Span]:
 
 
 def _denied(text: str, clauses: Sequence[_Clause], turns: Sequence[tuple[Span, Span]]) -> list[Span]:
-    """A negation and what it governs, with the word before ("may not"), which says the opposite alone.
+    """A negation and what it governs, a short clause to its end.
+
+    The word before goes with them ("may not"), since alone it says the opposite.
 
     A clause that begins with the negation ("not to her brother") hangs on the clause before.
     """
@@ -145,9 +164,14 @@ def _denied(text: str, clauses: Sequence[_Clause], turns: Sequence[tuple[Span, S
     for word, governed in sides.items():
         first, last = min(word[0], governed[0]), max(word[1], governed[1])
         at = max(bisect_right(starts, word[0]) - 1, 0)
-        # In a script without spaces the word before is not known.
-        before = _words_ahead(text, clauses[at], first) if text[first - 1 : first].isspace() else []
-        if len(before) > 1 or (before and not at):
+        if governed[0] >= word[1] and _is_short(text, (word[0], clauses[at].span[1]), 2):
+            last = max(last, clauses[at].span[1])
+        before = _words_ahead(text, clauses[at], first)
+        if before and not text[first - 1].isspace():
+            # In a script without spaces the words before are not known.
+            whole = clauses[at].span[0], last
+            first = whole[0] if _is_short(text, whole, 2) else first
+        elif len(before) > 1 or (before and not at):
             first = before[-1].start()
         elif at > clauses[at].sentence[0]:
             whole = clauses[at - 1].span[0], last

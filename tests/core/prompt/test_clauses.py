@@ -92,6 +92,18 @@ def test_a_long_condition_stays_while_something_stays_that_depends_on_it(compres
         assert left.text.startswith(condition) or not left.text
 
 
+def test_words_of_two_sentences_are_parted(compressor: Compressor) -> None:
+    text = "The ferry goes north at noon. The baker rests on Mondays! A barge brings coal; the shed keeps it dry. " * 2
+    result = compressor.compress(text.strip(), keep_rate=0.5, tokenizer=characters)
+    for rate in RATES:
+        spans = result.at(keep_rate=rate).spans
+        kept = [any(start <= at < end for start, end in spans) for at in range(len(text))]
+        ends = [match.start() for match in re.finditer("[.!;]", text)]
+        for number, end in enumerate(ends[:-1]):
+            before = any(kept[ends[number - 1] + 1 if number else 0 : end])
+            assert kept[end] or not (before and any(kept[end + 1 :]))
+
+
 PIECES = ["if", "not", "but", "a", "b", ",", ".", ";", " ", "\n\n", "otherwise", "如果", "不", "而是", "，"]
 
 
