@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import regex
 
-from diffumask_core.prompt.negation_words import ELSEWHERE, LANGUAGES
+from diffumask_core.prompt.negation_words import ELSEWHERE, LANGUAGES, LIMITS
 from diffumask_core.prompt.negations import language_at
 from diffumask_core.prompt.spans import Span, chain_spans, clip_spans, trim_span
 from diffumask_core.regions.region import Scaffold
@@ -39,7 +39,9 @@ _SENTENCE_END = regex.compile(
     | \n[ \t\r]*+\n | \n(?=[ \t]*+(?:[-*•+]|\d{1,3}[.)])[ \t])""",
     regex.VERBOSE,
 )
+_ASKING = frozenset("?？؟")
 _CLAUSE_END = regex.compile(r"[,:](?=\s)|(?<=\s)[-–—](?=\s)|[()（）]|[，：、،]")
+_IS_LIMIT = regex.compile(LIMITS, regex.IGNORECASE)
 _WORD = regex.compile(r"\w[\w'’-]*+")
 
 
@@ -63,10 +65,12 @@ class _Clause:
     Attributes:
         span: Where it is.
         sentence: The first and the last clause of its sentence, by number.
+        asks: Whether the sentence is a question, which says of nothing that it holds.
     """
 
     span: Span
     sentence: tuple[int, int]
+    asks: bool
 
 
 def bonds(text: str, start: int, end: int, turns: Sequence[tuple[Span, Span]]) -> Bonds:
@@ -79,15 +83,19 @@ def bonds(text: str, start: int, end: int, turns: Sequence[tuple[Span, Span]]) -
         turns: What `turning_words` finds there.
     """
     found = _connectives(text, start, end)
-    ends = _ends(text, start, end)
     if not (found or turns):
-        return Bonds([], ends)
+        return Bonds([], [])
     clauses = list(_clauses(text, start, end))
-    denied = _denied(text, clauses, turns)
+    # What a limit or a condition governs is an amount, which is one unit anyway, or a clause, of which more below.
+    tied = {word for _, word in found}
+    denying = [turn for turn in turns if turn[0] not in tied and not _IS_LIMIT.fullmatch(text, *turn[0])]
+    denied = _denied(text, clauses, denying)
     starts = [clause.span[0] for clause in clauses]
     units, rules = denied, []
     for kind, word in found:
         at = max(bisect_right(starts, word[0]) - 1, 0)
+        if clauses[at].asks:
+            continue
         if kind == "contrasts":
             unit, rule = _contrast(text, clauses, at, word, turns)
         else:
@@ -95,7 +103,7 @@ def bonds(text: str, start: int, end: int, turns: Sequence[tuple[Span, Span]]) -
         units += unit
         rules += rule
     bound = [span for each in chain_spans(sorted(units), _LONGEST) if (span := trim_span(text, *each))]
-    return Bonds(bound, rules + [rule for rule in ends if not clip_spans(bound, rule.span)])
+    return Bonds(bound, rules + list(_ends(text, start, end, bound)))
 
 
 def _connectives(text: str, start: int, end: int) -> list[tuple[str, Span]]:
@@ -111,20 +119,25 @@ def _connectives(text: str, start: int, end: int) -> list[tuple[str, Span]]:
     return found
 
 
-def _ends(text: str, start: int, end: int) -> list[Scaffold]:
+def _ends(text: str, start: int, end: int, bound: Sequence[Span]) -> Iterator[Scaffold]:
     """The marks that end a sentence, which stay between what stays of the sentence and what stays after it in the line.
 
-    Without the mark, words of two sentences would be read as one.
+    Without the mark, what hangs together would seem to say something of the words of another sentence.
+
+    Args:
+        text: The text.
+        start: Where to begin.
+        end: Where to stop.
+        bound: What hangs together, in order.
     """
-    rules = []
     first = start
     for mark in _SENTENCE_END.finditer(text, start, end):
         line = text.find("\n", mark.end(), end)
         behind = mark.end(), line if line >= 0 else end
-        if not mark[0].isspace() and first < mark.start() and behind[0] < behind[1]:
-            rules.append(Scaffold((mark.start(), mark.start() + 1), (first, mark.start()), behind, alone=True))
+        is_mark = not mark[0].isspace() and first < mark.start() and not clip_spans(bound, mark.span())
+        if is_mark and behind[0] < behind[1] and clip_spans(bound, (first, behind[1])):
+            yield Scaffold((mark.start(), mark.start() + 1), (first, mark.start()), behind, alone=True)
         first = mark.end()
-    return rules
 
 
 def _clauses(text: str, start: int, end: int) -> Iterator[_Clause]:
@@ -136,7 +149,8 @@ def _clauses(text: str, start: int, end: int) -> Iterator[_Clause]:
         spans = [trimmed for span in _between(marks, first, last) if (trimmed := trim_span(text, *span))]
         spans = [span for span in spans if _WORD.search(text, *span)]
         sentence = number, number + len(spans) - 1
-        yield from (_Clause(span, sentence) for span in spans)
+        asks = text[last : last + 1] in _ASKING
+        yield from (_Clause(span, sentence, asks) for span in spans)
         number += len(spans)
 
 
@@ -201,6 +215,9 @@ def _condition(
         elif has_after and last == at:
             last = at + 1
     whole = clauses[first].span[0], clauses[last].span[1]
+    # A calculation says the same without the words around it.
+    if "=" in text[slice(*whole)]:
+        return [], []
     rest = clauses[clause.sentence[1]].span[1]
     if _is_short(text, whole, 1):
         follows = [Scaffold(whole, after=(whole[1], rest), alone=True)] if first == at and rest > whole[1] else []

@@ -290,3 +290,10 @@ ELSEWHERE = {
     "till": "de",
 }
 """Words that turn a sentence in one language and are another word in these."""
+
+LIMITS = (
+    "(?:more|less|fewer|greater|higher|lower|later|earlier|older|younger|larger|smaller) than|at (?:most|least)|up to|"
+    "höchstens|mindestens|mehr als|weniger als|au plus|au moins|plus de|moins de|más de|menos de|al menos|como máximo|"
+    "mais de|pelo menos|più di|meno di|almeno|не более|не менее|более|менее"
+)
+"""A pattern of words that make a limit of the amount after them."""

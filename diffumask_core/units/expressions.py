@@ -7,10 +7,11 @@ import regex
 
 from diffumask_core.prompt.spans import Span
 
-# Of a formula: a number, a name or a call, in brackets or not, and the signs between them.
+# Of a formula: a number, a name or a call, in brackets or not, and the signs between them. A word after a number is no
+# name: of `40 apples + 2 pears` the numbers and the sign are enough.
 _TERM = (
     r"(?:[$€£]?\d++(?:[.,]\d++)*+[^\W\d_]{0,3}%?"
-    r"|[^\W\d_]\w{0,30}+(?:\.\w{1,30}+){0,3}(?:\([^()\n]{0,40}\))?)[²³']?(?!\w)"
+    r"|(?<!\d[ ])[^\W\d_]\w{0,30}+(?:\.\w{1,30}+){0,3}(?:\([^()\n]{0,40}\))?)[²³']?(?!\w)"
 )
 _OPEN, _CLOSE = r"(?:[(\[][ ]?){0,6}", r"(?:[ ]?[)\]]){0,6}+"
 # A dash is a minus between numbers, letters and brackets alone.

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
+from diffumask_core.prompt.negation_words import LIMITS
 from diffumask_core.prompt.spans import Span, chain_spans
 from diffumask_core.units.expressions import expressions
 from diffumask_core.units.segmentation import EAST_ASIAN, EAST_ASIAN_RUN, SOUTH_ASIAN, SOUTH_ASIAN_RUN, cut_runs
@@ -122,14 +123,9 @@ _COUNT_WORDS = (
     "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
     "eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
 )
-_BOUNDS = (
-    "(?:more|less|fewer|greater|higher|lower|later|earlier|older|younger|larger|smaller) than|at (?:most|least)|up to|"
-    "höchstens|mindestens|mehr als|weniger als|au plus|au moins|plus de|moins de|más de|menos de|al menos|como máximo|"
-    "mais de|pelo menos|più di|meno di|almeno|не более|не менее|более|менее"
-)
 # Several words that are one number: with its multiplier, its unit, its fraction, its groups, and the limit that it is.
 _AMOUNT = re.compile(
-    rf"""(?<![\w.,])(?:(?:{_BOUNDS.replace(" ", "[ ]")})[ ](?=[$€£¥]?\d|(?:{_COUNT_WORDS})\b))?(?:
+    rf"""(?<![\w.,])(?:(?:{LIMITS.replace(" ", "[ ]")})[ ](?=[$€£¥]?\d|(?:{_COUNT_WORDS})\b))?(?:
       (?:(?:[$€£¥]|USD|EUR|GBP|CHF|JPY)[ ]?)?{_DIGITS}
           (?:[ ]\d/\d{{1,2}}(?!\d)|(?<=\d)(?<!\d{{4}})(?<![.,]\d)(?:[ ]\d{{3}}(?![\w]))++(?![ ]\d))?
           (?:[ ]?(?i:{_HUNDREDS.replace(" ", "[ ]")})\b\.?)?

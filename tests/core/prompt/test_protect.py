@@ -126,7 +126,7 @@ def test_what_cannot_be_protected(protect: Any, message: str) -> None:
 TEMPLATE = (
     "You write letters for the harbour office, and you write them in a calm and friendly voice, whoever asks. "
     'Reply with {{"letter": "...", "sent": true, "to": [{{"name": "..."}}]}} and nothing else around that. '
-    "Dear %(name)s, your berth %(number)03d is paid until {date:%d.%m.}, and ${keeper} of {{ quay }} waits for you on the pier."
+    "Dear %(name)s, your berth %(number)03d is paid until {date:%d.%m.}, and ${keeper} of {{ quay }} waits on the pier."
 )
 
 
