@@ -29,9 +29,12 @@ def _words(kind: str, has_spaces: bool) -> list[str]:
 
 _KINDS = ("conditions", "others", "contrasts")
 _SPACED = regex.compile(
-    r"(?<![\w'’-])(?=[^\W\d_])(?:" + "|".join(rf"(?P<{kind}>\L<{kind}>)" for kind in _KINDS) + r")(?![\w-])",
+    r"(?<![\w'’-])(?=[^\W\d_])(?:"
+    r"(?P<conditions>\L<conditions>)|(?P<others>\L<others>)|(?P<contrasts>\L<contrasts>))(?![\w-])",
     regex.IGNORECASE,
-    **{kind: _words(kind, has_spaces=True) for kind in _KINDS},
+    conditions=_words("conditions", has_spaces=True),
+    others=_words("others", has_spaces=True),
+    contrasts=_words("contrasts", has_spaces=True),
 )
 _IN_RUN = regex.compile("|".join(f"(?P<{kind}>{'|'.join(_words(kind, has_spaces=False))})" for kind in _KINDS))
 _SENTENCE_END = regex.compile(

@@ -47,8 +47,8 @@ _MOST_PLAIN = 3
 
 def expressions(text: str, start: int, end: int) -> Iterator[Span]:
     """Finds formulas and command lines in ``text[start:end]``; they may overlap."""
-    for match in _FORMULA.finditer(text, start, end):
-        yield match.span()
+    for formula in _FORMULA.finditer(text, start, end):
+        yield formula.span()
     at = start
     for match in _BEGIN.finditer(text, start, end):
         if match.start() >= at and (command := _command(text, match.start(), start, end, bool(match["name"]))):

@@ -83,7 +83,9 @@ class Punctuation:
 
 def _pairs(text: str, spans: IntArray, prose: BoolArray) -> IntArray:
     """The units ``[P, 2]`` of brackets and quotes with their partners, within a line."""
-    pairs, opened, line = [], [], 0
+    pairs: list[tuple[int, int]] = []
+    opened: list[tuple[str, int]] = []
+    line = 0
     for unit in np.flatnonzero((spans[:, 1] - spans[:, 0] == 1) & prose).tolist():
         start = int(spans[unit, 0])
         mark = text[start]
