@@ -189,7 +189,8 @@ def _denied(text: str, clauses: Sequence[_Clause], turns: Sequence[tuple[Span, S
             whole = clauses[at].span[0], last
             first = whole[0] if _is_short(text, whole, 2) else first
         elif len(before) > 1 or (before and not at):
-            first = before[-1].start()
+            # Of a subject of one word alone nothing is said.
+            first = before[-1 if len(before) > 2 else 0].start()
         elif at > clauses[at].sentence[0]:
             whole = clauses[at - 1].span[0], last
             first = whole[0] if _is_short(text, whole, 2) else first
@@ -213,7 +214,7 @@ def _condition(
     elif ahead <= 1 or is_bare:
         if ahead <= 1 and is_bare and has_after:
             last = at + 1
-        if has_before and (ahead == 0 or not has_after or ahead > 1):
+        if has_before and (ahead == 0 or not has_after or is_bare):
             first = at - 1
         elif has_after and last == at:
             last = at + 1

@@ -53,6 +53,7 @@ Le seau rouge [n'est pas pour le jardin mais pour la cave].
 红桶[不是给花园的，而是给地窖的]。
 [如果水泵漏水，请叫铁匠]。
 [除非灯是绿色的，请盖上盖子]。
+[院子里禁止骑车，邮差除外]。
 """,
 }
 
