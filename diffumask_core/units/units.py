@@ -11,9 +11,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from diffumask_core.prompt.clauses import bonds
 from diffumask_core.prompt.kept import Protection
 from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.negations import turning_words
+from diffumask_core.prompt.source_labels import label_rules
 from diffumask_core.prompt.spans import Span, disjoint_spans, merge_spans, spans_between
 from diffumask_core.regions.detect import find_regions
 from diffumask_core.regions.json_strings import unescaped
@@ -74,14 +76,20 @@ class Units:
         prose = _prose(layout, regions)
         bound = [*layout.whole_segments, *(span for region in regions for span in region.units)]
         turns: list[Scaffold] = []
+        labels = list(label_rules(layout))
+        named: list[Scaffold] = []
         for start, end in prose:
+            named += [rule for rule in labels if start <= rule.span[0] and rule.span[1] <= end]
             inside = words[np.searchsorted(words[:, 0], start) : np.searchsorted(words[:, 0], end)]
             bound += bound_words(layout.text, start, end, inside)
             found = turning_words(layout.text, start, end)
             # Of a script without spaces the phrase that a negation stands in is one unit.
             bound += _whole_words(inside, [word for word, _ in found])
             turns += [_turn(word, governed) for word, governed in found]
-        rules = [rule for region in regions for rule in region.scaffold if marks or not rule.marked]
+            tied = bonds(layout.text, start, end, found)
+            bound += _whole_words(inside, tied.units)
+            turns += tied.rules
+        rules = named + [rule for region in regions for rule in region.scaffold if marks or not rule.marked]
         if not marks:
             whole = disjoint_spans([each.span for region in regions for each in region.series if each.is_marked])
             rules = _outside(whole, rules)
