@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
+from diffumask_core.scoring.line_gains import copied_lines
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
 
@@ -18,15 +19,19 @@ IntArray = npt.NDArray[np.int64]
 _TYPICAL_PRICE, _MARKS_A_LINE = 20.0, 0.4
 # The least and the most that lines keep of what they would keep on average.
 _LEAST_SHARE, _MOST_SHARE = 0.2, 1.5
+# Of fewer tokens of a result nothing can be made.
+_LEAST_TOKENS = 50
 
 
-def fair_rate(scores: Scores, keep_rate: float) -> float:
+def fair_rate(reading: Reading, scores: Scores, keep_rate: float) -> float:
     """The keep rate for the lines of a prompt when a keep rate is meant on average.
 
     The line model knows above which logit lines are kept on average at a rate. The share of the tokens of lines above
-    that logit is what these lines should keep.
+    that logit is what these lines should keep. Less than the rate is kept only where lines repeat others: a line that
+    differs or tells is not left out while there is room.
 
     Args:
+        reading: The prompt.
         scores: What the model made of the prompt.
         keep_rate: The rate on average.
 
@@ -36,9 +41,13 @@ def fair_rate(scores: Scores, keep_rate: float) -> float:
     lines, model = scores.lines, scores.pruner.lines
     if lines is None or model is None:
         return keep_rate
-    logits = model.predictor(lines, keep_rate)(np.full(len(lines.unit), UNDECIDED))
-    share = float(lines.costs[logits > 0].sum() / lines.costs.sum())
-    return min(max(share, _LEAST_SHARE * keep_rate), _MOST_SHARE * keep_rate, 1.0)
+    logits = model.predictor(lines, keep_rate)(np.full(len(lines.unit), UNDECIDED)) + scores.gains[lines.unit]
+    total = lines.costs.sum()
+    share = float(lines.costs[logits > 0].sum() / total)
+    unlike = float(lines.costs[~copied_lines(reading)[lines.unit]].sum() / total)
+    texts = len(np.unique(reading.units.segment[lines.unit]))
+    least = max(min(keep_rate, unlike), _LEAST_SHARE * keep_rate, _LEAST_TOKENS * texts / total)
+    return min(max(share, least), max(_MOST_SHARE * keep_rate, _LEAST_TOKENS * texts / total), 1.0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,108 @@
+"""What lines of tools' results gain that must be the last to go: failures, and what the question or a call names.
+
+The line model has learned from runs of agents what is needed on average. A user who asks for one record of thirty, or
+whether the tests pass, asks for one line: an answer without the line is wrong.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from diffumask_core.prompt.formats import argument_values
+from diffumask_core.regions.region import Series, walk_all
+from diffumask_core.scoring.novelty import repeats
+from diffumask_core.scoring.reading import Reading
+from diffumask_core.scoring.telling import failed_records, is_failure, names_in, odd_ones, terms_in
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+# On the scale of logits: beyond what the line model says of any line.
+_NAMED_BONUS = 12.0
+_FAILURE_BONUS = 8.0
+# One of many near-equal failures tells less than the first one.
+_FAILED_AGAIN_BONUS = 4.0
+_COPY_PENALTY = 4.0
+# A name that more of the lines of a result hold tells none of them from the others.
+_COMMON = 0.2
+# Rows that differ from the others in a value.
+_ODD_BONUS = 4.0
+_ROWS = frozenset({"json", "table"})
+_ASKING = ("user", "system", "developer")
+
+
+def line_gains(reading: Reading, by_lines: BoolArray) -> FloatArray:
+    """What each unit ``[N]`` that the line model decides gains by what it tells, on the scale of logits.
+
+    Args:
+        reading: The conversation.
+        by_lines: ``[N]``, units that the line model decides.
+    """
+    gains = np.zeros(len(by_lines))
+    if not by_lines.any():
+        return gains
+    for region in walk_all(reading.units.layout.regions):
+        for series in region.series:
+            _add_of_series(gains, reading, region.kind, series)
+    gains[~by_lines] = 0.0
+    _add_of_names(gains, reading, np.flatnonzero(by_lines))
+    return gains
+
+
+def copied_lines(reading: Reading) -> BoolArray:
+    """``[N]``, units that are near-equal to an earlier one of their series."""
+    copied = np.zeros(len(reading.units), dtype=bool)
+    for region in walk_all(reading.units.layout.regions):
+        for series in region.series:
+            for item, is_copy in zip(series.items, repeats(series.alike), strict=False):
+                copied[slice(*reading.units.at(item))] |= is_copy
+    return copied
+
+
+def _add_of_series(gains: FloatArray, reading: Reading, kind: str, series: Series) -> None:
+    texts = [reading.text(item) for item in series.items]
+    seen = repeats(series.alike) or [False] * len(texts)
+    failed = failed_records(texts) if kind in _ROWS else [is_failure(kind, text) for text in texts]
+    odd = odd_ones(texts) if kind in _ROWS else [False] * len(texts)
+    for item, is_copy, fails, is_odd in zip(series.items, seen, failed, odd, strict=True):
+        gain = (_FAILED_AGAIN_BONUS if is_copy else _FAILURE_BONUS) if fails else _ODD_BONUS * is_odd
+        gains[slice(*reading.units.at(item))] += gain - _COPY_PENALTY * (is_copy and not fails)
+
+
+def _add_of_names(gains: FloatArray, reading: Reading, lines: IntArray) -> None:
+    """Adds what lines gain by names that are asked for: the more, the fewer lines of their result hold a name."""
+    asked = {name for text in _asking(reading) for name in names_in(text)}
+    if not asked:
+        return
+    segment = reading.units.segment[lines]
+    for number in np.unique(segment):
+        own = lines[segment == number]
+        held = [terms_in(reading.text((start, end))) & asked for start, end in reading.units.spans[own].tolist()]
+        gains[own] += _NAMED_BONUS * _told(held)
+
+
+def _told(held: Sequence[set[str]]) -> FloatArray:
+    """How well the names that each line holds tell it from the others: 1 for a name that no other line holds."""
+    counts = Counter(name for names in held for name in names)
+    most = max(_COMMON * len(held), 1)
+    told = {
+        name: 1.0 - np.log(count) / np.log(len(held) + 1) for name, count in counts.items() if count <= most
+    }
+    return np.array([max((told[name] for name in names if name in told), default=0.0) for names in held])
+
+
+def _asking(reading: Reading) -> Iterator[str]:
+    """What asks for something: what users and the system say, and the calls of the agent's newest step."""
+    layout = reading.units.layout
+    spoken = [number for number, voice in enumerate(layout.voices) if voice.role == "assistant"]
+    newest = layout.voices[spoken[-1]].message if spoken else -1
+    for voice, span in zip(layout.voices, layout.segments, strict=True):
+        text = layout.text[slice(*span)]
+        if voice.role in _ASKING:
+            yield text
+        elif voice.is_call and voice.message == newest:
+            yield from argument_values(text)
