@@ -6,16 +6,16 @@ whether the tests pass, asks for one line: an answer without the line is wrong.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from diffumask_core.prompt.formats import argument_values
-from diffumask_core.regions.region import Series, walk_all
+from diffumask_core.regions.region import Region, Series, walk_all
 from diffumask_core.scoring.novelty import repeats
 from diffumask_core.scoring.reading import Reading
-from diffumask_core.scoring.telling import failed_records, is_failure, names_in, odd_ones, terms_in
+from diffumask_core.scoring.telling import exact_names, failed_records, is_failure, odd_ones, proper_names, terms_in
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -32,6 +32,10 @@ _COMMON = 0.2
 # Rows that differ from the others in a value.
 _ODD_BONUS = 4.0
 _ROWS = frozenset({"json", "table"})
+_CALLS = True
+# Texts of more names ask for each of them less.
+_FEW_NAMES = 4
+_PROPER_WEIGHT = 0.5
 _ASKING = ("user", "system", "developer")
 
 
@@ -48,6 +52,8 @@ def line_gains(reading: Reading, by_lines: BoolArray) -> FloatArray:
     for region in walk_all(reading.units.layout.regions):
         for series in region.series:
             _add_of_series(gains, reading, region.kind, series)
+        if region.kind in _ROWS:
+            _add_of_records(gains, reading, region)
     gains[~by_lines] = 0.0
     _add_of_names(gains, reading, np.flatnonzero(by_lines))
     return gains
@@ -66,43 +72,79 @@ def copied_lines(reading: Reading) -> BoolArray:
 def _add_of_series(gains: FloatArray, reading: Reading, kind: str, series: Series) -> None:
     texts = [reading.text(item) for item in series.items]
     seen = repeats(series.alike) or [False] * len(texts)
-    failed = failed_records(texts) if kind in _ROWS else [is_failure(kind, text) for text in texts]
     odd = odd_ones(texts) if kind in _ROWS else [False] * len(texts)
-    for item, is_copy, fails, is_odd in zip(series.items, seen, failed, odd, strict=True):
+    for item, text, is_copy, is_odd in zip(series.items, texts, seen, odd, strict=True):
+        fails = is_failure(kind, text)
         gain = (_FAILED_AGAIN_BONUS if is_copy else _FAILURE_BONUS) if fails else _ODD_BONUS * is_odd
         gains[slice(*reading.units.at(item))] += gain - _COPY_PENALTY * (is_copy and not fails)
 
 
+def _add_of_records(gains: FloatArray, reading: Reading, region: Region) -> None:
+    """Adds what rows, records and members of objects gain that say that something went wrong."""
+    texts = [reading.text(unit) for unit in region.units]
+    for unit, fails in zip(region.units, _with_members(texts, failed_records(texts)), strict=True):
+        gains[slice(*reading.units.at(unit))] += _FAILURE_BONUS * fails
+
+
+def _with_members(texts: Sequence[str], failed: Sequence[bool]) -> Iterator[bool]:
+    """Whether each unit fails, or is inside of an object or a list that does: one that opens in a unit of its own."""
+    depth, below = 0, 0
+    for text, fails in zip(texts, failed, strict=True):
+        if below and depth < below:
+            below = 0
+        yield fails or bool(below)
+        depth += text.endswith(("{", "[")) - (text in ("}", "]"))
+        if fails and not below and text.endswith(("{", "[")):
+            below = depth
+
+
 def _add_of_names(gains: FloatArray, reading: Reading, lines: IntArray) -> None:
     """Adds what lines gain by names that are asked for: the more, the fewer lines of their result hold a name."""
-    asked = {name for text in _asking(reading) for name in names_in(text)}
+    asked = _asked(reading)
     if not asked:
         return
     segment = reading.units.segment[lines]
     for number in np.unique(segment):
         own = lines[segment == number]
-        held = [terms_in(reading.text((start, end))) & asked for start, end in reading.units.spans[own].tolist()]
-        gains[own] += _NAMED_BONUS * _told(held)
+        held = [terms_in(reading.text((start, end))) & asked.keys() for start, end in reading.units.spans[own].tolist()]
+        gains[own] += _NAMED_BONUS * _told(held, asked)
 
 
-def _told(held: Sequence[set[str]]) -> FloatArray:
+def _told(held: Sequence[set[str]], asked: Mapping[str, float]) -> FloatArray:
     """How well the names that each line holds tell it from the others: 1 for a name that no other line holds."""
     counts = Counter(name for names in held for name in names)
     most = max(_COMMON * len(held), 1)
     told = {
-        name: 1.0 - np.log(count) / np.log(len(held) + 1) for name, count in counts.items() if count <= most
+        name: asked[name] * float(1.0 - np.log(count) / np.log(len(held) + 1))
+        for name, count in counts.items()
+        if count <= most
     }
     return np.array([max((told[name] for name in names if name in told), default=0.0) for names in held])
 
 
-def _asking(reading: Reading) -> Iterator[str]:
-    """What asks for something: what users and the system say, and the calls of the agent's newest step."""
+def _asked(reading: Reading) -> dict[str, float]:
+    """The names that are asked for, with their weights: a text of many names, such as a manual, asks for none of them.
+
+    Users ask, instructions too for what they name to the letter, and so do the calls of the agent's newest step.
+    """
+    weights: dict[str, float] = {}
+    for text, is_question in _asking(reading):
+        exact = exact_names(text)
+        proper = proper_names(text) - exact if is_question else set()
+        share = min(_FEW_NAMES / max(len(exact) + len(proper), 1), 1.0)
+        for names, weight in ((exact, share), (proper, _PROPER_WEIGHT * share)):
+            weights |= {name: max(weights.get(name, 0.0), weight) for name in names}
+    return weights
+
+
+def _asking(reading: Reading) -> Iterator[tuple[str, bool]]:
+    """The texts that ask, and whether a user says them."""
     layout = reading.units.layout
     spoken = [number for number, voice in enumerate(layout.voices) if voice.role == "assistant"]
-    newest = layout.voices[spoken[-1]].message if spoken else -1
+    newest = layout.voices[spoken[-1]].message if spoken and _CALLS else -1
     for voice, span in zip(layout.voices, layout.segments, strict=True):
         text = layout.text[slice(*span)]
         if voice.role in _ASKING:
-            yield text
+            yield text, voice.role == "user"
         elif voice.is_call and voice.message == newest:
-            yield from argument_values(text)
+            yield "\n".join(argument_values(text)), False

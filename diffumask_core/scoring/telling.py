@@ -64,17 +64,19 @@ def failed_records(records: Sequence[str]) -> list[bool]:
 _TOKEN = re.compile(r"\w(?:[\w.@/:#+-]*\w)?")
 _PARTS = re.compile(r"[/:]|(?<=\w)[.@#+-](?=\w)")
 _EXACT = re.compile(r"\d|\w[/@_.:#]\w|[^\W\d_][a-z]*[A-Z]")
-_QUOTED = re.compile(r"[\"'`“«]([^\"'`“”«»\n]{2,80})[\"'`”»]")
-_NAME = re.compile(r"(?<=[^\s.!?:;] )[^\W\d_][\w'-]*\w")
+_PROPER = re.compile(r"(?<=[^\s.!?:;] )[^\W\d_](?:[\w-]|['’][A-Z])*\w")
 
 
-def names_in(text: str) -> set[str]:
-    """The names that a question or a call holds, in small letters: what holds a digit or an inner sign, or has capitals."""
+def exact_names(text: str) -> set[str]:
+    """What a question or a call names to the letter, in small letters: what holds a digit, an inner sign or capitals."""
     exact = {token for token in _TOKEN.findall(text) if len(token) > 1 and _EXACT.search(token)}
     parts = {part for token in exact for part in _PARTS.split(token) if len(part) > 2 and any(map(str.isdigit, part))}
-    proper = {word for word in _NAME.findall(text) if word[0].isupper() and len(word) > 2}
-    quoted = {token for phrase in _QUOTED.findall(text) for token in _TOKEN.findall(phrase) if len(token) > 2}
-    return {name.lower().removesuffix("'s") for name in exact | parts | proper | quoted}
+    return {name.lower() for name in exact | parts}
+
+
+def proper_names(text: str) -> set[str]:
+    """The words of a text that are capitalised within a sentence, in small letters."""
+    return {word.lower() for word in _PROPER.findall(text) if word[0].isupper() and len(word) > 2}
 
 
 def terms_in(line: str) -> set[str]:
