@@ -4,7 +4,6 @@ The line model has learned from runs of agents what is needed on average. A user
 whether the tests pass, asks for one line: an answer without the line is wrong.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -32,7 +31,6 @@ _COMMON = 0.2
 # Rows that differ from the others in a value.
 _ODD_BONUS = 4.0
 _ROWS = frozenset({"json", "table"})
-_CALLS = True
 # Texts of more names ask for each of them less.
 _FEW_NAMES = 4
 _PROPER_WEIGHT = 0.5
@@ -141,7 +139,7 @@ def _asking(reading: Reading) -> Iterator[tuple[str, bool]]:
     """The texts that ask, and whether a user says them."""
     layout = reading.units.layout
     spoken = [number for number, voice in enumerate(layout.voices) if voice.role == "assistant"]
-    newest = layout.voices[spoken[-1]].message if spoken and _CALLS else -1
+    newest = layout.voices[spoken[-1]].message if spoken else -1
     for voice, span in zip(layout.voices, layout.segments, strict=True):
         text = layout.text[slice(*span)]
         if voice.role in _ASKING:

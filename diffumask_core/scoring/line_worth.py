@@ -41,13 +41,15 @@ def fair_rate(reading: Reading, scores: Scores, keep_rate: float) -> float:
     lines, model = scores.lines, scores.pruner.lines
     if lines is None or model is None:
         return keep_rate
-    logits = model.predictor(lines, keep_rate)(np.full(len(lines.unit), UNDECIDED)) + scores.gains[lines.unit]
-    total = lines.costs.sum()
-    share = float(lines.costs[logits > 0].sum() / total)
-    unlike = float(lines.costs[~copied_lines(reading)[lines.unit]].sum() / total)
-    texts = len(np.unique(reading.units.segment[lines.unit]))
-    least = max(min(keep_rate, unlike), _LEAST_SHARE * keep_rate, _LEAST_TOKENS * texts / total)
-    return min(max(share, least), max(_MOST_SHARE * keep_rate, _LEAST_TOKENS * texts / total), 1.0)
+    gains, total = scores.gains[lines.unit], lines.costs.sum()
+    marks = reading.marks.costs()[lines.unit] * np.where(gains > 0, 1.0, _MARKS_A_LINE)
+    logits = model.predictor(lines, keep_rate)(np.full(len(lines.unit), UNDECIDED)) + gains
+    # A line that must be the last to go stands alone mostly, and its mark is not in the rate that the model knows.
+    share = float((lines.costs + marks * (gains > 0))[logits > 0].sum() / total)
+    unlike = float((lines.costs + marks)[~copied_lines(reading)[lines.unit]].sum() / total)
+    least = max(min(keep_rate, unlike), _LEAST_SHARE * keep_rate)
+    readable = _LEAST_TOKENS * len(np.unique(reading.units.segment[lines.unit])) / total
+    return min(max(min(max(share, least), _MOST_SHARE * keep_rate), readable), 1.0)
 
 
 @dataclass(frozen=True)

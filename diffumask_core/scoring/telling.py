@@ -23,21 +23,22 @@ _LOOKED_AT = 300
 # What went wrong, and the line that sums up a run. Fewer words than of an outcome: the line is to be the last to go.
 _FAILURE = re.compile(
     r"(?<![\w.])(?:FAIL(?:ED|URES?|S)?|ERRORS?|FATAL|CRITICAL|SEVERE|PANIC|EMERG|ABORTED|KILLED)(?![\w=(])"
-    r"|^[\w./:()\[\] -]{0,80}?\b(?:[Ff]atal(?: error)?|[Ee]rror(?:\[\w+\])?|[Pp]anic|[Aa]bort(?:ed)?|[Uu]nhandled|[Uu]ncaught)\s?[:!]"
-    r"|^\s*+(?:[\w$]+[.:])*+[\w$]*(?:Error|Exception|Interrupt|Timeout)(?:: |\s*$)|^\s*+(?:Caused by: |thread '.*panicked)"
-    r"|ERR!|\*\*\* |^\s*+(?:E\s{2,}\S|not ok\b|[✗✕✘×❌⨯]|--- FAIL)|panicked at|[Ss]egmentation fault|core dumped"
-    r"|[Pp]ermission denied|[Aa]ccess denied|[Cc]onnection refused|[Nn]o such file|[Cc]ommand not found|[Oo]ut of memory"
-    r"|[Tt]imed out|[Cc]ould not|^\s*+Killed\s*$|[Nn]o space left"
+    r"|^[\w./:()\[\] -]{0,80}?\b(?:[Ff]atal(?: error)?|[Ee]rror(?:\[\w+\])?|[Pp]anic|[Aa]bort(?:ed)?|[Uu]ncaught)\s?[:!]"
+    r"|^\s*+(?:[\w$]+[.:])*+[\w$]*(?:Error|Exception|Interrupt|Timeout)(?:: |\s*$)"
+    r"|^\s*+(?:Caused by: |Unhandled |Killed\s*$)|panicked at|[Ss]egmentation fault|core dumped"
+    r"|ERR!|\*\*\* |^\s*+(?:E\s{2,}\S|not ok\b|[✗✕✘×❌⨯]|--- FAIL)"
+    r"|[Pp]ermission denied|[Aa]ccess denied|[Cc]onnection refused|[Nn]o such file|[Cc]ommand not found"
+    r"|[Oo]ut of memory|[Nn]o space left|[Tt]imed out|[Cc]ould not"
     r"|[Ee]xit(?:ed)?(?: with)?(?: (?:code|status))?[ :=]+(?:code |status )?[1-9]\d*\b"
-    r"|\b\d+ (?:tests? |examples?, )?(?:passed|failed|passing|failing|failures?|errors?)\b|^(?:Ran \d+ tests?|Tests:|OK\s*$)"
-    r"|[Bb][Uu][Ii][Ll][Dd] (?:FAIL|SUCC|fail|succ)"
+    r"|\b\d+ (?:tests? |examples?, )?(?:passed|failed|passing|failing|failures?|errors?)\b"
+    r"|^(?:Ran \d+ tests?|Tests:|OK\s*$)|[Bb][Uu][Ii][Ll][Dd] (?:FAIL|SUCC|fail|succ)"
 )
 _NO_FAILURE = re.compile(r"^\W*(?:0|no) (?:errors?|failures?|failed)\W*$", re.IGNORECASE)
 # What a record says of itself that went wrong.
 _FAILED_RECORD = re.compile(
     r"\b(?:error|exception|failure|stderr|traceback)\w*[\"']?\s*[:=]\s*(?!null|none|false|0\b|\"\"|''|\[\]|\{\})\S"
-    r"|[\"'|,\t ](?:failed|failure|error|errored|denied|rejected|declined|time[d_]?[ -]?out|aborted|crashed|unhealthy|fatal"
-    r"|critical)(?=[\"'|,\s]|$)|exit_?(?:code|status)[\"']?\s*[:=]\s*[1-9]",
+    r"|[\"'|,\t ](?:failed|failure|error|errored|denied|rejected|declined|time[d_]?[ -]?out|aborted|crashed|unhealthy"
+    r"|fatal|critical)(?=[\"'|,\s]|$)|exit_?(?:code|status)[\"']?\s*[:=]\s*[1-9]",
     re.IGNORECASE,
 )
 
@@ -68,7 +69,7 @@ _PROPER = re.compile(r"(?<=[^\s.!?:;] )[^\W\d_](?:[\w-]|['’][A-Z])*\w")
 
 
 def exact_names(text: str) -> set[str]:
-    """What a question or a call names to the letter, in small letters: what holds a digit, an inner sign or capitals."""
+    """What a question or a call names to the letter, in small letters: a digit, an inner sign or a capital tells it."""
     exact = {token for token in _TOKEN.findall(text) if len(token) > 1 and _EXACT.search(token)}
     parts = {part for token in exact for part in _PARTS.split(token) if len(part) > 2 and any(map(str.isdigit, part))}
     return {name.lower() for name in exact | parts}
