@@ -56,8 +56,8 @@ _LONGEST_QUERY = 20_000
 _REMEMBERED_CHARACTERS = 32_000_000
 _REMEMBERED_COUNTS = 65_536
 _LEAST_SIZE = 200
-# A result of so few tokens is a record or two, of which an LLM makes nothing once half of it is gone.
-_SMALL_RESULT = 100
+# JSON of so few tokens is a record or two, of which an LLM makes nothing once half of it is gone.
+_SMALL_RECORD = 100
 # What an agent asked back stays whole, unless it is of more characters.
 _LONGEST_READ_BACK = 16_000
 
@@ -296,7 +296,8 @@ class Conversation:
     def _is_long(self, message_text: MessageText) -> bool:
         """Whether a text is shortened at all: not where there is little to save, nor a huge one that is not cut."""
         text = message_text.text
-        least = self._options.target_tokens or (_SMALL_RESULT if message_text.is_result else SMALL_PROMPT)
+        is_record = message_text.is_result and parsed_json(text) is not None
+        least = self._options.target_tokens or (_SMALL_RECORD if is_record else SMALL_PROMPT)
         may_be_read = len(text) <= LONGEST_TEXT or (bool(self._options.marks) and parsed_json(text) is None)
         return may_be_read and bool(text.strip()) and self._count(text) > least
 

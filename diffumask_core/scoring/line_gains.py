@@ -4,6 +4,7 @@ The line model has learned from runs of agents what is needed on average. A user
 whether the tests pass, asks for one line: an answer without the line is wrong.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -27,12 +28,13 @@ _FAILURE_BONUS = 8.0
 _FAILED_AGAIN_BONUS = 4.0
 _COPY_PENALTY = 4.0
 # A name that more of the lines of a result hold tells none of them from the others.
-_COMMON = 0.2
+_COMMON = 0.1
+_FEWEST_ITEMS = 5
 # Rows that differ from the others in a value.
 _ODD_BONUS = 4.0
 _ROWS = frozenset({"json", "table"})
-# Texts of more names ask for each of them less.
-_FEW_NAMES = 4
+# Texts of more names ask for none of them in particular.
+_FEW_NAMES = 12
 _PROPER_WEIGHT = 0.5
 _ASKING = ("user", "system", "developer")
 
@@ -52,8 +54,8 @@ def line_gains(reading: Reading, by_lines: BoolArray) -> FloatArray:
             _add_of_series(gains, reading, region.kind, series)
         if region.kind in _ROWS:
             _add_of_records(gains, reading, region)
+    _add_of_names(gains, reading, by_lines)
     gains[~by_lines] = 0.0
-    _add_of_names(gains, reading, np.flatnonzero(by_lines))
     return gains
 
 
@@ -96,28 +98,39 @@ def _with_members(texts: Sequence[str], failed: Sequence[bool]) -> Iterator[bool
             below = depth
 
 
-def _add_of_names(gains: FloatArray, reading: Reading, lines: IntArray) -> None:
-    """Adds what lines gain by names that are asked for: the more, the fewer lines of their result hold a name."""
+def _add_of_names(gains: FloatArray, reading: Reading, by_lines: BoolArray) -> None:
+    """Adds what lines, rows and records gain by names that are asked for: the more, the fewer hold a name.
+
+    A member of an object gains nothing: that an object is of the name is known, what else it says is not told by that.
+    """
     asked = _asked(reading)
-    if not asked:
-        return
-    segment = reading.units.segment[lines]
-    for number in np.unique(segment):
-        own = lines[segment == number]
-        held = [terms_in(reading.text((start, end))) & asked.keys() for start, end in reading.units.spans[own].tolist()]
-        gains[own] += _NAMED_BONUS * _told(held, asked)
+    for region in walk_all(reading.units.layout.regions) if asked else ():
+        for series in region.series:
+            if len(series.items) < _FEWEST_ITEMS:
+                continue
+            ranges = [reading.units.at(item) for item in series.items]
+            first = ranges[0][0]
+            if first == len(by_lines) or not by_lines[first : ranges[-1][1]].any():
+                continue
+            new = asked.keys() - _named_in_call(reading, int(reading.units.segment[first]))
+            held = [terms_in(reading.text(item)) & new for item in series.items]
+            for (begin, end), told in zip(ranges, _told(held, asked), strict=True):
+                gains[begin:end] += _NAMED_BONUS * told
+
+
+def _named_in_call(reading: Reading, segment: int) -> set[str]:
+    """What the call of a result names: all of the result is about that."""
+    layout = reading.units.layout
+    calls = layout.voices[segment].calls
+    return {term for call in calls for term in terms_in(layout.text[slice(*layout.segments[call])])}
 
 
 def _told(held: Sequence[set[str]], asked: Mapping[str, float]) -> FloatArray:
     """How well the names that each line holds tell it from the others: 1 for a name that no other line holds."""
     counts = Counter(name for names in held for name in names)
-    most = max(_COMMON * len(held), 1)
-    told = {
-        name: asked[name] * float(1.0 - np.log(count) / np.log(len(held) + 1))
-        for name, count in counts.items()
-        if count <= most
-    }
-    return np.array([max((told[name] for name in names if name in told), default=0.0) for names in held])
+    most = max(_COMMON * len(held), 1.0)
+    told = {name: asked[name] * max(1.0 - (count - 1) / most, 0.0) for name, count in counts.items()}
+    return np.array([max((told[name] for name in names), default=0.0) for names in held])
 
 
 def _asked(reading: Reading) -> dict[str, float]:
@@ -129,7 +142,7 @@ def _asked(reading: Reading) -> dict[str, float]:
     for text, is_question in _asking(reading):
         exact = exact_names(text)
         proper = proper_names(text) - exact if is_question else set()
-        share = min(_FEW_NAMES / max(len(exact) + len(proper), 1), 1.0)
+        share = min(_FEW_NAMES / max(len(exact) + len(proper), 1), 1.0) ** 3
         for names, weight in ((exact, share), (proper, _PROPER_WEIGHT * share)):
             weights |= {name: max(weights.get(name, 0.0), weight) for name in names}
     return weights
@@ -145,4 +158,5 @@ def _asking(reading: Reading) -> Iterator[tuple[str, bool]]:
         if voice.role in _ASKING:
             yield text, voice.role == "user"
         elif voice.is_call and voice.message == newest:
-            yield "\n".join(argument_values(text)), False
+            # A value of several words is a command or a text: it names what it works with, not what it is after.
+            yield "\n".join(value for value in argument_values(text) if not re.search(r"\s", value)), False

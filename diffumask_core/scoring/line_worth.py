@@ -19,6 +19,7 @@ IntArray = npt.NDArray[np.int64]
 _TYPICAL_PRICE, _MARKS_A_LINE = 20.0, 0.4
 # The least and the most that lines keep of what they would keep on average.
 _LEAST_SHARE, _MOST_SHARE = 0.2, 1.5
+_UNLIKE_SHARE = 0.6
 # Of fewer tokens of a result nothing can be made.
 _LEAST_TOKENS = 50
 
@@ -47,7 +48,7 @@ def fair_rate(reading: Reading, scores: Scores, keep_rate: float) -> float:
     # A line that must be the last to go stands alone mostly, and its mark is not in the rate that the model knows.
     share = float((lines.costs + marks * (gains > 0))[logits > 0].sum() / total)
     unlike = float((lines.costs + marks)[~copied_lines(reading)[lines.unit]].sum() / total)
-    least = max(min(keep_rate, unlike), _LEAST_SHARE * keep_rate)
+    least = max(min(_UNLIKE_SHARE * keep_rate, unlike), _LEAST_SHARE * keep_rate)
     readable = _LEAST_TOKENS * len(np.unique(reading.units.segment[lines.unit])) / total
     return min(max(min(max(share, least), _MOST_SHARE * keep_rate), readable), 1.0)
 

@@ -23,10 +23,10 @@ _LOOKED_AT = 300
 # What went wrong, and the line that sums up a run. Fewer words than of an outcome: the line is to be the last to go.
 _FAILURE = re.compile(
     r"(?<![\w.])(?:FAIL(?:ED|URES?|S)?|ERRORS?|FATAL|CRITICAL|SEVERE|PANIC|EMERG|ABORTED|KILLED)(?![\w=(])"
-    r"|^[\w./:()\[\] -]{0,80}?\b(?:[Ff]atal(?: error)?|[Ee]rror(?:\[\w+\])?|[Pp]anic|[Aa]bort(?:ed)?|[Uu]ncaught)\s?[:!]"
+    r"|^[\w./:()\[\] -]{0,80}?\b(?:[Ff]atal(?: error)?|[Ee]rror(?:\[\w+\])?|[Pp]anic|[Aa]bort(?:ed)?)\s?[:!]"
     r"|^\s*+(?:[\w$]+[.:])*+[\w$]*(?:Error|Exception|Interrupt|Timeout)(?:: |\s*$)"
-    r"|^\s*+(?:Caused by: |Unhandled |Killed\s*$)|panicked at|[Ss]egmentation fault|core dumped"
-    r"|ERR!|\*\*\* |^\s*+(?:E\s{2,}\S|not ok\b|[✗✕✘×❌⨯]|--- FAIL)"
+    r"|^\s*+(?:Caused by: |Unhandled |Uncaught |Killed\s*$)|panicked at|[Ss]egmentation fault|core dumped"
+    r"|ERR!|\*\*\* |^\s*+(?:E\s{2,}\S|not ok\b|[✗✕✘×❌]|--- FAIL)"
     r"|[Pp]ermission denied|[Aa]ccess denied|[Cc]onnection refused|[Nn]o such file|[Cc]ommand not found"
     r"|[Oo]ut of memory|[Nn]o space left|[Tt]imed out|[Cc]ould not"
     r"|[Ee]xit(?:ed)?(?: with)?(?: (?:code|status))?[ :=]+(?:code |status )?[1-9]\d*\b"
@@ -63,27 +63,31 @@ def failed_records(records: Sequence[str]) -> list[bool]:
 
 
 _TOKEN = re.compile(r"\w(?:[\w.@/:#+-]*\w)?")
+_STEPS = re.compile(r"[/:]")
 _PARTS = re.compile(r"[/:]|(?<=\w)[.@#+-](?=\w)")
-_EXACT = re.compile(r"\d|\w[/@_.:#]\w|[^\W\d_][a-z]*[A-Z]")
+# What names one thing: it holds a digit, an inner sign, or a capital behind a small letter.
+_EXACT = re.compile(r"\d|\w[/@_.:#]\w|[a-z][A-Z]")
+# A number of two digits, a year and a word such as "ID" stand anywhere.
+_VAGUE = re.compile(r"\d{1,2}|(?:19|20)\d\d|\w{1,2}")
 _PROPER = re.compile(r"(?<=[^\s.!?:;] )[^\W\d_](?:[\w-]|['’][A-Z])*\w")
 
 
 def exact_names(text: str) -> set[str]:
-    """What a question or a call names to the letter, in small letters: a digit, an inner sign or a capital tells it."""
-    exact = {token for token in _TOKEN.findall(text) if len(token) > 1 and _EXACT.search(token)}
-    parts = {part for token in exact for part in _PARTS.split(token) if len(part) > 2 and any(map(str.isdigit, part))}
-    return {name.lower() for name in exact | parts}
+    """What a question or a call names to the letter, in small letters: ids, paths, addresses, numbers."""
+    exact = {token for token in _TOKEN.findall(text) if _EXACT.search(token)}
+    numbers = {part for token in exact for part in _PARTS.split(token) if len(part) > 3 and any(map(str.isdigit, part))}
+    return {name.lower() for name in exact | numbers if not _VAGUE.fullmatch(name)}
 
 
 def proper_names(text: str) -> set[str]:
     """The words of a text that are capitalised within a sentence, in small letters."""
-    return {word.lower() for word in _PROPER.findall(text) if word[0].isupper() and len(word) > 2}
+    return {word.lower() for word in _PROPER.findall(text) if word[0].isupper() and not _VAGUE.fullmatch(word)}
 
 
 def terms_in(line: str) -> set[str]:
     """All that may be a name in a line, whole and in parts, in small letters."""
     tokens = _TOKEN.findall(line.lower())
-    return {*tokens, *(part for token in tokens for part in _PARTS.split(token))}
+    return {*tokens, *(part for token in tokens for cut in (_STEPS, _PARTS) for part in cut.split(token))}
 
 
 def named_by(query: str, items: Sequence[str]) -> list[bool]:
