@@ -21,13 +21,13 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-# On the scale of logits: beyond what the line model says of any line.
+# On the scale of logits, where 12 and 8 are beyond what the line model says of any line.
 _NAMED_BONUS = 12.0
 _FAILURE_BONUS = 8.0
 # One of many near-equal failures tells less than the first one.
 _FAILED_AGAIN_BONUS = 4.0
 _COPY_PENALTY = 4.0
-# A name that more of the lines of a result hold tells none of them from the others.
+# A name that more of the items of a series hold tells none of them from the others, and few items fit anyway.
 _COMMON = 0.1
 _FEWEST_ITEMS = 5
 # Rows that differ from the others in a value.

@@ -19,6 +19,7 @@ IntArray = npt.NDArray[np.int64]
 _TYPICAL_PRICE, _MARKS_A_LINE = 20.0, 0.4
 # The least and the most that lines keep of what they would keep on average.
 _LEAST_SHARE, _MOST_SHARE = 0.2, 1.5
+# The least that lines keep that are unlike each other: what they tell is told nowhere else.
 _UNLIKE_SHARE = 0.6
 # Of fewer tokens of a result nothing can be made.
 _LEAST_TOKENS = 50
@@ -28,8 +29,8 @@ def fair_rate(reading: Reading, scores: Scores, keep_rate: float) -> float:
     """The keep rate for the lines of a prompt when a keep rate is meant on average.
 
     The line model knows above which logit lines are kept on average at a rate. The share of the tokens of lines above
-    that logit is what these lines should keep. Less than the rate is kept only where lines repeat others: a line that
-    differs or tells is not left out while there is room.
+    that logit is what these lines should keep, with the lines that must be the last to go and their marks. Far less
+    than the rate is kept only where lines repeat others.
 
     Args:
         reading: The prompt.
@@ -50,7 +51,7 @@ def fair_rate(reading: Reading, scores: Scores, keep_rate: float) -> float:
     unlike = float((lines.costs + marks)[~copied_lines(reading)[lines.unit]].sum() / total)
     least = max(min(_UNLIKE_SHARE * keep_rate, unlike), _LEAST_SHARE * keep_rate)
     readable = _LEAST_TOKENS * len(np.unique(reading.units.segment[lines.unit])) / total
-    return min(max(min(max(share, least), _MOST_SHARE * keep_rate), readable), 1.0)
+    return min(max(min(max(share, least), _MOST_SHARE * keep_rate), float(readable)), 1.0)
 
 
 @dataclass(frozen=True)
