@@ -30,6 +30,8 @@ _COPY_PENALTY = 4.0
 # A name that more of the items of a series hold tells none of them from the others, and few items fit anyway.
 _COMMON = 0.1
 _FEWEST_ITEMS = 5
+# What a line of a name heads gains with it, if it is of so few units.
+_SHORT_BODY = 12
 # Rows that differ from the others in a value.
 _ODD_BONUS = 4.0
 _ROWS = frozenset({"json", "table"})
@@ -105,6 +107,7 @@ def _add_of_names(gains: FloatArray, reading: Reading, by_lines: BoolArray) -> N
     """
     asked = _asked(reading)
     for region in walk_all(reading.units.layout.regions) if asked else ():
+        bodies = {head.span: head.after for head in region.scaffold if head.after is not None}
         for series in region.series:
             if len(series.items) < _FEWEST_ITEMS:
                 continue
@@ -114,7 +117,10 @@ def _add_of_names(gains: FloatArray, reading: Reading, by_lines: BoolArray) -> N
                 continue
             new = asked.keys() - _named_in_call(reading, int(reading.units.segment[first]))
             held = [terms_in(reading.text(item)) & new for item in series.items]
-            for (begin, end), told in zip(ranges, _told(held, asked), strict=True):
+            for item, (begin, end), told in zip(series.items, ranges, _told(held, asked), strict=True):
+                # What a named line heads is what is asked for.
+                first, last = reading.units.at(bodies.get(item, item))
+                end = last if last - first <= _SHORT_BODY else end
                 gains[begin:end] += _NAMED_BONUS * told
 
 

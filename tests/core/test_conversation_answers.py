@@ -106,6 +106,11 @@ def test_a_person_and_a_path_are_names_too(bundled: Compressor) -> None:
     assert "fees_41.py" in left_of(bundled, "Mend the error in fees_41.py", "\n".join(paths))
 
 
+def test_what_a_named_line_heads_stays(bundled: Compressor) -> None:
+    blocks = [f"- name: berth-{number}\n  quay: north\n  depth: {number * 3 + 100}" for number in range(40)]
+    assert "  depth: 181" in left_of(bundled, "How deep is berth-27?", "\n".join(blocks))
+
+
 def test_what_instructions_name_stays(bundled: Compressor) -> None:
     messages = asked("Look at the berths.", as_json(list(range(1000, 1040))))
     system = {"role": "system", "content": "You keep the harbour. Say always how berth BTH-1023 is."}
@@ -263,9 +268,11 @@ def test_a_short_result_stays_whole(bundled: Compressor, count: int) -> None:
 
 
 @pytest.mark.parametrize("form", [as_json, as_json_lines, as_csv])
-def test_no_room_stays_unused_while_lines_go_that_differ(bundled: Compressor, form: Callable[[list[int]], str]) -> None:
+def test_of_lines_that_differ_three_fifths_of_the_rate_stay(
+    bundled: Compressor, form: Callable[[list[int]], str]
+) -> None:
     result = form(list(range(1000, 1050)))
-    assert COUNT(left_of(bundled, "What is paid?", result)) > 0.25 * COUNT(result)
+    assert COUNT(left_of(bundled, "What is paid?", result)) > 0.16 * COUNT(result)
 
 
 def test_of_near_equal_lines_few_stay(bundled: Compressor) -> None:
