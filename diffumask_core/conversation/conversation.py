@@ -57,7 +57,7 @@ _REMEMBERED_CHARACTERS = 32_000_000
 _REMEMBERED_COUNTS = 65_536
 _LEAST_SIZE = 200
 # JSON of so few tokens is a record or two, of which an LLM makes nothing once half of it is gone.
-_SMALL_RECORD = 100
+_SMALL_RECORD = 80
 # What an agent asked back stays whole, unless it is of more characters.
 _LONGEST_READ_BACK = 16_000
 

@@ -22,7 +22,7 @@ _LEAST_SHARE, _MOST_SHARE = 0.2, 1.5
 # The least that lines keep that are unlike each other: what they tell is told nowhere else.
 _UNLIKE_SHARE = 0.6
 # Of fewer tokens of a result nothing can be made.
-_LEAST_TOKENS = 50
+_LEAST_TOKENS = 40
 
 
 def fair_rate(reading: Reading, scores: Scores, keep_rate: float) -> float:
@@ -50,7 +50,8 @@ def fair_rate(reading: Reading, scores: Scores, keep_rate: float) -> float:
     share = float((lines.costs + marks * (gains > 0))[logits > 0].sum() / total)
     unlike = float((lines.costs + marks)[~copied_lines(reading)[lines.unit]].sum() / total)
     least = max(min(_UNLIKE_SHARE * keep_rate, unlike), _LEAST_SHARE * keep_rate)
-    readable = _LEAST_TOKENS * len(np.unique(reading.units.segment[lines.unit])) / total
+    texts = np.unique(reading.units.segment[lines.unit])
+    readable = _LEAST_TOKENS * len(texts) / reading.costs[np.isin(reading.units.segment, texts)].sum()
     return min(max(min(max(share, least), _MOST_SHARE * keep_rate), float(readable)), 1.0)
 
 
