@@ -67,7 +67,7 @@ def compress(
     reading = read_prompt(layout, options)
     scored = Once(partial(score, reading, pruner))
     if on_average and options.keep_rate is not None:
-        options = replace(options, keep_rate=fair_rate(scored(), options.keep_rate))
+        options = replace(options, keep_rate=fair_rate(reading, scored(), options.keep_rate))
     return decide(reading, scored, options, rebuild, {"parse": time.perf_counter() - began})
 
 
