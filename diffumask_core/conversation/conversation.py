@@ -29,7 +29,7 @@ from diffumask_core.conversation.left_out import (
     tail_mark,
 )
 from diffumask_core.conversation.shortening import Wanted, shorten_within
-from diffumask_core.errors import InputError
+from diffumask_core.errors import InputError, kind_of
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.options import Options
 from diffumask_core.prompt.calls import tools_of
@@ -353,7 +353,7 @@ class _Replay:
             InputError: A message is of no known format.
         """
         if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
-            raise InputError(f"messages is a {type(messages).__name__}: pass a list of dicts.")
+            raise InputError(f"messages is {kind_of(messages)}: pass a list of dicts.")
         read = read_messages(messages)
         tools = tools_of(messages, read)
         keys = [_hash(repr(each).encode("utf-8", "surrogatepass")) for each in zip(read, tools, strict=True)]

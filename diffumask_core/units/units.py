@@ -78,6 +78,7 @@ class Units:
         turns: list[Scaffold] = []
         labels = list(label_rules(layout))
         named: list[Scaffold] = []
+        stays = [*protection.always, *protection.with_shot]
         for start, end in prose:
             named += [rule for rule in labels if start <= rule.span[0] and rule.span[1] <= end]
             inside = words[np.searchsorted(words[:, 0], start) : np.searchsorted(words[:, 0], end)]
@@ -87,7 +88,7 @@ class Units:
             bound += _whole_words(inside, [word for word, _ in found])
             turns += [_turn(word, governed) for word, governed in found]
             tied = bonds(layout.text, start, end, found)
-            bound += _whole_words(inside, tied.units)
+            bound += _whole_words(inside, _apart_from(stays, tied.units))
             turns += tied.rules
         rules = named + [rule for region in regions for rule in region.scaffold if marks or not rule.marked]
         if not marks:
@@ -160,6 +161,14 @@ class Units:
         """The range of units that lie in a span, or partly in it."""
         first = int(np.searchsorted(self.spans[:, 1], span[0], side="right"))
         return first, max(int(np.searchsorted(self.spans[:, 0], span[1], side="left")), first)
+
+
+def _apart_from(protected: Sequence[Span], spans: Sequence[Span]) -> list[Span]:
+    """The spans that hold nothing protected: a word that stays would hold all of its unit."""
+    merged = np.array(merge_spans(protected), dtype=np.int64).reshape(-1, 2)
+    first = np.searchsorted(merged[:, 1], [start for start, _ in spans], side="right")
+    last = np.searchsorted(merged[:, 0], [end for _, end in spans])
+    return [span for span, touches in zip(spans, last > first, strict=True) if not touches]
 
 
 def overlapping(spans: IntArray, wanted: Sequence[Span]) -> BoolArray:

@@ -88,7 +88,7 @@ def test_options_of_conversations(options: dict[str, Any], compressor: Compresso
         ({"text": "Hello"}, "messages is 'None': it must be a list of the messages of a run"),
         ({"messages": []}, r"messages is '\[\]'"),
         ({"messages": "Hello"}, "messages is 'Hello'"),
-        ({"messages": [5]}, r"messages\[0\] is a int"),
+        ({"messages": [5]}, r"messages\[0\] is an int"),
         ({"messages": RUN, "shortened": 1}, "The row has a field 'shortened' already"),
     ],
 )

@@ -46,7 +46,7 @@ class TestJoints:
             ("oak, elm, maple", ["oak", "maple"], "oak maple"),
             ("oak-  elm", ["oak", "elm"], "oak elm"),
             ("he said so.", ["he", "said", "."], "he said"),
-            ("he (that is, Bob) ran", ["he", "(", "Bob", ")", "ran"], "he Bob) ran"),
+            ("he (that is, Bob) ran", ["he", "(", "Bob", ")", "ran"], "he Bob ran"),
             ("Bob (the cook) ran", ["Bob", "(", "the", "cook", ")", "ran"], "Bob (the cook) ran"),
             ("a  b", ["a", "b"], "a  b"),
         ],
