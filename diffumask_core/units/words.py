@@ -127,6 +127,7 @@ _COUNT_WORDS = (
 _AMOUNT = re.compile(
     rf"""(?<![\w.,])(?:(?:{LIMITS.replace(" ", "[ ]")})[ ](?=[$€£¥]?\d|(?:{_COUNT_WORDS})\b))?(?:
       (?:(?:[$€£¥]|USD|EUR|GBP|CHF|JPY)[ ]?)?{_DIGITS}
+          (?:[ ](?:out[ ])?of[ ]{_DIGITS}(?![.,]?\d))?
           (?:[ ]\d/\d{{1,2}}(?!\d)|(?<=\d)(?<!\d{{4}})(?<![.,]\d)(?:[ ]\d{{3}}(?![\w]))++(?![ ]\d))?
           (?:[ ]?(?i:{_HUNDREDS.replace(" ", "[ ]")})\b\.?)?
           (?:[ ]?(?:[%‰€£¥$₽]|(?:{_MEASURES.replace(" ", "[ ]")}|USD|EUR|GBP|CHF|JPY)(?![\w-])))?
@@ -269,7 +270,7 @@ def bound_words(text: str, start: int, end: int, words: IntArray) -> list[Span]:
     """Finds stretches of several words in prose that mean something else once a part is gone.
 
     Such are operators with both their sides (``status <> 'banned'``; chains join), inline code and inline formulas,
-    and amounts of several words (``60 million``, ``5 %``, ``at most 3 kg``, ``+1 555 010 4477``).
+    and amounts of several words (``60 million``, ``5 %``, ``at most 3 kg``, ``48 of 50``, ``+1 555 010 4477``).
 
     Args:
         text: The text.
