@@ -15,7 +15,7 @@ from itertools import pairwise, permutations
 from typing import Literal
 
 from diffumask_core.prompt.spans import Span
-from diffumask_core.regions.json_reader import JsonNode, find_values, is_value, strip_span
+from diffumask_core.regions.json_reader import MANY_ITEMS, JsonNode, find_values, is_value, strip_span
 from diffumask_core.regions.json_strings import FindInner, string_region
 from diffumask_core.regions.region import Lines, Region, Scaffold, Series
 
@@ -248,7 +248,8 @@ class _Parts:
                 if child.is_series:
                     self._stays_with(child, node)
             self._comma(node, number, child.span)
-        if node.bracket == "{":
+        # Of a record the members have names of their own, by which one that is not there is missed.
+        if node.bracket == "{" and len(node.children) >= MANY_ITEMS:
             self._add_series(node, "member")
         self._align(node, columns)
         said = _lengths(self.text, node)

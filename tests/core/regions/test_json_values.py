@@ -412,7 +412,7 @@ class TestStrings:
         text = json.dumps({"text": json.dumps([{"a": 1}, {"a": 2}, {"a": 3}, {"a": 4}] * 4)})
         [region] = regions_of(text)
         quotes = [(series.form, series.quote) for part in region.walk() for series in part.series]
-        assert quotes == [("member", '"'), ("element", '\\"')]
+        assert quotes == [("element", '\\"')]
 
     @pytest.mark.parametrize("start", ["", "see:\n"])
     def test_json_lines_in_a_string(self, start: str) -> None:

@@ -119,11 +119,11 @@ def test_a_list_of_which_nothing_is_left_says_so() -> None:
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-def test_a_list_that_goes_with_its_key_is_a_member_that_went(indent: int | None) -> None:
+def test_a_list_that_goes_with_its_key_leaves_no_mark(indent: int | None) -> None:
     rows = [[name, f"{name} is on the pier by the sea"] for name in NAMES]
     kept = left(json.dumps({"a": [None, rows], "b": 1}, indent=indent), '"b"')
-    assert json.loads(kept.text) == {"…": "[… 1 member left out]", "b": 1}
-    assert [mark.noun for mark in kept.marks] == ["member"]
+    assert json.loads(kept.text) == {"b": 1}
+    assert kept.marks == []
     several = [{"id": number, "rows": rows} for number in range(4)]
     kept = left(json.dumps(several, indent=indent), '"id": 0', '"id": 3')
     first, mark, last = json.loads(kept.text)
@@ -303,7 +303,8 @@ def is_marked(part: Any, whole: Any) -> bool:
     if isinstance(part, dict):
         left = {key: value for key, value in part.items() if key != "…"}
         count = int(part["…"].split()[1]) if "…" in part else 0
-        is_counted = isinstance(whole, dict) and len(left) + count == len(whole)
+        # Records have fewer members, with names by which one that went is missed.
+        is_counted = isinstance(whole, dict) and (len(whole) < 16 or len(left) + count == len(whole))
         return is_counted and all(key in whole and is_marked(left[key], whole[key]) for key in left)
     if isinstance(part, list) and isinstance(whole, list):
         counts = [int(each.split()[1]) for each in part if isinstance(each, str) and each.startswith("[…")]
