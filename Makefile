@@ -17,7 +17,7 @@ DOCS := .venv-docs
 FUZZ := .venv-fuzz
 RELEASE := .venv-release
 FUZZ_SECONDS ?= 180
-FUZZ_TARGETS ?= parse prompt regions messages-chat messages-responses messages-anthropic conversation json
+FUZZ_TARGETS ?= parse prompt regions messages-chat messages-responses messages-anthropic conversation json server
 
 .PHONY: demo test test-search test-oldest lint types format docs docs-serve fuzz dist dist-check sbom audit clean
 .DELETE_ON_ERROR:

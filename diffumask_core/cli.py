@@ -178,8 +178,13 @@ def compress(
         bool, typer.Option("--named-marks", help="Marks have a name each.", rich_help_panel=_DETAILS)
     ] = False,
     on_overflow: Annotated[
-        Overflow, typer.Option(help=described("on_overflow"), rich_help_panel=_DETAILS)
-    ] = Overflow.raises,
+        Overflow | None,
+        typer.Option(
+            help=described("on_overflow"),
+            show_default="raise, or best_effort with --conversations",
+            rich_help_panel=_DETAILS,
+        ),
+    ] = None,
     model: ModelOption = None,
     output: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.text,
     corpus: Annotated[
@@ -207,12 +212,45 @@ def compress(
             help="How many run at once; by default one for each core.", show_default=False, rich_help_panel=_CORPUS
         ),
     ] = None,
-    field: Annotated[str, typer.Option(help="Where the text of a row is.", rich_help_panel=_CORPUS)] = "text",
+    field: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the text of a row is, or its messages with --conversations.",
+            show_default="text, or messages",
+            rich_help_panel=_CORPUS,
+        ),
+    ] = None,
+    conversations: Annotated[
+        bool,
+        typer.Option(
+            "--conversations",
+            help="Rows are conversations, such as runs of agents: only old messages are shortened, and all stay.",
+            rich_help_panel=_CORPUS,
+        ),
+    ] = False,
+    keep_messages: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="So many messages at the end of a conversation stay as they are; 2 by default.",
+            show_default=False,
+            rich_help_panel=_CORPUS,
+        ),
+    ] = None,
+    exclude_tool: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A tool whose results stay in conversations, or a pattern such as read_*; can be given several times.",
+            rich_help_panel=_CORPUS,
+        ),
+    ] = None,
     block_rows: Annotated[
         int, typer.Option(help="Rows of an output file, the most that a worker repeats.", rich_help_panel=_CORPUS)
     ] = 100,
 ) -> None:
     """Shortens a text, or each row of a corpus; what it saved goes to standard error."""
+    # One message that is too long is no reason to leave a run out.
+    overflow = on_overflow or (Overflow.best_effort if conversations else Overflow.raises)
     options: dict[str, Any] = {
         "keep_rate": keep_rate,
         "target_tokens": target_tokens,
@@ -229,15 +267,23 @@ def compress(
         "token_level": token_level,
         "grain": grain.value,
         "marks": "named" if named_marks else marks,
-        "on_overflow": on_overflow.value,
+        "on_overflow": overflow.value,
     }
     with _errors_told():
         if named_marks and not marks:
             raise InputError("--named-marks and --no-marks were both given: pass one of them.")
+        if conversations and not corpus:
+            raise InputError("--conversations goes with a corpus: pass --input FILE and --output FOLDER.")
+        if not conversations and (keep_messages is not None or exclude_tool):
+            raise InputError("--keep-messages and --exclude-tool go with --conversations.")
         if corpus or folder:
             if not (corpus and folder) or file != "-" or output is not Format.text:
                 raise InputError("A corpus needs both --input FILE and --output FOLDER, and no other file or --format.")
-            _compress_corpus(corpus, folder, engine, workers, block_rows, {"field": field, "model": model, **options})
+            options |= {"field": field, "model": model}
+            if conversations:
+                options["exclude_tools"] = exclude_tool
+                options["keep"] = None if keep_messages is None else ("messages", keep_messages)
+            _compress_corpus(corpus, folder, engine, workers, block_rows, conversations, options)
             return
         text = _read(file)
         from diffumask_core.compressor import Compressor
@@ -259,16 +305,23 @@ def compress(
 
 
 def _compress_corpus(
-    corpus: Path, folder: Path, engine: EngineName, workers: int | None, block_rows: int, options: dict[str, Any]
+    corpus: Path,
+    folder: Path,
+    engine: EngineName,
+    workers: int | None,
+    block_rows: int,
+    conversations: bool,
+    options: dict[str, Any],
 ) -> None:
-    from diffumask_core.corpus import RowCompressor, map_corpus, run_locally
+    from diffumask_core.corpus import ConversationCompressor, RowCompressor, map_corpus, run_locally
 
     run = run_locally
     if engine is EngineName.ray:
         from diffumask_integrations.ray import run_on_ray as run
     given = {name: value for name, value in options.items() if value is not None}
-    report = map_corpus(RowCompressor, given, corpus, folder, engine=run, workers=workers, block_rows=block_rows)
-    before, after = (report.totals[name] for name in RowCompressor.sums)
+    function = ConversationCompressor if conversations else RowCompressor
+    report = map_corpus(function, given, corpus, folder, engine=run, workers=workers, block_rows=block_rows)
+    before, after = (report.totals[name] for name in function.sums)
     bad = f", {report.failures} bad ({report.errors})" if report.errors else ""
     typer.echo(f"{report.rows} rows in {folder}{bad}; {before} -> {after} tokens", err=True)
 

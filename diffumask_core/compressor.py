@@ -9,11 +9,11 @@ from diffumask_core import pipeline
 from diffumask_core.calibration import Calibration, Example, calibrate
 from diffumask_core.conversation.aging import Aging, Amount
 from diffumask_core.conversation.conversation import DEFAULT_KEEP_RATE, Conversation, Restore
-from diffumask_core.errors import InputError
+from diffumask_core.errors import InputError, kind_of
 from diffumask_core.model.cache import EncodingCache
 from diffumask_core.model.pretrained import Runtime, load_pruner
 from diffumask_core.model.pruner import Pruner
-from diffumask_core.options import CompressionOptions, Options
+from diffumask_core.options import CompressionOptions, Options, check_names
 from diffumask_core.prompt.messages import messages_layout, rebuild
 from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.prompt.prompt import Prompt
@@ -98,8 +98,8 @@ class Compressor:
             layout = parse_layout(prompt)
         else:
             raise InputError(
-                f"A {type(prompt).__name__} cannot be compressed here: pass a string or a Prompt; for a list of chat "
-                "messages call compress_messages."
+                f"This is {kind_of(prompt)}, which cannot be compressed here: pass a string or a Prompt; for a list of "
+                "chat messages call compress_messages."
             )
         if not layout.text:
             raise InputError("The text is empty: there is nothing to compress.")
@@ -223,6 +223,7 @@ class Compressor:
         return Compressor(self._pruner, found)
 
     def _options(self, given: CompressionOptions) -> Options:
+        check_names(given)
         if self.calibration and given.get("keep_rate") is None and given.get("target_tokens") is None:
             given = {**given, "keep_rate": self.calibration.keep_rate}
         return Options(**given)

@@ -117,3 +117,9 @@ class ReaderBudgetError(ReaderError):
 
 class WorkerError(DiffuMaskError, RuntimeError):
     """A worker that could not do its work on a corpus: it died again and again, or met an error far from here."""
+
+
+def kind_of(value: object) -> str:
+    """The type of a value with its article, as a message says it: ``a list``, ``an int``."""
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

@@ -1,8 +1,9 @@
 """How to compress: the options of `Compressor`, with their defaults and checks."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from inspect import cleandoc
 from numbers import Integral, Real
 from typing import Literal, TypedDict
@@ -84,9 +85,9 @@ class Options:
 
     def __post_init__(self) -> None:
         if (self.keep_rate is None) == (self.target_tokens is None):
-            given = "neither" if self.keep_rate is None else "both"
+            given = "neither was" if self.keep_rate is None else "both were"
             raise InputError(
-                f"Of keep_rate and target_tokens {given} was given: pass one, such as keep_rate=0.5 (of the tokens "
+                f"Of keep_rate and target_tokens {given} given: pass one, such as keep_rate=0.5 (of the tokens "
                 "that may go) or target_tokens=800 (of the whole output)."
             )
         if self.keep_rate is not None and not (_is_number(self.keep_rate) and 0 < self.keep_rate <= 1):
@@ -114,6 +115,20 @@ class Options:
         value = getattr(self, name)
         if value is not None:
             object.__setattr__(self, name, kind(value))
+
+
+def check_names(given: Iterable[str]) -> None:
+    """Checks that each of some names is that of an option.
+
+    Raises:
+        InputError: There is no option of a name; the message has the nearest one, where there is one.
+    """
+    known = list(CompressionOptions.__annotations__)
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            instead = f"did you mean {near[0]}? There are" if near else "pass one of"
+            raise InputError(f"There is no option {name!r} of a compression: {instead} {', '.join(known)}.")
 
 
 def described(option: str) -> str:

@@ -67,7 +67,7 @@ def compress(
     reading = read_prompt(layout, options)
     scored = Once(partial(score, reading, pruner))
     if on_average and options.keep_rate is not None:
-        options = replace(options, keep_rate=fair_rate(scored(), options.keep_rate))
+        options = replace(options, keep_rate=fair_rate(reading, scored(), options.keep_rate))
     return decide(reading, scored, options, rebuild, {"parse": time.perf_counter() - began})
 
 
@@ -206,7 +206,10 @@ def _worth_and_shots(
 
 
 def _in_reading_order(reading: Reading, order: IntArray, budget: Budget, alive: BoolArray) -> tuple[IntArray, int]:
-    """Free units, text outside shots first and then shot by shot with the best first, and about how many fit."""
+    """Free units, text outside shots first and then shot by shot with the best first, and about how many fit.
+
+    Hardly more are given than fit: a text that is cut at its end has no gaps.
+    """
     units = reading.units
     place = np.empty(len(alive) + 1)
     place[order] = np.arange(len(order))
@@ -214,7 +217,8 @@ def _in_reading_order(reading: Reading, order: IntArray, budget: Budget, alive: 
     free = np.flatnonzero(units.free & units.in_shots(alive))
     ranked = free[np.argsort(place[units.shot[free]], kind="stable")]
     room = reading.room(budget.limit, alive)
-    return ranked, int(np.searchsorted(np.cumsum(reading.costs[ranked]), room, side="right"))
+    fitting = int(np.searchsorted(np.cumsum(reading.costs[ranked]), room, side="right"))
+    return ranked[: fitting + 1], fitting
 
 
 def render(reading: Reading, choice: Choice, rebuild: Rebuild | None) -> CompressionResult:

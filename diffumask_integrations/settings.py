@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, TypedDict, cast
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from diffumask_core import CompressionResult, Compressor, InputError, Prompt, Shot
-from diffumask_core.options import CompressionOptions, Options, described
+from diffumask_core.options import CompressionOptions, Options, check_names, described
 from diffumask_core.tokens import TokenizerLike, get_counter
 
 logger = logging.getLogger("diffumask")
@@ -110,9 +110,8 @@ class CompressionSettings(BaseModel):
         Raises:
             InputError: There is no option of that name, or a pattern is no regular expression.
         """
+        check_names(overrides)
         known = CompressionOptions.__annotations__.keys()
-        if unknown := sorted(overrides.keys() - known):
-            raise InputError(f"There is no option {unknown[0]!r} of a compression: pass one of {', '.join(known)}.")
         chosen: dict[str, Any] = {name: getattr(self, name) for name in known & type(self).model_fields.keys()}
         chosen["protect"] = [*self.protect, *map(_compile, self.protect_patterns)]
         if any(overrides.get(name) is not None for name in ("keep_rate", "target_tokens")):

@@ -16,7 +16,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import atheris
 
-with atheris.instrument_imports(include=["diffumask_core"]):
+with atheris.instrument_imports(include=["diffumask_core", "diffumask_integrations"]):
     from fuzz.targets import TARGETS, run
 
 from fuzz.seeds import write_seeds

@@ -10,7 +10,7 @@ from fuzz.reader import SEPARATOR
 
 _ROOT = Path(__file__).parents[1]
 _FENCED = re.compile(r"^(`{3,})\S*\n(.*?)\n\1$", re.M | re.S)
-_OPTION_BYTES = 24
+_OPTION_BYTES = 64
 _LONGEST = 3000
 
 
@@ -30,8 +30,9 @@ def write_seeds(target: str, folder: Path) -> None:
         # One text where a target reads one, neighbours behind it where it reads several.
         parts = [text, *chance.sample(texts, 2)] if target not in ("parse", "regions", "json") else [text]
         data = SEPARATOR.join(part.encode()[: _LONGEST // len(parts)] for part in parts)
-        # The flags of a seed are few, so that most of a text is read as it is.
-        options = bytes(chance.choice([0, 0, 0, 1, 30]) for _ in range(_OPTION_BYTES))
+        # The flags of a seed are few, so that most of a text is read as it is; requests are of every kind.
+        values = range(128) if target == "server" else [0, 0, 0, 1, 30]
+        options = bytes(chance.choice(values) for _ in range(_OPTION_BYTES))
         (folder / f"seed-{number:03}").write_bytes(data + SEPARATOR + options)
 
 

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from generated_texts import FORMATS, Conversation, Step, Turn
+from generated_texts import FORMATS
 from integrations.wire_formats import FORMATS as WIRE
 from integrations.wire_formats import damages, numbered
 from promises import (
-    TOKENIZERS,
     Message,
     Options,
     assert_extractive,
@@ -25,37 +24,16 @@ from promises import (
     within_budget,
     without_marks,
 )
-from tiny import tiny_pruner, tiny_tokenizer
 
-from diffumask_core import CompressionResult, Compressor, Prompt, Shot
+from diffumask_core import CompressionResult, Prompt, Shot
 from diffumask_core.prompt.parse import parse_layout
 from diffumask_core.prompt.spans import Span
 from diffumask_core.regions.detect import find_regions
 from diffumask_core.regions.region import Region
 from diffumask_core.tokens import get_counter
+from fuzz.inputs import COMPRESSOR, read_conversation, read_options, strings_of
 from fuzz.reader import Reader
-
-COMPRESSOR = Compressor(tiny_pruner(tiny_tokenizer()))
-_QUERIES = ["", "who sold the apples?", "the", "日本", "\ud83d"]
-
-
-def read_options(reader: Reader) -> Options:
-    """Options of a compression, with units that are the least that makes sense."""
-    options: Options = {"tokenizer": reader.choice(TOKENIZERS)}
-    if reader.flag():
-        options["target_tokens"] = reader.integer(1, 400)
-    else:
-        options["keep_rate"] = reader.integer(1, 100) / 100
-    switches = ["compress_instructions", "compress_query", "compress_rationales", "marks", "shot_level", "token_level"]
-    defaults = {"marks": True, "shot_level": True, "token_level": True}
-    options |= {name: reader.flag() != defaults.get(name, False) for name in switches}
-    return options | {
-        "min_shots": reader.integer(0, 3),
-        "min_relevance": reader.choice([0.0, 0.5, 1.0]),
-        "query": reader.choice(_QUERIES),
-        "steps": reader.choice([None, 1, 3]),
-    }
-
+from fuzz.server import server
 
 # Texts.
 
@@ -148,7 +126,7 @@ def _assert_nested(found: Iterable[Region], around: Span) -> None:
 def messages(reader: Reader, form: str) -> None:
     """A conversation in a format: 1, 2 and 4 hold."""
     options = read_options(reader)
-    given = FORMATS[form](_read_conversation(reader))
+    given = FORMATS[form](read_conversation(reader))
     keep = {reader.integer(0, len(given) - 1)} if reader.flag() else set()
     assert_messages_hold(COMPRESSOR, given, keep, options)
     before, violations = numbered(given), WIRE[{"chat": "openai"}.get(form, form)].violations
@@ -168,7 +146,7 @@ def conversation(reader: Reader) -> None:
         "keep_rate": reader.choice([0.1, 0.4, 0.8]),
         "tokenizer": len,
     }
-    given = FORMATS[form](_read_conversation(reader))
+    given = FORMATS[form](read_conversation(reader))
     growing = COMPRESSOR.conversation(**options)
     before: list[Message] = []
     for length in range(1, len(given) + 1):
@@ -178,42 +156,10 @@ def conversation(reader: Reader) -> None:
             assert old in (new, given[index]), f"messages[{index}] was decided twice."
         before = shorter
     assert COMPRESSOR.conversation(**options).shorten(given) == before, "A fresh conversation gives something else."
-    told = "\0".join(_strings(given))
+    told = "\0".join(strings_of(given))
     for left_out in growing.marks:
         back = growing.restore(left_out.mark)
         assert back in told, f"{back!r} is nowhere in the messages."
-
-
-def _strings(value: Any) -> Iterable[str]:
-    """All texts in messages."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _strings(inner)
-
-
-def _read_conversation(reader: Reader) -> Conversation:
-    """A conversation whose last turn may wait for the assistant."""
-    turns = []
-    for number in range(reader.integer(1, 3)):
-        steps = [_read_step(reader, f"call-{number}-{each}") for each in range(reader.integer(0, 2))]
-        turns.append(Turn(_filled(reader), [*steps, Step(_filled(reader))]))
-    last = turns[-1]
-    turns[-1] = Turn(last.asked, last.steps[: reader.integer(0, len(last.steps) - 1)])
-    return Conversation(reader.text() if reader.flag() else "", turns)
-
-
-def _read_step(reader: Reader, call: str) -> Step:
-    result = _filled(reader)
-    said = reader.choice(["", "I will look.", "Let me see what the log of the crane says."])
-    return Step(said, call, {"of": reader.choice(["crane", "a.py", ""])}, result, failed=reader.flag())
-
-
-def _filled(reader: Reader) -> str:
-    """The next text, or a word where there is none: providers refuse blank texts."""
-    text = reader.text()
-    return text if text.strip() else "Well?"
 
 
 # JSON.
@@ -287,6 +233,7 @@ TARGETS: dict[str, Callable[[Reader], None]] = {
     "messages-anthropic": _messages("anthropic"),
     "conversation": conversation,
     "json": json_text,
+    "server": server,
 }
 """The targets by their names."""
 

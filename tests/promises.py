@@ -12,6 +12,7 @@ from typing import Any
 from tiny import tiny_tokenizer
 
 from diffumask_core import BudgetError, CompressionResult, Compressor
+from diffumask_core.rendering.marks import Mark
 from diffumask_core.tokens import get_counter
 
 Span = tuple[int, int]
@@ -89,7 +90,7 @@ def joints(result: CompressionResult) -> Iterator[tuple[int, int, str]]:
         while marks and marks[0].span[0] < start:
             placed.append(marks.pop(0).text)
         # Within JSON a mark is an element with its comma, and a line break is an escape.
-        space = r"(?:[\s,]|\\+n)*?" if placed or in_json(result, before) else r"\s*?"
+        space = r"(?:[\s,]|\\+[rn])*?" if placed or in_json(result, before) else r"\s*?"
         gap = space + "".join(re.escape(mark) + space for mark in placed)
         piece = re.escape(result.source[start:end]) if end <= len(result.source) else r"\Z"
         found = re.compile(f"({gap}){piece}").match(result.text, position)
@@ -163,18 +164,26 @@ def touched(result: CompressionResult, span: Span) -> bool:
 
 def assert_true(part: Any, whole: Any, result: CompressionResult) -> None:
     """Checks that a JSON value is another one with something left out, and says so where records or lines went."""
-    marks = {json.loads(mark.text) if mark.text.startswith('"') else mark.text for mark in result.marks}
-    assert is_within(part, whole, marks)
+    assert is_within(part, whole, {said_by(mark) for mark in result.marks})
+
+
+def said_by(mark: Mark) -> str:
+    """The words of a mark, which in JSON stand in quotes, and of members of an object behind a key."""
+    if mark.noun == "member":
+        return str(next(iter(json.loads(f"{{{mark.text}}}".replace('\\"', '"')).values())))
+    return str(json.loads(mark.text)) if mark.text.startswith('"') else mark.text
 
 
 def is_within(part: Any, whole: Any, marks: set[str]) -> bool:
     if isinstance(whole, dict) and isinstance(part, dict):
-        return all(key in whole and is_within(inner, whole[key], marks) for key, inner in part.items())
+        left = {key: inner for key, inner in part.items() if not (key == "…" and inner in marks)}
+        return all(key in whole and is_within(inner, whole[key], marks) for key, inner in left.items())
     if isinstance(whole, list) and isinstance(part, list):
         rest = iter(whole)
         left = [inner for inner in part if not (isinstance(inner, str) and inner in marks)]
-        # A list of scalars stays or goes whole.
-        if left and not any(isinstance(inner, dict | list) for inner in whole):
+        # A list of few plain values stays or goes whole, and one of many loses items where a mark says so.
+        is_plain = not any(isinstance(inner, dict | list) for inner in whole)
+        if left and is_plain and (len(whole) < 16 or len(left) == len(part)):
             return len(part) == len(whole) and all(map(is_within, part, whole, [marks] * len(whole)))
         return all(any(is_within(inner, other, marks) for other in rest) for inner in left)
     if isinstance(whole, str) and isinstance(part, str):

@@ -19,19 +19,28 @@ from cachetools import LRUCache
 from diffumask_core.conversation.aging import Aging, Moment
 from diffumask_core.conversation.left_out import (
     LONGEST_TEXT,
+    READ_LEFT_OUT,
     Cut,
     LeftOut,
     find_left_out,
     hash_mark,
+    name_of,
     parsed_json,
     tail_mark,
 )
 from diffumask_core.conversation.shortening import Wanted, shorten_within
-from diffumask_core.errors import InputError
+from diffumask_core.errors import InputError, kind_of
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.options import Options
 from diffumask_core.prompt.calls import tools_of
-from diffumask_core.prompt.formats import Keys, MessageText, ReadMessage, put_text, read_messages
+from diffumask_core.prompt.formats import (
+    Keys,
+    MessageText,
+    ReadMessage,
+    argument_values,
+    put_text,
+    read_messages,
+)
 from diffumask_core.prompt.messages import TextPlace
 from diffumask_core.prompt.protect import user_spans
 from diffumask_core.rendering.marks import Mark
@@ -47,6 +56,10 @@ _LONGEST_QUERY = 20_000
 _REMEMBERED_CHARACTERS = 32_000_000
 _REMEMBERED_COUNTS = 65_536
 _LEAST_SIZE = 200
+# JSON of so few tokens is a record or two, of which an LLM makes nothing once half of it is gone.
+_SMALL_RECORD = 80
+# What an agent asked back stays whole, unless it is of more characters.
+_LONGEST_READ_BACK = 16_000
 
 Restore = bool | Literal["whole"]
 """Whether what was left out can be had back: by the gap, or whole results of tools."""
@@ -274,15 +287,17 @@ class Conversation:
 
     def _decide(self, replay: "_Replay", moment: Moment) -> _Decision:
         """Decides messages: together under a keep rate, one by one under a number of tokens for each."""
-        wanted = [(index, text) for index, text in replay.texts(moment) if self._is_long(text.text)]
+        wanted = [(index, text) for index, text in replay.texts(moment) if self._is_long(text)]
         together = [wanted] if wanted else []
         if self._options.target_tokens is not None:
             together = [[each for each in wanted if each[0] == index] for index in dict(wanted)]
         return replay.without_clashes([text for group in together for text in self._shorten(replay, moment, group)])
 
-    def _is_long(self, text: str) -> bool:
+    def _is_long(self, message_text: MessageText) -> bool:
         """Whether a text is shortened at all: not where there is little to save, nor a huge one that is not cut."""
-        least = self._options.target_tokens or SMALL_PROMPT
+        text = message_text.text
+        is_record = message_text.is_result and parsed_json(text) is not None
+        least = self._options.target_tokens or (_SMALL_RECORD if is_record else SMALL_PROMPT)
         may_be_read = len(text) <= LONGEST_TEXT or (bool(self._options.marks) and parsed_json(text) is None)
         return may_be_read and bool(text.strip()) and self._count(text) > least
 
@@ -338,7 +353,7 @@ class _Replay:
             InputError: A message is of no known format.
         """
         if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
-            raise InputError(f"messages is a {type(messages).__name__}: pass a list of dicts.")
+            raise InputError(f"messages is {kind_of(messages)}: pass a list of dicts.")
         read = read_messages(messages)
         tools = tools_of(messages, read)
         keys = [_hash(repr(each).encode("utf-8", "surrogatepass")) for each in zip(read, tools, strict=True)]
@@ -358,8 +373,24 @@ class _Replay:
             stays = message.own if index == question else ()
             for text in message.texts if message.role in _SHORTENED_ROLES else ():
                 is_said = text.kind == "text" and text not in stays
-                if is_said or (text.kind == "result" and not self._is_excluded(self.tools[index][text.keys])):
+                if is_said or (text.kind == "result" and not self._result_stays(index, text)):
                     yield index, text
+
+    def _result_stays(self, index: int, text: MessageText) -> bool:
+        return self._is_excluded(self.tools[index][text.keys]) or (
+            len(text.text) <= _LONGEST_READ_BACK and self._is_read_back(index, text)
+        )
+
+    def _is_read_back(self, index: int, text: MessageText) -> bool:
+        """Whether a result is what an agent asked back: shortened again, it would have to be asked back again.
+
+        The tool's name tells, or a mark in the arguments of the call.
+        """
+        if (self.tools[index][text.keys] or "").endswith(READ_LEFT_OUT):
+            return True
+        call = next((each for each in reversed(self.read[:index]) if text.call and text.call in each.calls), None)
+        said = [each.text for each in call.texts if each.call == text.call] if call and self.left_out else []
+        return any(name_of(value) in self.left_out for each in said for value in argument_values(each))
 
     def _is_excluded(self, tool: str | None) -> bool:
         return tool is not None and any(fnmatchcase(tool, pattern) for pattern in self.exclude_tools)

@@ -20,6 +20,8 @@ _AROUND = ' \t\r\n"\\'
 _WORD = re.compile(r"\w")
 # A longer text is first cut in its midst: it would take minutes to read, and no LLM reads it either.
 LONGEST_TEXT = 200_000
+READ_LEFT_OUT = "read_left_out"
+"""What the tool is called with which an agent reads what was left out; some clients put the server's name before it."""
 # The key under which an object of JSON says that something of it was left out.
 _REST = "…"
 

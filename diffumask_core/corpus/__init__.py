@@ -4,6 +4,7 @@ data.jsonl --split--> blocks --engine--> workers, each: lines --row function--> 
 """
 
 from diffumask_core.corpus.compression import RowCompressor
+from diffumask_core.corpus.conversations import ConversationCompressor
 from diffumask_core.corpus.labels import LabelScorer
 from diffumask_core.corpus.local import run_locally
 from diffumask_core.corpus.run import CorpusReport, Engine, map_corpus
@@ -11,6 +12,7 @@ from diffumask_core.corpus.worker import BlockWorker, Row, RowFunction
 
 __all__ = [
     "BlockWorker",
+    "ConversationCompressor",
     "CorpusReport",
     "Engine",
     "LabelScorer",

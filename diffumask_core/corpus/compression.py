@@ -1,12 +1,13 @@
 """Rows whose text, messages or prompt are compressed."""
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, ClassVar, Unpack
 
 from diffumask_core.compressor import Compressor
 from diffumask_core.corpus.worker import Row, thread_limit
-from diffumask_core.errors import InputError
-from diffumask_core.options import CompressionOptions, Options
+from diffumask_core.errors import InputError, kind_of
+from diffumask_core.options import CompressionOptions, Options, check_names
 from diffumask_core.prompt.prompt import Prompt, Shot
 from diffumask_core.result import CompressionResult
 from diffumask_core.tokens import get_counter
@@ -49,6 +50,7 @@ class RowCompressor:
             ModelError: There is no such model.
         """
         # Here, so that a wrong option is not taken for a fault of each row.
+        check_names(options)
         get_counter(Options(**options).tokenizer)
         self._field = field
         self._options = options
@@ -61,8 +63,7 @@ class RowCompressor:
             InputError: There is nothing to compress in it, or not in a form that can be.
             BudgetError: What may not go is longer than the budget.
         """
-        if taken := [name for name in self.added if name in row]:
-            raise InputError(f"The row has a field {taken[0]!r} already: rename it.")
+        check_added(row, self.added)
         result = self._compress(row)
         compressed = result.text if result.messages is None else result.messages
         values = [compressed, *(getattr(result, name) for name in self.added[1:])]
@@ -75,7 +76,7 @@ class RowCompressor:
         # A table has a value for every row: where there is none it is null.
         if (text := row.get(self._field)) is not None:
             if not isinstance(text, str):
-                raise InputError(f"{self._field} is a {type(text).__name__}: it must be a string.")
+                raise InputError(f"{self._field} is {kind_of(text)}: it must be a string.")
             return self._compressor.compress(text, **options)
         if (messages := row.get("messages")) is not None:
             return self._compressor.compress_messages(messages, **options)
@@ -84,10 +85,20 @@ class RowCompressor:
         raise InputError(f"The row has no {self._field}, messages, instructions or shots: nothing can be compressed.")
 
 
+def check_added(row: Row, added: Sequence[str]) -> None:
+    """Checks that a row has none of the fields that it is to get.
+
+    Raises:
+        InputError: It has.
+    """
+    if taken := [name for name in added if name in row]:
+        raise InputError(f"The row has a field {taken[0]!r} already: rename it.")
+
+
 def _prompt(row: Row) -> Prompt:
     shots = [] if row.get("shots") is None else row["shots"]
     if not isinstance(shots, list):
-        raise InputError(f"shots is a {type(shots).__name__}: it must be a list.")
+        raise InputError(f"shots is {kind_of(shots)}: it must be a list.")
     parts = {name: row[name] for name in ("instructions", "query") if row.get(name) is not None}
     return Prompt(shots=[Shot(**shot) if _has_fields(shot) else shot for shot in shots], **parts)
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from diffumask_core.corpus.blocks import Block, read_block
 from diffumask_core.corpus.output import OutputFolder, Receipt, to_line
-from diffumask_core.errors import DataError, WorkerError
+from diffumask_core.errors import DataError, WorkerError, kind_of
 
 Row = dict[str, Any]
 
@@ -95,5 +95,5 @@ def _parse(line: bytes) -> Row:
     except json.JSONDecodeError as error:
         raise DataError(f"This is not JSON: {error.msg} at character {error.pos}.") from error
     if not isinstance(row, dict):
-        raise DataError(f"This is a {type(row).__name__}: a row is a JSON object.")
+        raise DataError(f"This is {kind_of(row)}: a row is a JSON object.")
     return row

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from diffumask_core.errors import InputError
+from diffumask_core.errors import InputError, kind_of
 
 Keys = tuple[str | int, ...]
 """The keys and indices that lead from a message to a text in it, such as ``("content", 0, "text")``."""
@@ -88,7 +88,7 @@ def read_message(where: str, message: Mapping[str, Any]) -> ReadMessage:
         InputError: It is neither, or where a text should be there is something else.
     """
     if not isinstance(message, Mapping):
-        raise InputError(f"{where} is a {type(message).__name__}: it must be a dict with a role and a content.")
+        raise InputError(f"{where} is {kind_of(message)}: it must be a dict with a role and a content.")
     role, kind = message.get("role"), message.get("type")
     if isinstance(kind, str) and (kind in _CALL_TYPES or (not isinstance(role, str) and kind != "message")):
         return _item(where, kind, message)
@@ -179,7 +179,7 @@ def _checked(where: str, message: Mapping[str, Any], found: Iterable[_Found]) ->
     for keys, text, kind in found:
         if not isinstance(text, str):
             expected = "a string" if keys[-1] in ("text", "name", "arguments") else "a string, a list of parts or None"
-            raise InputError(f"{where}{_path(keys)} is a {type(text).__name__}: it must be {expected}.")
+            raise InputError(f"{where}{_path(keys)} is {kind_of(text)}: it must be {expected}.")
         if text:
             texts.append(MessageText(keys, text, kind, _call_id(message, keys)))
     return tuple(texts)

@@ -64,7 +64,7 @@ def _verbatim(layout: Layout) -> tuple[list[Span], list[Span]]:
         urls = [shift_span(span, start) for span in url_spans(layout.text[start:end])]
         found = [shift_span(span, start) for span in variable_spans(layout.text[start:end])]
         for span in (*found, *(url for url in urls if not clip_spans(exemplars, url))):
-            if not clip_spans(whole, span):
+            if span not in clip_spans(whole, span):
                 (with_shot if clip_spans(given, span) else always).append(span)
     return always, with_shot
 

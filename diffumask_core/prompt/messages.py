@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
-from diffumask_core.errors import InputError
+from diffumask_core.errors import InputError, kind_of
 from diffumask_core.prompt.formats import Keys, MessageText, ReadMessage, put_text, read_messages
 from diffumask_core.prompt.layout import Layout, ShotSpan, Voice, shift_layout, shift_shot
 from diffumask_core.prompt.outputs import is_formal
@@ -154,9 +154,7 @@ class _Conversation:
     def of(cls, messages: Sequence[Mapping[str, Any]], keep: Collection[int]) -> "_Conversation":
         """Reads messages, and joins their texts."""
         if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
-            raise InputError(
-                f"messages is a {type(messages).__name__}: pass a list of dicts with a role and a content."
-            )
+            raise InputError(f"messages is {kind_of(messages)}: pass a list of dicts with a role and a content.")
         if not isinstance(keep, Collection) or isinstance(keep, str):
             raise InputError(f"keep={keep!r} is no list of indices: pass such as [0, 3], the messages that stay.")
         if missing := [index for index in keep if index not in range(len(messages))]:

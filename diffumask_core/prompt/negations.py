@@ -89,7 +89,7 @@ def _between_spaces(text: str, start: int, end: int) -> Iterator[tuple[Span, Spa
     languages: dict[int, str] = {}
     for match in _TURN.finditer(text, start, end):
         word = match[0].lower()
-        if word in ELSEWHERE and _language_at(text, match.start(), start, end, languages) in ELSEWHERE[word].split():
+        if word in ELSEWHERE and language_at(text, match.start(), start, end, languages) in ELSEWHERE[word].split():
             continue
         both = word in _EITHER
         leftward = word in _BEFORE or (word not in _AFTER and word.startswith(_STEMS_BEFORE))
@@ -101,7 +101,7 @@ def _between_spaces(text: str, start: int, end: int) -> Iterator[tuple[Span, Spa
         yield from ((match.span(), governed) for governed in sides if governed)
 
 
-def _language_at(text: str, at: int, start: int, end: int, known: dict[int, str]) -> str:
+def language_at(text: str, at: int, start: int, end: int, known: dict[int, str]) -> str:
     """The language in Latin script of the stretch around a position, by its frequent words; empty where none is sure.
 
     Args:

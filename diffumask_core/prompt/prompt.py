@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
 
-from diffumask_core.errors import InputError
+from diffumask_core.errors import InputError, kind_of
 from diffumask_core.prompt.layout import Layout, ShotSpan, shift_shot
 from diffumask_core.prompt.parse import describe_shot_or_passage
 from diffumask_core.prompt.spans import Span, merge_spans
@@ -105,7 +105,7 @@ class Prompt:
         shots = tuple(self.shots)
         for number, shot in enumerate(shots, 1):
             if not isinstance(shot, Shot | str):
-                raise InputError(f"Shot {number} is a {type(shot).__name__}: give a Shot or a string.")
+                raise InputError(f"Shot {number} is {kind_of(shot)}: give a Shot or a string.")
             if isinstance(shot, str) and not shot.strip():
                 raise InputError(f"Shot {number} is an empty string: leave it out.")
         object.__setattr__(self, "shots", tuple(Shot(shot) if isinstance(shot, str) else shot for shot in shots))

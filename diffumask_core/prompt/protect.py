@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from numbers import Integral
 
+import regex
+
 from diffumask_core.errors import InputError
 from diffumask_core.prompt.material import material_marks
 from diffumask_core.prompt.spans import BLANK_LINE, Span, merge_spans
@@ -15,13 +17,17 @@ from diffumask_core.prompt.spans import BLANK_LINE, Span, merge_spans
 _log = logging.getLogger(__name__)
 
 _NAME = r"(?:[^\W\d]\w*|\d+)(?:\.\w+|\[[^\[\]{}\n]{1,60}\])*"
-_TEMPLATE = re.compile(
+# What doubled braces enclose, such as JSON, in which single braces come in pairs.
+_INNER = r"\{(?:[^{}]++|\{(?:[^{}]++|\{[^{}]*+\}){0,50}+\}){0,50}+\}"
+_TEMPLATE = regex.compile(
     rf"""
       \{{\{{[-~\#/^&>!]?\s{{0,8}}{_NAME}\s{{0,8}}(?:\|[^{{}}\n]{{1,200}})?[-~]?\}}\}}   # {{{{ user.name }}}}
+    | (?<!\{{)\{{\{{(?:[^{{}}]{{1,2000}}+|{_INNER}){{1,100}}+\}}\}}   # {{{{"answer": "..."}}}}
     | \{{%[^{{}}\n]{{1,300}}%\}}    # {{% if x %}}
+    | %\(\w{{1,60}}\)[\#0+-]?[\d.]{{0,6}}[a-zA-Z]    # %(name)s
     | \$?\{{{_NAME}(?:![rsa])?(?::[^\s{{}}"']{{1,20}})?\}}    # {{name}}, {{price:.2f}}, ${{name}}
     """,
-    re.VERBOSE,
+    regex.VERBOSE,
 )
 _URL = re.compile(
     r"""(?:\b(?:https?|ftp)://|\bwww\.)(?:[^\s<>"'`()\[\]{}]|\([^\s<>"'`()]{0,100}\)|\{[\w.]{1,50}\})++""",

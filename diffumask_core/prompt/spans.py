@@ -65,3 +65,16 @@ def disjoint_spans(spans: Sequence[Span]) -> list[Span]:
         elif start < end:
             joined.append((start, end))
     return joined
+
+
+def chain_spans(spans: Sequence[Span], longest: int) -> list[Span]:
+    """Joins sorted spans that overlap, up to so many characters; a link beyond that begins where the last one ended."""
+    joined: list[Span] = []
+    for start, end in spans:
+        if not joined or start >= joined[-1][1]:
+            joined.append((start, end))
+        elif end > joined[-1][1]:
+            before = joined[-1]
+            fits = end - before[0] <= longest
+            joined[-1:] = [(before[0], end)] if fits else [before, (before[1], end)]
+    return joined

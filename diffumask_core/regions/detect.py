@@ -32,13 +32,14 @@ def find_inline_json(lines: Lines) -> Iterator[Region]:
 def find_json_blocks(lines: Lines) -> Iterator[Region]:
     """Finds JSON that has its lines to itself, so that no other detector takes it apart.
 
-    Words that end in a colon may stand before JSON of several lines.
+    Words that end in a colon may stand before JSON of several lines, and behind what was cut off a comma or dots.
     """
-    edges = {edge for start, end in lines.spans for edge in (start, end)}
     for region in find_inline_json(lines):
         first, last = lines.at(region.span[0]), lines.at(region.span[1] - 1)
         before = lines.source[lines.spans[first][0] : region.span[0]].strip().strip("\ufeff")
-        if region.span[1] in edges and (not before or (first < last and before.endswith((":", "\uff1a")))):
+        behind = lines.source[region.span[1] : lines.spans[last][1]].strip()
+        ends = behind in ("", ",") or behind.startswith(("...", "…"))
+        if ends and (not before or (first < last and before.endswith((":", "\uff1a")))):
             yield region
 
 

@@ -9,9 +9,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from diffumask_core.prompt.spans import Span
-from diffumask_core.regions.json_strings import count_words, resolve
+from diffumask_core.regions.json_strings import count_words, is_long_text, resolve
 
+# Of a string of several lines so few words are enough, since lines of it may go; so much of a value in a string is.
 _MIN_WORDS = 8
+_MIN_VALUE = 100
+# Of a list of so many items some may go, whatever they are; a command or a pair of coordinates has fewer.
+MANY_ITEMS = 16
 _MAX_DEPTH = 100
 
 
@@ -24,8 +28,9 @@ class JsonNode(NamedTuple):
         bracket: What opens a container, ``""`` for a scalar.
         children: Members or elements, in order. Empty for scalars, empty containers and containers that are too deep.
         commas: Where the comma after each child is. The last child has one only in Python's notation.
-        is_long: Whether the value is a string of several words, of which some may go.
+        is_long: Whether the value is a string of many words or lines, of which some may go.
         is_divisible: Whether something inside may go while the rest stays: words of a long string, items of a series.
+        is_cut: Whether the value is a container whose end was cut off: it has no closing bracket.
     """
 
     span: Span
@@ -35,6 +40,7 @@ class JsonNode(NamedTuple):
     commas: tuple[int, ...] = ()
     is_long: bool = False
     is_divisible: bool = False
+    is_cut: bool = False
 
     @property
     def content(self) -> Span:
@@ -44,7 +50,17 @@ class JsonNode(NamedTuple):
 
     @property
     def is_series(self) -> bool:
-        """Whether the value is a list of several objects, or of several lists: whole items of it may go."""
+        """Whether the value is a list of which whole items may go: a list of records, or of many items."""
+        return self.is_records or self.is_many
+
+    @property
+    def is_many(self) -> bool:
+        """Whether the value is a list of many items that are no records: they go only where a mark says so."""
+        return self.bracket == "[" and len(self.children) >= MANY_ITEMS and not self.is_records
+
+    @property
+    def is_records(self) -> bool:
+        """Whether the value is a list of several objects, or of several lists."""
         if self.bracket != "[" or len(self.children) < 2 or not self.children[0].bracket:
             return False
         kinds = {child.bracket for child in self.children}
@@ -84,6 +100,14 @@ _ONE_STRING = re.compile(rf"{_PYTHON_STRING}|{_JSON_STRING}")
 _CLOSE = re.compile(rf"{_SPACE}([\]}})])")
 _COMMA = re.compile(rf"{_SPACE},")
 _OPEN = re.compile(r"[\[{]")
+# What may be left of a key or value at the end of what was cut off, before the end, a blank line or a tool's note.
+_CUT_TOKEN = re.compile(
+    r"""(?:[ \t]*+(?:\r?\n[ \t]*+)?+(?:"[^"\n]*+"?+|'[^'\n]*+'?+|-?\w[\w.+-]*+|\.(?!\.)))?
+    (?=\s*+\Z|[ \t]*+(?:\.\.\.|…|\r?\n[ \t]*+(?:\r?\n|\.\.\.|…|[\[<(][\w.…])))""",
+    re.ASCII | re.VERBOSE,
+)
+# With fewer parts, what is not closed may as well be prose.
+_MIN_PARTS = 3
 _CLOSING = {"{": "}", "[": "]", "(": ")"}
 
 _Known = dict[int, JsonNode | None]
@@ -93,8 +117,9 @@ _Known = dict[int, JsonNode | None]
 def find_values(text: str, start: int, end: int) -> Iterator[JsonNode]:
     """Finds the outermost objects and lists in ``text[start:end]``, in order.
 
-    In something that is cut off or not valid, the valid values inside count. A tuple counts where it is the whole
-    stretch: in prose and code, brackets are not tuples. Containers more than 100 levels deep have no children.
+    A value whose end was cut off counts as far as it goes, with what is left of its last part. In something else that
+    is not valid, the valid values inside count. A tuple counts where it is the whole stretch: in prose and code,
+    brackets are not tuples. Containers more than 100 levels deep have no children.
 
     Returns:
         Nodes with offsets into `text`.
@@ -112,7 +137,8 @@ def find_values(text: str, start: int, end: int) -> Iterator[JsonNode]:
     while opening := _OPEN.search(text, position, end):
         position = opening.start()
         if position not in known:
-            _read_container(text, position, end, known)
+            stack, stop, begun = _read_container(text, position, end, known)
+            known[position] = known[position] or _cut_off(text, stack, stop, begun, end)
         node = known[position]
         if node:
             yield node
@@ -154,11 +180,14 @@ class _Open:
         return node._replace(is_divisible=True) if not is_divisible and node.is_series else node
 
 
-def _read_container(text: str, start: int, end: int, known: _Known) -> None:
+def _read_container(text: str, start: int, end: int, known: _Known) -> tuple[list[_Open], int, int]:
     """Reads the container at `start` and notes it in `known`.
 
     Where a container turns out not to be valid, neither are the containers in it that are still open, and the ones in
     it that are closed are valid: noting both is what keeps the search linear.
+
+    Returns:
+        The containers that are still open, where reading stopped, and where what was being read there begins.
     """
     stack: list[_Open] = []
     position = start
@@ -179,7 +208,7 @@ def _read_container(text: str, start: int, end: int, known: _Known) -> None:
         position, root = _close(text, position, end, stack)
         if root:
             known[start] = root
-            return
+            return [], position, position
         key = None
         frame = stack[-1]
         if len(frame.commas) < len(frame.children) or not frame.notation:
@@ -193,6 +222,37 @@ def _read_container(text: str, start: int, end: int, known: _Known) -> None:
     for frame in stack:
         known[frame.start] = None
         known.update((child.value[0], child._replace(span=child.value)) for child in frame.children if child.bracket)
+    return stack, position, key.start(key.lastgroup or "") if key else position
+
+
+def _cut_off(text: str, stack: list[_Open], stop: int, begun: int, end: int) -> JsonNode | None:
+    """The outermost of some containers that are open where a text ends; None where they are not meant as JSON.
+
+    Args:
+        text: The text.
+        stack: The containers, with what of each was read.
+        stop: Where reading stopped.
+        begun: Where the member begins that was being read there.
+        end: Where the text ends, but for what a tool says of having cut it.
+    """
+    rest = _CUT_TOKEN.match(text, stop, end)
+    parts = sum(len(frame.children) for frame in stack)
+    if rest is None or parts < _MIN_PARTS or not all(frame.notation for frame in stack):
+        return None
+    frame = stack[-1]
+    begun, position = strip_span(text, (begun, rest.end()))
+    if begun < position and len(frame.commas) < len(frame.children):
+        last = frame.children.pop()
+        frame.children.append(last._replace(span=(last.span[0], position), value=(last.value[0], position)))
+    elif begun < position:
+        frame.children.append(JsonNode((begun, position), (begun, position)))
+    for depth in range(len(stack) - 1, -1, -1):
+        frame = stack[depth]
+        ends = [child.span[1] for child in frame.children[-1:]] + [comma + 1 for comma in frame.commas[-1:]]
+        node = frame.closed(max(ends, default=frame.start + 1), depth)._replace(is_cut=True)
+        if depth:
+            stack[depth - 1].children.append(node)
+    return node
 
 
 def _close(text: str, position: int, end: int, stack: list[_Open]) -> tuple[int, JsonNode | None]:
@@ -222,16 +282,16 @@ def _close(text: str, position: int, end: int, stack: list[_Open]) -> tuple[int,
 
 
 def _is_long(text: str, span: Span) -> bool:
-    """Whether a scalar is one string of several words; JSON in a string is whole where it is on one line."""
+    """Whether a scalar is one string of which parts may go: words of a long text, lines, parts of JSON."""
     start, end = span
     if end - start < 2 * _MIN_WORDS + 1 or text[start] not in "'\"":
         return False
     if not _ONE_STRING.fullmatch(text, start, end):
         return False
     content = resolve(text[start + 1 : end - 1]).strip()
-    if count_words(content, _MIN_WORDS) < _MIN_WORDS:
-        return False
-    return "\n" in content or not is_value(content)
+    if is_value(content):
+        return len(content) >= _MIN_VALUE
+    return is_long_text(content) or ("\n" in content and count_words(content, _MIN_WORDS) == _MIN_WORDS)
 
 
 def is_value(content: str) -> bool:

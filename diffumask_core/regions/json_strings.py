@@ -15,6 +15,9 @@ from diffumask_core.regions.region import Region, Scaffold
 FindInner = Callable[[str], tuple[Region, ...]]
 """Finds the regions of a text of several lines that stands in a string."""
 
+# A string of fewer words is a name, a title or a sentence: its words stay or go together.
+_LONG = 25
+
 _SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 # A pair of surrogates is one character, so no mask can part them. Python's escapes do not occur in JSON.
@@ -59,6 +62,11 @@ def count_words(content: str, most: int) -> int:
     return count
 
 
+def is_long_text(content: str) -> bool:
+    """Whether a text has so many words that some may go."""
+    return count_words(content, _LONG) == _LONG
+
+
 def string_region(text: str, between: Span, holder: Span, find_inner: FindInner) -> Region | None:
     """The part of a long string that may go: all but its first word, or its first unit where that goes whole.
 
@@ -76,6 +84,8 @@ def string_region(text: str, between: Span, holder: Span, find_inner: FindInner)
     assert word, "a long string has words"
     first = word.end()
     inner = find_inner(content)
+    if not inner and not is_long_text(content):
+        return None
     if inner and inner[0].span[0] < first:
         start = inner[0].span[0]
         units = [unit for region in inner[0].walk() for unit in region.units]

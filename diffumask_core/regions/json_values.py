@@ -1,17 +1,21 @@
 """JSON in a text as regions: whole members, records and rows go, and what is left is valid and true.
 
-A list of scalars is never cut, the records of a list keep the same members, and column names stay with their rows.
+A short list of plain values is never cut, a long one only where a mark says so, the records of a list keep the same
+members, and column names stay with their rows. Lists of one length beside each other are columns, which lose the same
+items.
 Scaffold that can stay alone (the first piece of a record, column names) is decided before the other scaffold: commas
 and brackets stay with all that is kept, for whatever reason.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, permutations
+from typing import Literal
 
 from diffumask_core.prompt.spans import Span
-from diffumask_core.regions.json_reader import JsonNode, find_values, is_value, strip_span
+from diffumask_core.regions.json_reader import MANY_ITEMS, JsonNode, find_values, is_value, strip_span
 from diffumask_core.regions.json_strings import FindInner, string_region
 from diffumask_core.regions.region import Lines, Region, Scaffold, Series
 
@@ -123,9 +127,20 @@ def _lengths(text: str, node: JsonNode) -> dict[int, list[JsonNode]]:
     for child in node.children:
         number = _COUNT.fullmatch(text, *child.value)
         length = int(number[0]) if number else len(child.children) if child.bracket == "[" else 0
-        if length > 1 and not child.is_series:
+        if length > 1 and not child.is_records:
             said.setdefault(length, []).append(child)
     return said
+
+
+def _columns(node: JsonNode) -> dict[int, int]:
+    """By identity: the members of an object that are long lists of plain values, and how many of them have that length.
+
+    A list as long as the records beside it stays whole with them, and names of columns are none.
+    """
+    names, records = _column_names(node), {len(child.children) for child in node.children if child.is_records}
+    found = [child for child in node.children if child.is_many and id(child) not in names]
+    lengths = Counter(len(child.children) for child in found)
+    return {id(child): lengths[len(child.children)] for child in found if len(child.children) not in records}
 
 
 def _opens(node: JsonNode) -> bool:
@@ -152,7 +167,7 @@ class _Parts:
         The brackets of a text that is one value always stay, so that the text stays valid. Elsewhere empty brackets
         would say that there was nothing.
         """
-        start, end = node.value
+        start = node.value[0]
         if node.children:
             content = None if is_whole else node.content
             self._follow((start, start + 1), after=content)
@@ -160,7 +175,7 @@ class _Parts:
                 self._inside(node)
             else:
                 self._list_of_scalars(node)
-            self._follow((end - 1, end), before=content)
+            self._close(node, content)
         else:
             self._follow(node.value)
         return self._region("json", node.value)
@@ -203,7 +218,12 @@ class _Parts:
             return
         self._follow((node.span[0], node.value[0] + 1), after=node.content)
         self._inside(node)
-        self._follow((node.value[1] - 1, node.value[1]), before=node.content)
+        self._close(node, node.content)
+
+    def _close(self, node: JsonNode, before: Span | None) -> None:
+        """Adds the closing bracket of a container, unless it was cut off."""
+        if not node.is_cut:
+            self._follow((node.value[1] - 1, node.value[1]), before=before)
 
     def _inside(self, node: JsonNode) -> None:
         """Adds what is between the brackets of a container."""
@@ -216,18 +236,22 @@ class _Parts:
 
     def _members(self, node: JsonNode) -> None:
         """Adds the members of a single object, each of which may go."""
-        names = _column_names(node)
+        names, columns = _column_names(node), _columns(node)
         are_records = self._are_records(node)
         for number, child in enumerate(node.children):
             if id(child) in names:
                 self._follow(child.span, after=names[id(child)], alone=True)
-            elif are_records:
+            elif are_records or (child.is_many and id(child) not in columns):
                 self._whole(child)
             else:
                 self._member(child)
                 if child.is_series:
                     self._stays_with(child, node)
             self._comma(node, number, child.span)
+        # Of a record the members have names of their own, by which one that is not there is missed.
+        if node.bracket == "{" and len(node.children) >= MANY_ITEMS:
+            self._add_series(node, "member")
+        self._align(node, columns)
         said = _lengths(self.text, node)
         series: dict[int, list[Span]] = {}
         for child in node.children:
@@ -240,11 +264,21 @@ class _Parts:
                 if id(child) not in names and not child.is_divisible
             )
 
+    def _align(self, node: JsonNode, columns: dict[int, int]) -> None:
+        """Adds that columns beside each other keep the same items."""
+        for length in {len(child.children) for child in node.children if columns.get(id(child), 0) > 1}:
+            found = [child for child in node.children if id(child) in columns and len(child.children) == length]
+            for row in zip(*(child.children for child in found), strict=True):
+                for item, other in permutations((each.span for each in row), 2):
+                    sides = {"before": other} if other < item else {"after": other}
+                    self.scaffold.append(Scaffold(item, **sides, alone=True))
+
     def _stays_with(self, series: JsonNode, holder: JsonNode) -> None:
         """Adds that a list of records stays as long as anything beside it: a mark in the list says then what went."""
         opener, closer = (series.span[0], series.value[0] + 1), (series.value[1] - 1, series.value[1])
         self.scaffold.append(Scaffold(opener, before=holder.content, alone=True, marked=True))
-        self.scaffold.append(Scaffold(closer, before=(series.span[0], series.content[1]), marked=True))
+        if not series.is_cut:
+            self.scaffold.append(Scaffold(closer, before=(series.span[0], series.content[1]), marked=True))
 
     def _are_records(self, node: JsonNode) -> bool:
         """Whether the members of an object are objects alike, each under a name of its own: each goes whole."""
@@ -264,10 +298,14 @@ class _Parts:
             elif not is_held:
                 self._whole(item)
             self._comma(node, number, holder if is_held else item.span)
+        self._add_series(node, "line" if is_line else "element")
+
+    def _add_series(self, node: JsonNode, form: Literal["line", "element", "member"]) -> None:
+        """Adds that children of a container may go."""
         quote = _QUOTE.search(self.text, *node.value)
-        noun = "record" if items[0].bracket == "{" else "item"
-        spans = tuple(item.span for item in items)
-        self.series.append(Series(spans, noun, "line" if is_line else "element", quote[0] if quote else '"'))
+        noun = "member" if form == "member" else "record" if node.children[0].bracket == "{" else "item"
+        spans = tuple(child.span for child in node.children)
+        self.series.append(Series(spans, noun, form, quote[0] if quote else '"', is_marked=node.is_many))
 
     def _comma(self, node: JsonNode, number: int, before: Span | None) -> None:
         """Adds the comma after a child, if there is one: it stays between two values, and behind a last one."""
@@ -278,7 +316,7 @@ class _Parts:
 
     def _is_header(self, node: JsonNode) -> bool:
         """Whether the first row of a table names the columns: it alone has strings only."""
-        if not _width(node) or node.children[0].is_divisible:
+        if not _width(node) or any(child.is_divisible for child in node.children[0].children):
             return False
         first, *others = (all(self.text[child.value[0]] in "'\"" for child in row.children) for row in node.children)
         return first and not any(others)
@@ -326,17 +364,22 @@ class _Parts:
             return [region] if region else []
         if node.is_series and is_cut:
             return [*self._holes(node.children[0], holder, is_cut=False), node]
-        names, said = _column_names(node), _lengths(self.text, node)
+        names, said, columns = _column_names(node), _lengths(self.text, node), _columns(node)
+        self._align(node, columns)
         return [
             hole
             for child in node.children
-            for hole in self._holes(child, holder, id(child) not in names and len(child.children) not in said)
+            for hole in self._holes(
+                child,
+                holder,
+                id(child) in columns if child.is_many else id(child) not in names and len(child.children) not in said,
+            )
         ]
 
     def _regions_in(self, content: str) -> tuple[Region, ...]:
         """The regions in the content of a string: JSON where all of it is JSON."""
-        if "\n" not in content:
-            return ()
         if is_value(content):
             return tuple(find_json(Lines.of(content), self.find_inner))
+        if "\n" not in content:
+            return ()
         return self.find_inner(content) if self.find_inner else ()

@@ -15,6 +15,10 @@ from diffumask_core.regions.region import Head
 _LONGEST_UNIT = 12
 """Lines of a signature or statement that goes whole; a longer one is decided line by line."""
 
+_SIGNATURE_SHARE, _STATEMENT_SHARE = 2, 4
+"""A signature of more than a half of its stretch and a statement of more than a quarter are decided line by line too: a
+budget might else have room for nothing. A statement stands alone; a signature stays above its body anyway."""
+
 _FARTHEST = 30
 """Lines in which a bracket of a signature has to be closed."""
 
@@ -34,8 +38,16 @@ _STATEMENT = re.compile(
 
 @dataclass
 class Outline:
-    """What in a stretch of code goes whole, and what follows from what."""
+    """What in a stretch of code goes whole, and what follows from what.
 
+    Attributes:
+        lines: How many lines the stretch has.
+        blocks: Units of several lines.
+        heads: Lines that stay above others.
+        tails: Lines that stay below others.
+    """
+
+    lines: int
     blocks: list[Block] = field(default_factory=list)
     heads: list[Head] = field(default_factory=list)
     tails: list[Tail] = field(default_factory=list)
@@ -43,12 +55,16 @@ class Outline:
     def close(self, head: Block, last: int) -> None:
         """Notes that the lines of `head` are the head of what follows up to line `last`."""
         first, body = head
-        whole = body - first <= _LONGEST_UNIT
+        whole = self.is_whole(first, body)
         self.heads += [Head(line, body, last) for line in ([first] if whole else range(first, body))]
 
-    def whole(self, first: int, last: int) -> None:
+    def is_whole(self, first: int, last: int, share: int = _SIGNATURE_SHARE) -> bool:
+        """Whether some lines are few enough to go whole."""
+        return last - first <= min(_LONGEST_UNIT, self.lines // share)
+
+    def whole(self, first: int, last: int, share: int = _SIGNATURE_SHARE) -> None:
         """Notes a unit of several lines, if it is not too long."""
-        if 1 < last - first <= _LONGEST_UNIT:
+        if last - first > 1 and self.is_whole(first, last, share):
             self.blocks.append((first, last))
 
 
@@ -61,7 +77,7 @@ def outline(texts: Sequence[str], first: int, last: int, inside: Sequence[bool])
         last: The line after the last one.
         inside: For each line whether it is within a string or a comment of several lines.
     """
-    found = Outline()
+    found = Outline(last - first)
     stack: list[tuple[int, Block]] = []
     previous, attributes, line = first, -1, first
     while line < last:
@@ -157,8 +173,8 @@ def _statement_end(texts: Sequence[str], line: int, last: int) -> int | None:
 
 
 def _add_statement(found: Outline, texts: Sequence[str], first: int, last: int) -> None:
-    found.whole(first, last)
-    if last - first > _LONGEST_UNIT:
+    found.whole(first, last, _STATEMENT_SHARE)
+    if not found.is_whole(first, last, _STATEMENT_SHARE):
         closed = bool(_CLOSER.match(texts[last - 1].strip()))
         found.heads.append(Head(first, first + 1, last - closed))
         if closed:

@@ -42,19 +42,27 @@ class Series:
     Attributes:
         items: The items in order: lines, rows, records. Each is made of whole units, or is in a unit with others.
         noun: What a mark calls one of them, such as ``"line"``.
-        form: How a mark is written: as a line of its own, or as an element of the list that the items are in.
+        form: How a mark is written: as a line of its own, as an element of the list that the items are in, or as a
+            member of the object that they are in.
         quote: What stands around a mark: the quote of a string where the items are values of JSON, else nothing.
         alike: For each item a value that near-equal items share, None for an item that is like no other; empty where
             no item repeats another. Of items that share a value one is enough.
         sizes: For each item how many a mark counts it as; empty where an item counts as one, or as its lines.
+        is_marked: Whether items may go only where a mark says so: without marks they are one unit.
     """
 
     items: tuple[Span, ...]
     noun: str = "line"
-    form: Literal["line", "element"] = "line"
+    form: Literal["line", "element", "member"] = "line"
     quote: str = ""
     alike: tuple[str | None, ...] = ()
     sizes: tuple[int, ...] = ()
+    is_marked: bool = False
+
+    @property
+    def span(self) -> Span:
+        """From the first item to the last one; a series has items."""
+        return self.items[0][0], self.items[-1][1]
 
 
 @dataclass(frozen=True)

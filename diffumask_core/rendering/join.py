@@ -124,7 +124,7 @@ def _joint(units: Units, before: int, after: int, marks: Sequence[PlacedMark]) -
         return "" if before < 0 or after < 0 else _plain_joint(units, before, after)
     head = "" if before < 0 else marks[0].before
     tail = "" if after < 0 or _closes_string(units, marks[-1].unit, after) else marks[-1].after
-    if after >= 0 and tail == "\n":
+    if after >= 0 and tail.endswith("\n"):
         tail += _indent(units, after)
     inner = [mark.mark.text + (mark.after if number < len(marks) - 1 else "") for number, mark in enumerate(marks)]
     return head + "".join(inner) + tail
@@ -154,9 +154,10 @@ def _plain_joint(units: Units, before: int, after: int) -> str:
 
 
 def prose_joint(dropped: str) -> str:
-    """What stands in prose in place of a dropped stretch."""
+    """What stands in prose in place of a dropped stretch; a line break is as it was written there."""
     if "\n" in dropped:
-        return "\n\n" if _BLANK_LINE.search(dropped) else "\n"
+        newline = "\r\n" if "\r\n" in dropped else "\n"
+        return 2 * newline if _BLANK_LINE.search(dropped) else newline
     return " "
 
 
@@ -170,7 +171,7 @@ def join_spans(text: str, spans: Sequence[Span]) -> str:
 
 def _string_joint(dropped: str) -> str:
     """A joint between the quotes of a JSON string, where a line break is written as an escape."""
-    return prose_joint(resolve(dropped)).replace("\n", "\\n")
+    return prose_joint(resolve(dropped)).replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _indent(units: Units, unit: int) -> str:

@@ -8,7 +8,7 @@ for, by which that can be asked for.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Literal
 
 import numpy as np
@@ -28,6 +28,8 @@ Marks = bool | Literal["named"]
 # Of a gap of so many items the mark has about as many tokens as of any.
 _TYPICAL_GAP = 12
 _NAME_DIGITS = 6
+# The key under which an object of JSON says that members of it were left out.
+_REST = "…"
 HASH_DIGITS = 24
 
 
@@ -148,9 +150,18 @@ class MarkPlan:
         return cheap
 
     def _of_one_mark(self, gaps: Sequence[tuple[int, int]], kept_before: IntArray) -> Iterator[list[tuple[int, int]]]:
-        """Gaps in order, those together that share a mark: lines of one segment with nothing kept between them."""
+        """Gaps, those together that share a mark, in order.
+
+        Lines of one segment do with nothing kept between them, and all members of one object, which have no order.
+        """
+        objects: dict[int, list[tuple[int, int]]] = {}
+        for gap in gaps:
+            if self._series[self._owner[gap[0]]].form == "member":
+                objects.setdefault(int(self._owner[gap[0]]), []).append(gap)
+        yield from objects.values()
         together: list[tuple[int, int]] = []
-        for gap in sorted(gaps, key=lambda gap: int(self._first[gap[0]])):
+        others = [gap for gap in gaps if int(self._owner[gap[0]]) not in objects]
+        for gap in sorted(others, key=lambda gap: int(self._first[gap[0]])):
             if together and not self._share_a_mark(together[-1], gap, kept_before):
                 yield together
                 together = []
@@ -175,8 +186,9 @@ class MarkPlan:
         # The segments of a conversation are sent apart, so that each has a mark of its own.
         for gaps in self._of_one_mark(self._gaps(mask, stays, kept_before), kept_before):
             marks = [self._placed(first, last, known) for first, last in gaps]
-            placed.append(reduce(self._merged, marks))
-        return placed
+            series = self._series[self._owner[gaps[0][0]]]
+            placed.append(reduce(partial(self._merged, series), marks))
+        return sorted(placed, key=lambda each: each.unit)
 
     def _gaps(self, mask: BoolArray, stays: BoolArray, kept_before: IntArray) -> list[tuple[int, int]]:
         """Runs of items of one series that were left out, from an item's number to the one after the last."""
@@ -215,7 +227,7 @@ class MarkPlan:
             # How many items are similar to a kept one is seen only when all gaps are known.
             similar = {0, count - 1, count} if any(each.alike) else {0}
             quoted = [_written(each, mark_text(count, each.noun, number, name)) for number in sorted(similar)]
-            parted = [f"{text}, " if each.form == "element" else f"\n{text}" for text in quoted]
+            parted = [f"\n{text}" if each.form == "line" else f"{text}, " for text in quoted]
             self._price[series, count, name] = max(map(self._count, parted))
         return self._price[series, count, name]
 
@@ -236,13 +248,16 @@ class MarkPlan:
             mark, start, " " if precedes and follows else ", " if precedes else "", ", " if follows else ""
         )
 
-    def _merged(self, before: PlacedMark, after: PlacedMark) -> PlacedMark:
+    def _merged(self, series: Series, before: PlacedMark, after: PlacedMark) -> PlacedMark:
+        """One mark for two gaps, of which the first one is in a series."""
         noun = before.mark.noun if before.mark.noun == after.mark.noun else "line"
         count = before.mark.count + after.mark.count
         span = (before.mark.span[0], after.mark.span[1])
         name = self._name(span)
-        mark = Mark(mark_text(count, noun, name=name), span, count, noun, name)
-        return replace(before, mark=mark, after=after.after)
+        text = mark_text(count, noun, name=name)
+        if series.form == "member":
+            return replace(before, mark=Mark(_written(series, text), span, count, noun, name))
+        return replace(before, mark=Mark(text, span, count, noun, name), after=after.after)
 
     def _known(self, kept_before: IntArray) -> BoolArray:
         """For each number of near-equal items, and at the end for none, whether one of the items is kept."""
@@ -263,7 +278,7 @@ def _series_of(units: Units) -> tuple[list[Series], list[int]]:
             found.append(series)
             # The bracket of a list is in a unit of its own, or in one with the first item.
             bracket = int(np.searchsorted(units.spans[:, 0], series.items[0][0])) - 1
-            openers.append(bracket if series.form == "element" else opener)
+            openers.append(opener if series.form == "line" else bracket)
         for inner in region.inner:
             # What is in a string goes with the quote that opens the string.
             visit(inner, units.at((inner.span[0] - 1, inner.span[0]))[0] if inner.escaped else opener)
@@ -298,7 +313,8 @@ def _sizes_of(series: Sequence[Series], units: Units, first: IntArray) -> IntArr
 
 def _written(series: Series, text: str) -> str:
     """A mark as it stands among the items of a series."""
-    return f"{series.quote}{text}{series.quote}"
+    quoted = f"{series.quote}{text}{series.quote}"
+    return f"{series.quote}{_REST}{series.quote}: {quoted}" if series.form == "member" else quoted
 
 
 def _kept_before(mask: BoolArray) -> IntArray:

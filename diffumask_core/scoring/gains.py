@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from diffumask_core.prompt.wording import count_words, sentences
 from diffumask_core.regions.region import Series, walk_all
+from diffumask_core.scoring.line_gains import line_gains
 from diffumask_core.scoring.novelty import copies, repeats
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.telling import is_telling, named_by, odd_ones
@@ -35,7 +36,7 @@ def unit_gains(reading: Reading, utilities: FloatArray, by_lines: BoolArray) -> 
         reading: The prompt.
         utilities: ``[N]``, those of units.
         by_lines: ``[N]``, units that the line model decides. It knows what these tell and how new they are, and only
-            the newest results gain all the same.
+            the newest results gain all the same, and what must be the last to go.
     """
     units = reading.units
     gains = np.zeros(len(units))
@@ -44,7 +45,7 @@ def unit_gains(reading: Reading, utilities: FloatArray, by_lines: BoolArray) -> 
         for series in region.series:
             if not by_lines[slice(*units.at(series.items[0] if series.items else region.span))].all():
                 _add_of_series(gains, reading, region.kind, series)
-    gains[by_lines] = 0.0
+    gains[by_lines] = line_gains(reading, by_lines)[by_lines]
     for span, rank in units.layout.recency:
         first, last = units.at(span)
         if rank < len(_RECENCY_BONUS):

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
+from diffumask_core.scoring.line_gains import copied_lines
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
 
@@ -18,15 +19,21 @@ IntArray = npt.NDArray[np.int64]
 _TYPICAL_PRICE, _MARKS_A_LINE = 20.0, 0.4
 # The least and the most that lines keep of what they would keep on average.
 _LEAST_SHARE, _MOST_SHARE = 0.2, 1.5
+# The least that lines keep that are unlike each other: what they tell is told nowhere else.
+_UNLIKE_SHARE = 0.6
+# Of fewer tokens of a result nothing can be made.
+_LEAST_TOKENS = 40
 
 
-def fair_rate(scores: Scores, keep_rate: float) -> float:
+def fair_rate(reading: Reading, scores: Scores, keep_rate: float) -> float:
     """The keep rate for the lines of a prompt when a keep rate is meant on average.
 
     The line model knows above which logit lines are kept on average at a rate. The share of the tokens of lines above
-    that logit is what these lines should keep.
+    that logit is what these lines should keep, with the lines that must be the last to go and their marks. Far less
+    than the rate is kept only where lines repeat others.
 
     Args:
+        reading: The prompt.
         scores: What the model made of the prompt.
         keep_rate: The rate on average.
 
@@ -36,9 +43,16 @@ def fair_rate(scores: Scores, keep_rate: float) -> float:
     lines, model = scores.lines, scores.pruner.lines
     if lines is None or model is None:
         return keep_rate
-    logits = model.predictor(lines, keep_rate)(np.full(len(lines.unit), UNDECIDED))
-    share = float(lines.costs[logits > 0].sum() / lines.costs.sum())
-    return min(max(share, _LEAST_SHARE * keep_rate), _MOST_SHARE * keep_rate, 1.0)
+    gains, total = scores.gains[lines.unit], lines.costs.sum()
+    marks = reading.marks.costs()[lines.unit] * np.where(gains > 0, 1.0, _MARKS_A_LINE)
+    logits = model.predictor(lines, keep_rate)(np.full(len(lines.unit), UNDECIDED)) + gains
+    # A line that must be the last to go stands alone mostly, and its mark is not in the rate that the model knows.
+    share = float((lines.costs + marks * (gains > 0))[logits > 0].sum() / total)
+    unlike = float((lines.costs + marks)[~copied_lines(reading)[lines.unit]].sum() / total)
+    least = max(min(_UNLIKE_SHARE * keep_rate, unlike), _LEAST_SHARE * keep_rate)
+    texts = np.unique(reading.units.segment[lines.unit])
+    readable = _LEAST_TOKENS * len(texts) / reading.costs[np.isin(reading.units.segment, texts)].sum()
+    return min(max(min(max(share, least), _MOST_SHARE * keep_rate), float(readable)), 1.0)
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,74 @@ _SHORT_WORD = 3
 _KINDS = frozenset({"log", "trace", "test output", "output"})
 _LOOKED_AT = 300
 
+# What went wrong, and the line that sums up a run. Fewer words than of an outcome: the line is to be the last to go.
+_FAILURE = re.compile(
+    r"(?<![\w.])(?:FAIL(?:ED|URES?|S)?|ERRORS?|FATAL|CRITICAL|SEVERE|PANIC|EMERG|ABORTED|KILLED)(?![\w=(])"
+    r"|^[\w./:()\[\] -]{0,80}?\b(?:[Ff]atal(?: error)?|[Ee]rror(?:\[\w+\])?|[Pp]anic|[Aa]bort(?:ed)?)\s?[:!]"
+    r"|^\s*+(?:[\w$]+[.:])*+[\w$]*(?:Error|Exception|Interrupt|Timeout)(?:: |\s*$)"
+    r"|^\s*+(?:Caused by: |Unhandled |Uncaught |Killed\s*$)|panicked at|[Ss]egmentation fault|core dumped"
+    r"|ERR!|\*\*\* |^\s*+(?:E\s{2,}\S|not ok\b|[✗✕✘×❌]|--- FAIL)"
+    r"|[Pp]ermission denied|[Aa]ccess denied|[Cc]onnection refused|[Nn]o such file|[Cc]ommand not found"
+    r"|[Oo]ut of memory|[Nn]o space left|[Tt]imed out|[Cc]ould not"
+    r"|[Ee]xit(?:ed)?(?: with)?(?: (?:code|status))?[ :=]+(?:code |status )?[1-9]\d*\b"
+    r"|\b\d+ (?:tests? |examples?, )?(?:passed|failed|passing|failing|failures?|errors?)\b"
+    r"|^(?:Ran \d+ tests?|Tests:|OK\s*$)|[Bb][Uu][Ii][Ll][Dd] (?:FAIL|SUCC|fail|succ)"
+)
+_NO_FAILURE = re.compile(r"^\W*(?:0|no) (?:errors?|failures?|failed)\W*$", re.IGNORECASE)
+# What a record says of itself that went wrong.
+_FAILED_RECORD = re.compile(
+    r"\b(?:error|exception|failure|stderr|traceback)\w*[\"']?\s*[:=]\s*(?!null|none|false|0\b|\"\"|''|\[\]|\{\})\S"
+    r"|[\"'|,\t ](?:failed|failure|error|errored|denied|rejected|declined|time[d_]?[ -]?out|aborted|crashed|unhealthy"
+    r"|fatal|critical)(?=[\"'|,\s]|$)|exit_?(?:code|status)[\"']?\s*[:=]\s*[1-9]",
+    re.IGNORECASE,
+)
+
 
 def is_telling(kind: str, line: str) -> bool:
     """Whether a line of a region of a kind says how something ended; in a diff a changed line does."""
     if kind == "diff":
         return line[:1] in ("+", "-") and line[:3] not in ("+++", "---")
     return kind in _KINDS and _OUTCOME.search(line, 0, _LOOKED_AT) is not None
+
+
+def is_failure(kind: str, line: str) -> bool:
+    """Whether a line of a program says what went wrong, or how many did: of an output the last lines to go."""
+    start = line[:_LOOKED_AT]
+    return kind in _KINDS and _FAILURE.search(start) is not None and not _NO_FAILURE.match(start)
+
+
+def failed_records(records: Sequence[str]) -> list[bool]:
+    """Whether each record or row says that something went wrong; none does where many say so."""
+    failed = [_FAILED_RECORD.search(record) is not None for record in records]
+    return failed if sum(failed) <= max(_COMMON * len(records), 1) else [False] * len(records)
+
+
+_TOKEN = re.compile(r"\w(?:[\w.@/:#+-]*\w)?")
+_STEPS = re.compile(r"[/:]")
+_PARTS = re.compile(r"[/:]|(?<=\w)[.@#+-](?=\w)")
+# What names one thing: it holds a digit, an inner sign, or a capital behind a small letter.
+_EXACT = re.compile(r"\d|\w[/@_.:#]\w|[a-z][A-Z]")
+# A number of two digits, a year and a word such as "ID" stand anywhere.
+_VAGUE = re.compile(r"\d{1,2}|(?:19|20)\d\d|\w{1,2}")
+_PROPER = re.compile(r"(?<=[^\s.!?:;] )[^\W\d_](?:[\w-]|['’][A-Z])*\w")
+
+
+def exact_names(text: str) -> set[str]:
+    """What a question or a call names to the letter, in small letters: ids, paths, addresses, numbers."""
+    exact = {token for token in _TOKEN.findall(text) if _EXACT.search(token)}
+    numbers = {part for token in exact for part in _PARTS.split(token) if len(part) > 3 and any(map(str.isdigit, part))}
+    return {name.lower() for name in exact | numbers if not _VAGUE.fullmatch(name)}
+
+
+def proper_names(text: str) -> set[str]:
+    """The words of a text that are capitalised within a sentence, in small letters."""
+    return {word.lower() for word in _PROPER.findall(text) if word[0].isupper() and not _VAGUE.fullmatch(word)}
+
+
+def terms_in(line: str) -> set[str]:
+    """All that may be a name in a line, whole and in parts, in small letters."""
+    tokens = _TOKEN.findall(line.lower())
+    return {*tokens, *(part for token in tokens for cut in (_STEPS, _PARTS) for part in cut.split(token))}
 
 
 def named_by(query: str, items: Sequence[str]) -> list[bool]:

@@ -130,10 +130,12 @@ def _of_words(
     denoise = scores.pruner.predictor(encoding, rate)
     lengths, lines = np.diff(units.first_word)[seen], _lines_of(units)[seen]
     first_word = np.concatenate([[0], np.cumsum(lengths)])
+    clauses = _clauses_of(units)[seen]
 
     def predict(states: IntArray, noise: float) -> FloatArray:
         words = denoise(np.repeat(states[seen], lengths), noise)
-        return with_neighbours(pool_words(words, first_word), lines)
+        pooled = np.where(clauses, pool_best(words, first_word), pool_words(words, first_word))
+        return with_neighbours(pooled, lines)
 
     return predict
 
@@ -148,6 +150,23 @@ def pool_words(logits: FloatArray, first_word: IntArray) -> FloatArray:
     if len(first_word) == len(logits) + 1:
         return logits
     pooled: FloatArray = np.add.reduceat(logits, first_word[:-1]) / np.diff(first_word)
+    return pooled
+
+
+def pool_best(logits: FloatArray, first_word: IntArray) -> FloatArray:
+    """The logits of units ``[N]`` as the mean of the better half of each unit's words ``[W]``.
+
+    Of a clause of prose that is one unit the worse half would have gone word by word.
+
+    Args:
+        logits: ``[W]``.
+        first_word: ``[N + 1]``, the first word of each unit, and W.
+    """
+    lengths = np.diff(first_word)
+    unit = np.repeat(np.arange(len(lengths)), lengths)
+    best_first = logits[np.lexsort((-logits, unit))]
+    better = np.arange(len(logits)) - first_word[unit] < (lengths[unit] + 1) // 2
+    pooled: FloatArray = np.add.reduceat(np.where(better, best_first, 0.0), first_word[:-1]) / ((lengths + 1) // 2)
     return pooled
 
 
@@ -174,6 +193,13 @@ def _short_passages(units: Units) -> list[tuple[int, int]]:
     return [
         (first, last) for first, last in ranges if 0 < units.first_word[last] - units.first_word[first] <= _FEW_WORDS
     ]
+
+
+def _clauses_of(units: Units) -> BoolArray:
+    """``[N]``, units of several words that are in no unit of a region."""
+    regions = walk_all(units.layout.regions)
+    found: BoolArray = ~overlapping(units.spans, [span for region in regions for span in region.units])
+    return found & (np.diff(units.first_word) > 1)
 
 
 def _lines_of(units: Units) -> BoolArray:

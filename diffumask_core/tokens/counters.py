@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from diffumask_core.errors import TokenizerError
+from diffumask_core.errors import TokenizerError, kind_of
 from diffumask_core.tokens import offline
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ def get_counter(tokenizer: "TokenizerLike" = "gpt-4o") -> TokenCounter:
     if callable(tokenizer):
         return _from_function(tokenizer)
     raise TokenizerError(
-        f"A {type(tokenizer).__name__} cannot count tokens: pass a model's name, a folder with a tokenizer.json, a "
-        "tokenizer, or a function from a text to its number of tokens."
+        f"This is {kind_of(tokenizer)}, which cannot count tokens: pass a model's name, a folder with a "
+        "tokenizer.json, a tokenizer, or a function from a text to its number of tokens."
     )
 
 

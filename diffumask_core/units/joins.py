@@ -27,6 +27,8 @@ class Joins:
         ends_in: ``[N]``, the number of the JSON string in which the unit ends, -1 outside strings.
         begins_on: ``[N]``, the line of the text on which the unit begins.
         ends_on: ``[N]``, the line of the text on which the unit ends.
+        returns: ``[N]``, whether lines end in a carriage return and a line feed where the unit begins: its line, of
+            the last line the one before, and in a JSON string the lines of the string.
     """
 
     value: IntArray
@@ -35,6 +37,7 @@ class Joins:
     ends_in: IntArray
     begins_on: IntArray
     ends_on: IntArray
+    returns: BoolArray
 
     @classmethod
     def of(cls, text: str, regions: Sequence[Region], spans: IntArray) -> "Joins":
@@ -48,7 +51,11 @@ class Joins:
         begins, ends = number_at(strings, spans[:, 0]), number_at(strings, spans[:, 1])
         breaks = [match.start() for match in re.finditer("\n", text)]
         on = np.searchsorted(np.array(breaks, dtype=np.int64), spans)
-        return cls(number_at(values, spans[:, 0]), syntax, begins, ends, on[:, 0], on[:, 1])
+        ends_in_two = np.array([text[max(each - 1, 0)] == "\r" for each in breaks] or [False])
+        returns = ends_in_two[np.minimum(on[:, 0], len(ends_in_two) - 1)]
+        with_returns = np.array([*("\\r\\n" in text[slice(*string)] for string in strings), False])
+        returns = np.where(begins >= 0, with_returns[begins], returns)
+        return cls(number_at(values, spans[:, 0]), syntax, begins, ends, on[:, 0], on[:, 1], returns)
 
     def are_plain(self, before: IntArray, after: IntArray) -> BoolArray:
         """Whether a blank is all that parts each of P pairs of units of one segment: ``[P]``.
@@ -62,7 +69,8 @@ class Joins:
 
     def newline(self, unit: int) -> str:
         """A line break as it is written where a unit begins."""
-        return "\\n" if self.begins_in[unit] >= 0 else "\n"
+        newline = "\r\n" if self.returns[unit] else "\n"
+        return newline.replace("\r", "\\r").replace("\n", "\\n") if self.begins_in[unit] >= 0 else newline
 
 
 def number_at(spans: Sequence[Span], positions: IntArray) -> IntArray:

@@ -10,6 +10,7 @@ IntArray = npt.NDArray[np.int64]
 
 _CLOSING = frozenset(")]}»”’）】")
 _OPENING = frozenset("([{«“‘„（【")
+_PARTNERS = {")": "(", "]": "[", "}": "{", "»": "«", "”": "“", "）": "（", "】": "【"}
 _ENDS = frozenset(".!?…,;:。！？，、；：")
 _OPERATORS = frozenset("=+-−–*×·/÷<>≤≥≈")
 
@@ -21,6 +22,7 @@ class Punctuation:
     Attributes:
         clings: ``[C]``, brackets, quotes and marks that end a line, which stay only beside the unit that they cling to.
         clung_to: ``[C]``, the unit beside each.
+        pairs: ``[P, 2]``, brackets and quotes that open and close, which stay only together.
         ends: ``[E]``, marks that end a clause, which stay only if something of the clause stays.
         begins: ``[E]``, the first unit of each of these clauses. Marks in a row, such as ``?!``, end the same clause.
         operators: ``[O]``, signs of a calculation, which stay only beside a unit that stays.
@@ -29,6 +31,7 @@ class Punctuation:
 
     clings: IntArray
     clung_to: IntArray
+    pairs: IntArray
     ends: IntArray
     begins: IntArray
     operators: IntArray
@@ -60,7 +63,8 @@ class Punctuation:
         clauses = _clauses(text, spans, np.array(ends, dtype=np.int64))
         marks = np.zeros(len(spans), dtype=bool)
         marks[np.array([*closing, *opening, *ends, *operators], dtype=np.int64)] = True
-        return cls(clings, clung_to, *clauses, np.array(operators, dtype=np.int64), marks)
+        pairs = _pairs(text, spans, prose)
+        return cls(clings, clung_to, pairs, *clauses, np.array(operators, dtype=np.int64), marks)
 
     def thin(self, mask: BoolArray) -> BoolArray:
         """A mask ``[N]`` without the marks that would stand alone."""
@@ -68,12 +72,32 @@ class Punctuation:
         # Twice, since a mark may cling to another mark.
         for _ in range(2):
             thinned[self.clings] &= thinned[self.clung_to]
+        thinned[self.pairs] &= thinned[self.pairs].all(axis=1, keepdims=True)
         thinned[self.operators] &= thinned[self.operators - 1] | thinned[self.operators + 1]
         words = thinned.copy()
         words[self.ends] = False
         kept_before = np.concatenate([[0], np.cumsum(words)])
         thinned[self.ends] &= kept_before[self.ends] > kept_before[self.begins]
         return thinned
+
+
+def _pairs(text: str, spans: IntArray, prose: BoolArray) -> IntArray:
+    """The units ``[P, 2]`` of brackets and quotes with their partners, within a line."""
+    pairs: list[tuple[int, int]] = []
+    opened: list[tuple[str, int]] = []
+    line = 0
+    for unit in np.flatnonzero((spans[:, 1] - spans[:, 0] == 1) & prose).tolist():
+        start = int(spans[unit, 0])
+        mark = text[start]
+        if mark in _PARTNERS.values() or mark in _PARTNERS:
+            if "\n" in text[line:start]:
+                opened = []
+            line = start
+        if mark in _PARTNERS.values():
+            opened.append((mark, unit))
+        elif opened and opened[-1][0] == _PARTNERS.get(mark):
+            pairs.append((opened.pop()[1], unit))
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
 def _clauses(text: str, spans: IntArray, marks: IntArray) -> tuple[IntArray, IntArray]:

@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from diffumask_core.prompt.spans import Span
+from diffumask_core.prompt.negation_words import LIMITS
+from diffumask_core.prompt.spans import Span, chain_spans
+from diffumask_core.units.expressions import expressions
 from diffumask_core.units.segmentation import EAST_ASIAN, EAST_ASIAN_RUN, SOUTH_ASIAN, SOUTH_ASIAN_RUN, cut_runs
 
 IntArray = npt.NDArray[np.int64]
@@ -121,15 +123,11 @@ _COUNT_WORDS = (
     "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
     "eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
 )
-_BOUNDS = (
-    "(?:more|less|fewer|greater|higher|lower|later|earlier|older|younger|larger|smaller) than|at (?:most|least)|up to|"
-    "höchstens|mindestens|mehr als|weniger als|au plus|au moins|plus de|moins de|más de|menos de|al menos|como máximo|"
-    "mais de|pelo menos|più di|meno di|almeno|не более|не менее|более|менее"
-)
 # Several words that are one number: with its multiplier, its unit, its fraction, its groups, and the limit that it is.
 _AMOUNT = re.compile(
-    rf"""(?<![\w.,])(?:(?:{_BOUNDS.replace(" ", "[ ]")})[ ](?=[$€£¥]?\d|(?:{_COUNT_WORDS})\b))?(?:
+    rf"""(?<![\w.,])(?:(?:{LIMITS.replace(" ", "[ ]")})[ ](?=[$€£¥]?\d|(?:{_COUNT_WORDS})\b))?(?:
       (?:(?:[$€£¥]|USD|EUR|GBP|CHF|JPY)[ ]?)?{_DIGITS}
+          (?:[ ](?:out[ ])?of[ ]{_DIGITS}(?![.,]?\d))?
           (?:[ ]\d/\d{{1,2}}(?!\d)|(?<=\d)(?<!\d{{4}})(?<![.,]\d)(?:[ ]\d{{3}}(?![\w]))++(?![ ]\d))?
           (?:[ ]?(?i:{_HUNDREDS.replace(" ", "[ ]")})\b\.?)?
           (?:[ ]?(?:[%‰€£¥$₽]|(?:{_MEASURES.replace(" ", "[ ]")}|USD|EUR|GBP|CHF|JPY)(?![\w-])))?
@@ -272,7 +270,7 @@ def bound_words(text: str, start: int, end: int, words: IntArray) -> list[Span]:
     """Finds stretches of several words in prose that mean something else once a part is gone.
 
     Such are operators with both their sides (``status <> 'banned'``; chains join), inline code and inline formulas,
-    and amounts of several words (``60 million``, ``5 %``, ``at most 3 kg``, ``+1 555 010 4477``).
+    and amounts of several words (``60 million``, ``5 %``, ``at most 3 kg``, ``48 of 50``, ``+1 555 010 4477``).
 
     Args:
         text: The text.
@@ -290,11 +288,12 @@ def bound_words(text: str, start: int, end: int, words: IntArray) -> list[Span]:
         for match in _BETWEEN.finditer(text, start, end)
         if (right := _end_of_side(text, match.end(), end)) and (left := _start_of_side(text, match.start(), start)) >= 0
     ]
-    found = np.array(sorted(inline + operators), dtype=np.int64).reshape(-1, 2)
+    found = np.array(sorted([*inline, *operators, *expressions(text, start, end)]), dtype=np.int64).reshape(-1, 2)
     first = np.searchsorted(words[:, 1], found[:, 0], side="right")
     last = np.searchsorted(words[:, 0], found[:, 1], side="left") - 1
     several = last > first
-    return _joined(list(zip(words[first[several], 0].tolist(), words[last[several], 1].tolist(), strict=True)))
+    bound = list(zip(words[first[several], 0].tolist(), words[last[several], 1].tolist(), strict=True))
+    return chain_spans(bound, _LONGEST_CHAIN)
 
 
 def _start_of_side(text: str, at: int, least: int) -> int:
@@ -312,16 +311,3 @@ def _end_of_side(text: str, at: int, most: int) -> int:
     """Where the value after an operator ends; 0 where there is none, or it is too long."""
     side = _SIDE_AFTER.match(text, at, most)
     return side.end() if side and _SAYS.search(side[1]) else 0
-
-
-def _joined(spans: list[Span]) -> list[Span]:
-    """Joins sorted spans that overlap, up to the longest chain; a link beyond it begins where the last one ended."""
-    joined: list[Span] = []
-    for start, end in spans:
-        if not joined or start >= joined[-1][1]:
-            joined.append((start, end))
-        elif end > joined[-1][1]:
-            before = joined[-1]
-            fits = end - before[0] <= _LONGEST_CHAIN
-            joined[-1:] = [(before[0], end)] if fits else [before, (before[1], end)]
-    return joined

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from diffumask_core import CompressionResult, InputError
+from diffumask_core.errors import kind_of
 from diffumask_core.extras import needs_extra
 from diffumask_integrations.langchain.messages import failed_tools, put_back, read_openai, to_openai
 from diffumask_integrations.langchain.savings import EVENT, trace
@@ -168,8 +169,8 @@ class DiffuMaskCompressor(CompressionSettings, RunnableSerializable[LanguageMode
                     raise InputError(f"The list is not one of messages: {error}") from error
                 return self._compress_messages(converted, options)
         raise InputError(
-            f"A {type(value).__name__} cannot be compressed: pass a string, a string or chat prompt value, or a list "
-            "of messages."
+            f"This is {kind_of(value)}, which cannot be compressed: pass a string, a string or chat prompt value, or a "
+            "list of messages."
         )
 
     def _compress_text(self, text: str, options: dict[str, Any]) -> tuple[str, CompressionResult | None]:

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from diffumask_core import MarkError
+from diffumask_core.conversation.left_out import READ_LEFT_OUT
 from diffumask_core.extras import needs_extra
 
 with needs_extra("langchain-agents"):
     from langchain.tools import InjectedState
     from langchain_core.tools import BaseTool, StructuredTool, ToolException
-
-TOOL = "read_left_out"
 
 
 def left_out_tool(restore: Callable[[list[Any], str], str]) -> BaseTool:
@@ -34,7 +33,7 @@ def left_out_tool(restore: Callable[[list[Any], str], str]) -> BaseTool:
 
     return StructuredTool.from_function(
         read_left_out,
-        name=TOOL,
+        name=READ_LEFT_OUT,
         description="Reads what was left out of earlier messages under a mark such as [… 12 lines left out, #3fa9c2].",
         handle_tool_error=True,
     )

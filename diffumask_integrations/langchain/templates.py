@@ -6,6 +6,7 @@ from typing import Any, TypeVar, Unpack
 import regex
 
 from diffumask_core import Compressor, InputError
+from diffumask_core.errors import kind_of
 from diffumask_core.extras import needs_extra
 from diffumask_core.options import CompressionOptions
 from diffumask_integrations.langchain.messages import put_back, to_openai
@@ -110,7 +111,7 @@ def compress_template(
             ]
             return prompt.model_copy(update={"messages": rewritten})
     raise InputError(
-        f"A {type(prompt).__name__} cannot be compressed: pass a PromptTemplate, a FewShotPromptTemplate, a "
+        f"This is {kind_of(prompt)}, which cannot be compressed: pass a PromptTemplate, a FewShotPromptTemplate, a "
         "ChatPromptTemplate or a FewShotChatMessagePromptTemplate."
     )
 

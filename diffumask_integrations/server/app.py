@@ -16,7 +16,6 @@ with needs_extra("server", "the server"):
     from starlette.applications import Starlette
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response
-    from starlette.routing import Route
 
 _CLIENT_GONE = 499
 
@@ -31,7 +30,8 @@ def create_app(
     Args:
         compressor: The model, of which all requests share the one.
         settings: How it works.
-        transport: How the upstream is reached, in place of a network.
+        transport: How the upstream is reached, in place of a network. Path and query of a request are its extension
+            "target".
 
     Raises:
         InputError: An option of the shortening is not possible.
@@ -44,7 +44,7 @@ def create_app(
         async with client:
             yield
 
-    routes = [*OwnEndpoints(service).routes, Route("/{path:path}", Proxy(service, client))]
+    routes = [*OwnEndpoints(service).routes, Proxy(service, client)]
 
     async def refused(request: Request, error: Exception) -> Response:
         told = error if isinstance(error, RequestError) else RequestError(422, "invalid_request", _why(error))

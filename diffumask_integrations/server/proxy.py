@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from urllib.parse import quote
 
 from diffumask_core import InputError
 from diffumask_core.extras import needs_extra
@@ -15,6 +16,7 @@ with needs_extra("server", "the server"):
     import httpx
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response, StreamingResponse
+    from starlette.routing import BaseRoute, Match
     from starlette.types import Receive, Scope, Send
 
 # Where prompts come in: the name of the endpoint, and of the list of messages in the body.
@@ -58,14 +60,17 @@ def upstream_client(timeout: float, transport: "httpx.AsyncBaseTransport | None"
     )
 
 
-class Proxy:
-    """An application that passes requests on."""
+class Proxy(BaseRoute):
+    """A route that takes every request, a path with a line break too, which no pattern matches, and passes it on."""
 
     def __init__(self, service: Service, client: "httpx.AsyncClient") -> None:
         self._service = service
         self._client = client
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.FULL if scope["type"] == "http" else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response = await self._answer(request)
         await response(scope, receive, send)
@@ -77,8 +82,11 @@ class Proxy:
                 404, "not_found", "There is nothing here; to pass requests on, start with --upstream URL."
             )
         service.check_header(request)
-        path = request.url.path.rstrip("/").removeprefix("/v1")
-        endpoint, member = _PROMPTS.get(path, (_OTHER, ""))
+        # The URL of a request holds its header "host" too, which may be anything.
+        path: str = request.scope["path"]
+        if not path.startswith("/"):
+            raise RequestError(404, "not_found", "There is nothing here: the target of a request is a path.")
+        endpoint, member = _PROMPTS.get(path.rstrip("/").removeprefix("/v1"), (_OTHER, ""))
         if request.method != "POST" or endpoint == _OTHER:
             return await self._streamed(request, service.tell(_OTHER, "passed"))
         if asks_for_bypass(request):
@@ -132,11 +140,15 @@ class Proxy:
     def _request(
         self, request: Request, headers: Headers, content: bytes | AsyncIterator[bytes] | None
     ) -> "httpx.Request":
-        """The request to the upstream: the same path, query and headers, none but these."""
-        path, query = request.scope.get("raw_path") or request.url.path.encode(), request.scope["query_string"]
+        """The request to the upstream: the same path, query and headers, none but these.
+
+        The target stands beside the URL, where httpx leaves it as it is: a path in the URL is tidied up or refused.
+        """
+        path = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+        query: bytes = request.scope["query_string"]
         upstream = httpx.URL(str(self._service.settings.upstream))
-        raw_path = upstream.raw_path.rstrip(b"/") + path.partition(b"?")[0] + (b"?" + query if query else b"")
-        return httpx.Request(request.method, upstream.copy_with(raw_path=raw_path), headers=headers, content=content)
+        target = upstream.raw_path.rstrip(b"/") + path.partition(b"?")[0] + (b"?" + query if query else b"")
+        return httpx.Request(request.method, upstream, headers=headers, content=content, extensions={"target": target})
 
     async def _sent(self, request: Request, upstream: "httpx.Request", told: Mapping[str, str]) -> Response:
         """The answer of the upstream: its status, its headers, and its body piece by piece as it comes.

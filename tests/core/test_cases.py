@@ -504,7 +504,12 @@ class TestLines:
 
 
 def kept_json(result: CompressionResult) -> Any:
-    return json.loads(result.text)
+    return without_rest(json.loads(result.text))
+
+
+def without_rest(value: Any) -> Any:
+    """A value of JSON without the member that says how many members went."""
+    return {key: each for key, each in value.items() if key != "…"} if isinstance(value, dict) else value
 
 
 class TestJson:
@@ -608,12 +613,13 @@ class TestJson:
     def test_other_notations_are_read(self, bundled: Compressor, rate: float) -> None:
         rows = '[{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": NaN}]'
         wide = f'{{"loss": NaN, "best": -Infinity, "steps": [1, 2, 3], "history": {rows}}}'
-        left = json.loads(bundled.compress(wide, target_tokens=int(rate * count(wide))).text)
+        left = kept_json(bundled.compress(wide, target_tokens=int(rate * count(wide))))
         assert left.keys() <= {"loss", "best", "steps", "history"}
         assert left.get("steps", [1, 2, 3]) == [1, 2, 3]
         value = {"name": "Ann", "age": None, "tags": ["a", "b"], "active": True, "balance": -30, "note": "it's late"}
-        short = bundled.compress(repr(value), target_tokens=int(rate * count(repr(value)))).text
-        assert all(value[key] == kept for key, kept in ast.literal_eval(short).items())
+        budget = int(rate * count(repr(value)))
+        short = bundled.compress(repr(value), target_tokens=budget, on_overflow="best_effort").text
+        assert all(value[key] == kept for key, kept in without_rest(ast.literal_eval(short)).items())
 
 
 NEWS = {

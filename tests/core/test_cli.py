@@ -145,7 +145,7 @@ class TestCompress:
         ("options", "message"),
         [
             ([], "Of --keep-rate and --target-tokens neither was given: pass one, such as --keep-rate 0.5"),
-            (["--keep-rate", 0.5, "--target-tokens", 9], "Of --keep-rate and --target-tokens both was given"),
+            (["--keep-rate", 0.5, "--target-tokens", 9], "Of --keep-rate and --target-tokens both were given"),
             (["--keep-rate", 1.5], "--keep-rate 1.5 is not a share"),
             (["--target-tokens", 0], "--target-tokens 0 is not possible"),
             (["--target-tokens", 3], "more than the budget of 3: raise --target-tokens to at least"),

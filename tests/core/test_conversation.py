@@ -474,7 +474,7 @@ class TestWhenItIsShortened:
             ("hello", "messages is a str"),
             ({"role": "user"}, "messages is a dict"),
             ([{"content": "x"}], r"messages\[0\] has no role"),
-            ([said("user", "x"), said("user", 3)], r'messages\[1\]\["content"\] is a int'),
+            ([said("user", "x"), said("user", 3)], r'messages\[1\]\["content"\] is an int'),
         ],
     )
     def test_bad_messages(self, talk: Callable[..., Conversation], messages: Any, message: str) -> None:

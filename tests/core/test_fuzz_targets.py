@@ -18,6 +18,7 @@ NAMES = [
     "messages-anthropic",
     "conversation",
     "json",
+    "server",
 ]
 
 

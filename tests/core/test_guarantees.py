@@ -528,3 +528,45 @@ def test_6_messages_within_the_budget_come_back_as_they_are(
 def test_6_an_output_is_never_empty(compressor: Compressor, text: str, options: Options) -> None:
     result = compressor.compress(text, **options, on_overflow="best_effort")
     assert result.text.strip() or not text.strip()
+
+
+# Texts of one unit each, if no unit were split: each kind that might go whole though the budget has room.
+_NUMBER = st.integers(0, 99_999)
+_FULL: dict[str, st.SearchStrategy[str]] = {
+    **{kind: make() for kind, make in LINE_REGIONS.items()},
+    "sql": st.lists(st.integers(1, 99), min_size=5, max_size=11).map(
+        lambda ids: "SELECT name\nFROM piers\nWHERE " + "\n  AND ".join(f"pier_{each} > {each}" for each in ids) + ";"
+    ),
+    "list": st.lists(_NUMBER, min_size=30, max_size=80).map(json.dumps),
+    "strings": st.lists(_NUMBER.map("crane {}".format), min_size=20, max_size=50).map(json.dumps),
+    "columns": st.lists(_NUMBER, min_size=20, max_size=50).map(
+        lambda found: json.dumps({"at": found, "is": [f"crane {each}" for each in found]})
+    ),
+    "map": st.lists(_NUMBER, min_size=20, max_size=50, unique=True).map(
+        lambda found: json.dumps({f"crane {each}": {"load": each, "on": True} for each in found})
+    ),
+    "in a string": st.lists(_NUMBER, min_size=20, max_size=50).map(
+        lambda found: json.dumps({"status": 200, "body": json.dumps([{"id": each, "on": True} for each in found])})
+    ),
+    "prose": st.lists(SENTENCE.map("{}.".format), min_size=12, max_size=20).map(" ".join),
+}
+
+
+@pytest.mark.parametrize("kind", _FULL)
+@property_test(12)
+@given(data=st.data(), rate=st.floats(0.5, 0.95), is_fenced=st.booleans())
+def test_6_half_of_a_budget_is_used(
+    compressor: Compressor, kind: str, data: st.DataObject, rate: float, is_fenced: bool
+) -> None:
+    text = data.draw(_FULL[kind])
+    text = f"```\n{text}\n```" if is_fenced and kind not in ("fence", "prose") else text
+    result = compressor.compress(text, keep_rate=rate)
+    assert 2 * result.compressed_tokens >= result.budget
+
+
+@property_test(40)
+@given(text=MIXED, options=AUTO_OPTIONS)
+def test_line_ends_stay_those_of_the_text(compressor: Compressor, text: str, options: Options) -> None:
+    text = text.replace("\r", "").replace("\n", "\r\n")
+    result = compressor.compress(text, **options, on_overflow="best_effort")
+    assert "\n" not in result.text.replace("\r\n", "")

@@ -49,6 +49,22 @@ def test_impossible_numbers_of_numpy_are_told(given: dict[str, Any]) -> None:
         Options(**given)
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("kep_rate", "did you mean keep_rate"), ("target", "target_tokens"), ("zzz", "pass one of keep_rate")],
+)
+def test_an_unknown_option_is_told_with_the_nearest_one(compressor: Compressor, name: str, told: str) -> None:
+    with pytest.raises(InputError, match=f"There is no option '{name}' of a compression: .*{told}"):
+        compressor.compress(TEXT, **{name: 0.4})  # type: ignore[misc]
+    with pytest.raises(InputError, match=told):
+        compressor.conversation(**{name: 0.4})  # type: ignore[misc]
+
+
+def test_of_two_budgets_one_is_too_many() -> None:
+    with pytest.raises(InputError, match="Of keep_rate and target_tokens both were given"):
+        Options(keep_rate=0.5, target_tokens=80)
+
+
 def test_marks_are_there_or_not_or_named() -> None:
     assert Options(keep_rate=0.5, marks="named").marks == "named"
     with pytest.raises(InputError, match="marks='numbered' is unknown"):
@@ -73,7 +89,8 @@ ADAPTERS_ADD = {"model", "protect_patterns", "compressor"}
 # Passages and messages are given their query by what asks for them.
 ADAPTERS_LACK = {"query"}
 # On the command line an option that is given several times is a list, or nothing.
-COMMAND_LINE_DIFFERS = {"protect": None}
+# The rule for what is too long is another one in conversations.
+COMMAND_LINE_DIFFERS = {"protect": None, "on_overflow": None}
 
 
 def test_the_keyword_arguments_are_the_options() -> None:
@@ -121,7 +138,7 @@ def test_a_row_of_a_corpus_is_compressed_with_any_option(model_folder: Path, nam
 
 
 def test_a_corpus_knows_no_other_options(model_folder: Path) -> None:
-    with pytest.raises(TypeError, match="keep_ratio"):
+    with pytest.raises(InputError, match="did you mean keep_rate"):
         RowCompressor(model=model_folder, keep_ratio=0.5)  # type: ignore[call-arg]
 
 

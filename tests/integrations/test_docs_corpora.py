@@ -50,6 +50,18 @@ def closing_line() -> str:
     return next(line.strip() for line in PAGE.splitlines() if " tokens" in line and line.startswith("    3 rows"))
 
 
+def test_the_command_for_logs_of_agents(folder: Path) -> None:
+    (folder / "runs.jsonl").write_text(block(r"jsonl runs\.jsonl"), "utf-8")
+    closing = run(folder, "sh", "-c", block("sh runs")).stderr.splitlines()[-1]
+    assert re.sub(r"\d+ -> \d+", "", closing) == "1 rows in shorter-runs;  tokens"
+    row = json.loads((folder / "shorter-runs" / "part-00000.jsonl").read_text())
+    assert row["shortened"] == 1
+    assert row["compressed_tokens"] < row["original_tokens"]
+    assert [message["role"] for message in row["compressed"]] == [message["role"] for message in row["messages"]]
+    changed = [old for old, new in zip(row["messages"], row["compressed"], strict=True) if old != new]
+    assert [message["role"] for message in changed] == ["tool"]
+
+
 def test_the_program(folder: Path) -> None:
     (folder / "program.py").write_text(block("python"), "utf-8")
     first, second = run(folder, sys.executable, "program.py").stdout.splitlines()

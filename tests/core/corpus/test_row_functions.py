@@ -82,7 +82,7 @@ class TestRowCompressor:
             ({"messages": "Hello"}, "messages is a str"),
             ({"messages": [{"content": "Hello"}]}, "has no role"),
             ({"shots": "Hello"}, "shots is a str: it must be a list"),
-            ({"shots": [5]}, "Shot 1 is a int"),
+            ({"shots": [5]}, "Shot 1 is an int"),
             ({"shots": [{"text": "a", "txt": "b"}]}, "A shot has a field 'txt'"),
             ({"shots": [{}]}, "A Shot has nothing in it"),
             ({"instructions": 5}, "instructions=5"),

@@ -184,7 +184,7 @@ class TestCommand:
             (['{"text": "a"}'], "line 1: Field required .field messages."),
             (['{"messages": "a"}'], "line 1: Input should be a valid array .field messages."),
             (['{"messages": [{"content": "a"}]}'], "run 1 '': .*has no role"),
-            (['{"id": "x", "messages": [{"role": "user", "content": 5}]}'], r"run 1 'x': messages\[0\].*is a int"),
+            (['{"id": "x", "messages": [{"role": "user", "content": 5}]}'], r"run 1 'x': messages\[0\].*is an int"),
             (["{"], "line 1"),
         ],
     )

@@ -132,12 +132,12 @@ class TestResponses:
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        (5, r"messages\[3\] is a int"),
+        (5, r"messages\[3\] is an int"),
         ({}, r"messages\[3\] has no role"),
         ({"type": "message", "content": "x"}, r"messages\[3\] has no role"),
         ({"type": 5}, r"messages\[3\] has no role"),
         ({"role": None, "content": "x"}, r"messages\[3\] has no role"),
-        ({"role": "user", "content": [tool_result(5)]}, r'\["content"\]\[0\]\["content"\] is a int: it must be a str'),
+        ({"role": "user", "content": [tool_result(5)]}, r'\["content"\]\[0\]\["content"\] is an int: it must be a str'),
         ({"role": "user", "content": [tool_result(["x"])]}, r'\["content"\]\[0\]\["content"\]\[0\] must be a dict'),
         ({"role": "user", "content": [{"type": "input_text"}]}, r'\["text"\] is a NoneType: it must be a string'),
         ({"role": "assistant", "content": [{"type": "tool_use", "input": {}}]}, r'\["name"\] is a NoneType'),
@@ -146,7 +146,10 @@ class TestResponses:
             r'\["input"\] cannot be written as JSON',
         ),
         ({"type": "function_call", "name": "f", "arguments": {}}, r'\["arguments"\] is a dict: it must be a string'),
-        ({"type": "function_call_output", "output": 5}, r'\["output"\] is a int: it must be a string, a list of parts'),
+        (
+            {"type": "function_call_output", "output": 5},
+            r'\["output"\] is an int: it must be a string, a list of parts',
+        ),
     ],
 )
 def test_bad_input(message: Any, expected: str) -> None:

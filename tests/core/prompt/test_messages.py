@@ -196,7 +196,7 @@ class TestLayout:
             ([message("user", "a"), {"content": "b"}], r"messages\[1\] has no role"),
             (
                 [message("user", 5)],
-                r'messages\[0\]\["content"\] is a int: it must be a string, a list of parts or None',
+                r'messages\[0\]\["content"\] is an int: it must be a string, a list of parts or None',
             ),
             ([message("user", ["a"])], r'messages\[0\]\["content"\]\[0\] must be a dict with a type'),
             ([message("user", [{"type": "text"}])], r'\["content"\]\[0\]\["text"\] is a NoneType: it must be a string'),

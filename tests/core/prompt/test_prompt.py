@@ -82,7 +82,7 @@ def test_a_shot_that_cannot_be(fields: dict[str, str], message: str) -> None:
     ("fields", "message"),
     [
         ({"shots": "Q: a\nA: b"}, "must be a list"),
-        ({"shots": ["fine", 3]}, "Shot 2 is a int"),
+        ({"shots": ["fine", 3]}, "Shot 2 is an int"),
         ({"shots": ["fine", " "]}, "Shot 2 is an empty string"),
         ({"shots": None}, "must be a list"),
         ({"query": None}, "query=None"),

@@ -2,12 +2,14 @@
 
 import logging
 import re
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diffumask_core import Compressor, Prompt
 from diffumask_core.errors import InputError
 from diffumask_core.prompt.protect import fenced_spans, query_words, url_spans, user_spans, variable_spans
 from diffumask_core.prompt.spans import merge_spans
@@ -119,3 +121,36 @@ def test_what_does_not_occur_is_logged(caplog: pytest.LogCaptureFixture) -> None
 def test_what_cannot_be_protected(protect: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         user_spans("text", protect)
+
+
+TEMPLATE = (
+    "You write letters for the harbour office, and you write them in a calm and friendly voice, whoever asks. "
+    'Reply with {{"letter": "...", "sent": true, "to": [{{"name": "..."}}]}} and nothing else around that. '
+    "Dear %(name)s, your berth %(number)03d is paid until {date:%d.%m.}, and ${keeper} of {{ quay }} waits on the pier."
+)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])
+def test_what_a_template_fills_in_comes_out(compressor: Compressor, rate: float) -> None:
+    options: dict[str, Any] = {"keep_rate": rate, "tokenizer": len, "compress_instructions": True}
+    texts = [
+        compressor.compress(TEMPLATE, **options).text,
+        compressor.compress(Prompt(instructions=TEMPLATE, query="Who waits?"), **options).text,
+    ]
+    for text in texts:
+        for variable in (
+            '{{"letter": "...", "sent": true, "to": [{{"name": "..."}}]}}',
+            "%(name)s",
+            "%(number)03d",
+            "${keeper}",
+            "{{ quay }}",
+        ):
+            assert variable in text
+
+
+@pytest.mark.parametrize("piece", ["{{", "{{a", "{", "{{{", "{{ {", "}} {{", "%(", "{{a{b}"])
+def test_looking_for_variables_takes_linear_time(piece: str) -> None:
+    text = piece * (50_000 // len(piece))
+    start = time.process_time()
+    variable_spans(text)
+    assert time.process_time() - start < 4

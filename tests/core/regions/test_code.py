@@ -99,11 +99,20 @@ def test_a_closing_brace_follows_from_its_body_alone() -> None:
     assert not any(each.alone for each in tails)
 
 
-def test_a_statement_of_sql_goes_whole() -> None:
-    text = (
-        "SELECT name\nFROM piers\nWHERE length > 3\n  AND name <> 'Old';\n\nINSERT INTO piers (name) VALUES ('New');\n"
-    )
-    assert [text[slice(*unit)].count("\n") for unit in only(text).units] == [3, 0]
+SELECT = "SELECT name\nFROM piers\nWHERE length > 3\n  AND name <> 'Old';\n"
+
+
+def test_a_statement_of_sql_among_others_goes_whole() -> None:
+    text = "\n".join([SELECT] * 4) + "\nINSERT INTO piers (name) VALUES ('New');\n"
+    assert [text[slice(*unit)].count("\n") for unit in only(text).units] == [3, 3, 3, 3, 0]
+
+
+@pytest.mark.parametrize("text", [SELECT, f"```sql\n{SELECT}```", f"```\n{SELECT}\n{SELECT}```"])
+def test_a_statement_that_is_much_of_the_code_goes_by_lines_below_its_first_one(text: str) -> None:
+    (region,) = [fence for fence, _ in find_fenced(Lines.of(text))] or find(text)
+    assert all(text[slice(*unit)].count("\n") == 0 for unit in region.units)
+    kept = kept_with(text, "WHERE")
+    assert [line for line in kept if "`" not in line] == ["SELECT name", "WHERE length > 3"]
 
 
 def test_what_was_typed_heads_what_was_printed() -> None:

@@ -14,11 +14,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from diffumask_core.prompt.spans import Span
-from diffumask_core.regions.json_strings import count_words, unescaped
+from diffumask_core.regions.json_strings import is_long_text, unescaped
 from diffumask_core.regions.json_values import find_json
 from diffumask_core.regions.region import Lines, Region, Scaffold, region_of_lines
 
-LONG = "the parcel left the depot on Monday and is late"
+LONG = (
+    "the parcel left the depot on Monday with all of the others that had to be at the pier before noon or so and is "
+    "now very late"
+)
 
 Keep = Callable[[str], bool]
 
@@ -158,6 +161,8 @@ class TestWhatCounts:
             '{"a": true,}',
             '{"a" 1}',
             '{"a": "b',
+            '{"a": 1, "b": 2, "c": 3, "d": name\n}',
+            '["a", "b", "c" are three letters',
             "{'a': 'b",
             '{"a": "line\nbreak"}',
             "{'a': 'line\nbreak'}",
@@ -177,7 +182,7 @@ class TestWhatCounts:
         assert found(text) == [text.strip()]
 
     def test_valid_values_in_what_is_cut_off(self) -> None:
-        assert found('{"x": [{"a": [1, {"b": 2}]}, 3, {"c": "d"}, {"e') == ['{"a": [1, {"b": 2}]}', '{"c": "d"}']
+        assert found('{"x": [{"a": [1, {"b": 2}]}, 3, {"c": "d"}, {"e": x}') == ['{"a": [1, {"b": 2}]}', '{"c": "d"}']
         assert found('{"broken {"a": 1} "') == ['{"a": 1}']
         assert found("{'x': {'a': 1}, 'b': 'c") == ["{'a': 1}"]
 
@@ -228,11 +233,13 @@ class TestSingleObjects:
     @pytest.mark.parametrize(
         ("string", "is_long"),
         [
-            ("one two three four five six seven eight", True),
-            ("one two three four five six seven", False),
-            ("one\\ntwo\\nthree\\nfour\\nfive\\nsix\\nseven\\neight", True),
+            (" ".join(["one"] * 25), True),
+            (" ".join(["one"] * 24), False),
+            ("one\\ntwo\\nthree\\nfour\\nfive\\nsix\\nseven\\neight", False),
+            ("log\\ntwo\\nthree\\nfour\\nfive\\nsix\\nseven\\neight", True),
             ("aGVsbG8gd29ybGQ+/aGVsbG8gd29ybGQ/aGVsbG8+gd29ybGQ=", False),
-            ('{\\"a\\": 1} is what came back from the service', True),
+            ('{\\"a\\": 1} is what came back from the service', False),
+            (json.dumps(json.dumps({"a": list(range(40))}))[1:-1], True),
         ],
     )
     def test_strings_worth_shortening(self, string: str, is_long: bool) -> None:
@@ -337,18 +344,29 @@ class TestJsonLines:
     @pytest.mark.parametrize(
         "text",
         [
-            '[{"a": 1}, {"a": 2}, {"a": 3}, {"a": "cu',
-            '{"rows": [\n  {"a": 1},\n  {"a": 2},\n  {"a": 3},\n  {"a": "cu',
+            '[{"a": 1}, {"a": 2}, {"a": 3}, {"a": x}',
+            '{"rows": [\n  {"a": 1},\n  {"a": 2},\n  {"a": 3},\n  {"a": x}',
             '"x": 0},\n  {"a": 1},\n  {"a": 2},\n  {"a": 3}\n]',
         ],
     )
-    def test_a_list_that_is_cut_off(self, text: str) -> None:
+    def test_a_list_in_what_is_not_valid(self, text: str) -> None:
         assert [json.loads(f"[{kept(text, *keep)}]") for keep in (['"a": 2'], ['"a": 1', '"a": 3'])] == [
             [{"a": 2}],
             [{"a": 1}, {"a": 3}],
         ]
         [region] = regions_of(text)
         assert region.series[0].form == "element"
+
+    @pytest.mark.parametrize("note", ["", "\n", "\n... (truncated)", "\n<cut>", "\n\nWhat is the price?"])
+    @pytest.mark.parametrize("last", ["", ",", ', {"id', ', {"id": 4, "name": "B', ', {"id": 4, "name"', ', {"id": 4.'])
+    def test_a_value_that_was_cut_off_is_read_record_by_record(self, note: str, last: str) -> None:
+        rows = [{"id": number, "name": f"boat {number}"} for number in range(4)]
+        text = f'{{"ok": true, "rows": {json.dumps(rows)[:-1]}{last}'
+        [region] = regions_of(text + note)
+        assert (text + note)[slice(*region.span)] == text
+        for row in rows:
+            assert json.loads(kept(text + note, row["name"]).rstrip(",") + "]}") == {"rows": [row]}
+        assert close(text + note, region, lambda unit: True) == text
 
 
 class TestStrings:
@@ -379,21 +397,22 @@ class TestStrings:
         records = json.dumps([{"text": content, "z": 0}, {"text": "x", "z": 1}])
         assert json.loads(kept(records, '"z": 1')) == [{"text": "x", "z": 1}]
 
-    @pytest.mark.parametrize("indent", [1, 0])
-    def test_a_string_that_is_json(self, indent: int) -> None:
+    @pytest.mark.parametrize("indent", [1, 0, None])
+    def test_a_string_that_is_json(self, indent: int | None) -> None:
         content = {"id": 1, "items": [{"a": 1, "t": LONG}, {"a": 2, "t": "x"}, {"a": 3, "t": "y"}], "z": {"b": 1}}
         text = json.dumps({"content": [{"type": "text", "text": json.dumps(content, indent=indent)}], "code": 0})
         assert json.loads(kept(text, "code")) == {"code": 0}
-        [part] = json.loads(kept(text, "2,\\n"))["content"]
+        [part] = json.loads(kept(text, '{\\"a\\": 2' if indent is None else "2,\\n"))["content"]
         assert json.loads(part["text"]) == {"items": [{"a": 2, "t": "x"}]}
         records = json.dumps([{"n": 1, "text": json.dumps(content, indent=indent)}, {"n": 2}])
         [record] = json.loads(kept(records, '"n": 1'))
         assert (record["n"], json.loads(record["text"])) == (1, {})
 
     def test_the_quote_of_a_mark_in_a_string_is_escaped(self) -> None:
-        text = json.dumps({"text": json.dumps([{"a": 1}, {"a": 2}, {"a": 3}, {"a": 4}], indent=1)})
+        text = json.dumps({"text": json.dumps([{"a": 1}, {"a": 2}, {"a": 3}, {"a": 4}] * 4)})
         [region] = regions_of(text)
-        assert [series.quote for part in region.walk() for series in part.series] == ['\\"']
+        quotes = [(series.form, series.quote) for part in region.walk() for series in part.series]
+        assert quotes == [("element", '\\"')]
 
     @pytest.mark.parametrize("start", ["", "see:\n"])
     def test_json_lines_in_a_string(self, start: str) -> None:
@@ -422,7 +441,8 @@ class TestStrings:
 
 
 def is_long(value: Any) -> bool:
-    return isinstance(value, str) and count_words(value, 8) == 8
+    """Whether words, lines or parts of a value may go."""
+    return isinstance(value, str) and (is_long_text(value) or "\n" in value or len(value) >= 100)
 
 
 def is_series(value: Any) -> bool:
@@ -459,11 +479,11 @@ def is_true(short: Any, value: Any, is_free: bool) -> bool:
 
 
 def is_true_text(short: str, value: str) -> bool:
-    """Whether a long text says nothing that `value` does not; JSON on one line stays whole, other JSON stays JSON."""
+    """Whether a long text says nothing that `value` does not; JSON stays JSON."""
     if value.lstrip()[:1] in ("{", "["):
         with suppress(ValueError):
             content = json.loads(value)
-            return short == value or ("\n" in value and is_true_json(short, content))
+            return short == value or is_true_json(short, content)
     characters = iter(value)
     return short != "" and all(c.isspace() or c in characters for c in short)
 

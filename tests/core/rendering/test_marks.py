@@ -131,6 +131,35 @@ def test_a_list_that_goes_with_its_key_leaves_no_mark(indent: int | None) -> Non
     assert [mark.noun for mark in kept.marks] == ["item", "record", "item"]
 
 
+def test_an_object_says_once_how_many_members_went() -> None:
+    berths = {f"berth {number}": {"boat": name, "nights": number} for number, name in enumerate(NAMES * 3)}
+    kept = left(json.dumps({"harbour": "Vik", "berths": berths}), "Vik", '"berth 3"', '"berth 9"')
+    said = {"berth 3": berths["berth 3"], "berth 9": berths["berth 9"], "…": f"[… {len(berths) - 2} members left out]"}
+    assert json.loads(kept.text) == {"harbour": "Vik", "berths": said}
+    [mark] = kept.marks
+    assert (mark.noun, mark.count) == ("member", len(berths) - 2)
+
+
+def test_a_long_list_loses_items_and_columns_lose_the_same() -> None:
+    numbers, names = [7 * number for number in range(40)], [f"crane {number}" for number in range(40)]
+    kept = left(json.dumps(numbers), "266", "273")
+    assert json.loads(kept.text) == ["[… 38 items left out]", 266, 273]
+    kept = left(json.dumps({"name": names, "load": numbers}), '"crane 38"', "273")
+    assert json.loads(kept.text) == {
+        "name": ["[… 38 items left out]", "crane 38", "crane 39"],
+        "load": ["[… 38 items left out]", 266, 273],
+    }
+    kept = left(json.dumps([{"at": numbers, "is": names}, {"at": names, "is": numbers}]), '"crane 20"', " 140,")
+    lengths = [{key: len(value) for key, value in row.items()} for row in json.loads(kept.text)]
+    assert lengths == [{"at": 4, "is": 4}] * 2
+
+
+def test_a_long_list_is_whole_where_no_mark_says_what_went() -> None:
+    numbers = list(range(40))
+    kept = left(json.dumps({"a": numbers, "b": [{"c": numbers}, {"c": [1]}]}), "38", marks=False)
+    assert json.loads(kept.text) in ({"a": numbers, "b": [{"c": numbers}]}, {"a": numbers})
+
+
 def test_json_lines_stay_json_lines() -> None:
     kept = left("\n".join(map(json.dumps, RECORDS)), "Cy", "Ed")
     lines = [json.loads(line) for line in kept.text.split("\n")]
@@ -272,7 +301,11 @@ def test_any_choice_leaves_valid_json_with_marks(value: Any, indent: int | None,
 def is_marked(part: Any, whole: Any) -> bool:
     """Whether a value is another one with items left out, of which marks count each."""
     if isinstance(part, dict):
-        return isinstance(whole, dict) and all(key in whole and is_marked(part[key], whole[key]) for key in part)
+        left = {key: value for key, value in part.items() if key != "…"}
+        count = int(part["…"].split()[1]) if "…" in part else 0
+        # Records have fewer members, with names by which one that went is missed.
+        is_counted = isinstance(whole, dict) and (len(whole) < 16 or len(left) + count == len(whole))
+        return is_counted and all(key in whole and is_marked(left[key], whole[key]) for key in left)
     if isinstance(part, list) and isinstance(whole, list):
         counts = [int(each.split()[1]) for each in part if isinstance(each, str) and each.startswith("[…")]
         rest = iter(whole)

@@ -132,7 +132,7 @@ def test_a_function_that_gives_no_number_of_tokens(value: Any) -> None:
 
 
 def test_what_cannot_count() -> None:
-    with pytest.raises(TokenizerError, match="A NoneType cannot count tokens"):
+    with pytest.raises(TokenizerError, match="This is a NoneType, which cannot count tokens"):
         get_counter(None)  # type: ignore[arg-type]
 
 

@@ -50,7 +50,7 @@ class TestUnits:
 
     @pytest.mark.parametrize("text", ["别忘了带伞，不适合儿童。", "This is not/or that, no#1.", "ทุกวันยกเว้นวันอาทิตย์"])
     def test_a_word_that_turns_a_sentence_takes_the_whole_of_its_phrase(self, text: str) -> None:
-        assert "".join(texts(units(text))) == text.replace(" ", "")
+        assert "".join(texts(units(text))).replace(" ", "") == text.replace(" ", "")
 
     def test_in_a_log_each_line_is_a_unit(self) -> None:
         of = units(LOG)
@@ -70,7 +70,7 @@ class TestUnits:
         assert texts(of) == ["import quay", "def walk(n):", "    total = n + 1", "    return total"]
 
     def test_an_operator_and_both_its_sides_are_a_unit(self) -> None:
-        assert "age >= 18" in texts(units("Only those with age >= 18 may come in."))
+        assert "age >= 18" in texts(units("Those with age >= 18 may come in."))
 
     def test_white_space_has_no_units(self) -> None:
         of = units(" \n ")
@@ -185,23 +185,23 @@ class TestClose:
     @pytest.mark.parametrize(
         ("text", "keep", "expected"),
         [
-            ("The drug is not effective here.", ["effective"], "not effective"),
+            ("The drug is not effective here.", ["effective"], "is not effective here"),
+            ("The drug is not effective here.", ["not"], "is not effective here"),
             ("The drug is not effective here.", ["drug"], "drug"),
-            ("Come in, unless the lamp is lit.", ["lamp"], "unless lamp"),
+            ("Come in, unless the lamp is lit. Then go.", ["lamp"], "Come in, unless the lamp is lit"),
+            ("Come in, unless the lamp is lit. Then go.", ["Come", "go"], "Come in, unless the lamp is lit. go"),
             ("Open the lid at most twice a day.", ["twice"], "at most twice"),
-            ("I do. Or I do not.", ["Or", "do"], "do Or do not"),
-            ("Die Tür war nicht offen.", ["offen"], "nicht offen"),
-            ("他没有去北京大学。", ["北京"], "没有 北京"),
-            ("他并非学生，他是老师。", ["学生"], "并非学生"),
+            ("I do. Or I do not.", ["Or"], "Or I do not"),
+            ("Die Tür war nicht offen.", ["offen"], "war nicht offen"),
+            ("他没有去北京大学。", ["北京"], "他没有去北京大学"),
+            ("他并非学生，他是老师。", ["学生"], "他并非学生"),
+            ("He said no, and went on.", ["no"], "He said no"),
         ],
     )
-    def test_a_word_that_turns_a_sentence_stays_while_what_it_governs_stays(
+    def test_a_word_that_turns_a_sentence_hangs_together_with_what_it_governs(
         self, text: str, keep: list[str], expected: str
     ) -> None:
         assert left(units(text), *keep) == expected
-
-    def test_a_negation_may_stay_alone(self) -> None:
-        assert left(units("He said no, and went on."), "no") == "no"
 
     COUNTED = json.dumps({"count": 4, "items": RECORDS})
 

@@ -157,6 +157,8 @@ def test_an_operator_holds_on_to_both_its_sides(text: str, expected: list[str]) 
         ("$5 and $6, $20 (or 30$), $5-$10, $HOME/bin:$PATH", []),
         ("some 1\u00a0200\u00a0000 people", ["1\u00a0200\u00a0000"]),
         (f"`{'long ' * 100}`", []),
+        ("The pool has 48 of 50 lines in use, 3 out of 5 rooms are full.", ["48 of 50", "3 out of 5"]),
+        ("It was part 1 of the book.", []),
     ],
 )
 def test_code_formulas_and_grouped_numbers_hold_together(text: str, expected: list[str]) -> None:

@@ -358,7 +358,7 @@ def test_an_input_that_fails_in_a_batch(half: DiffuMaskCompressor, way: str) -> 
     first, failed, last = batch(return_exceptions=True)
     assert first == last == half.invoke(TEXT)
     assert isinstance(failed, InputError)
-    with pytest.raises(InputError, match="A int cannot"):
+    with pytest.raises(InputError, match="This is an int, which cannot"):
         batch()
 
 

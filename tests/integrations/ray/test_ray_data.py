@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from core.corpus.row_functions import Fragile, Shout, seen
+from made_runs import drawn_run
 
-from diffumask_core.corpus import RowCompressor, map_corpus
+from diffumask_core.corpus import ConversationCompressor, RowCompressor, map_corpus
 from diffumask_core.errors import WorkerError
 
 pytest.importorskip("ray.data", reason='Ray is not installed: pip install "diffumask[ray]"')
@@ -91,6 +92,27 @@ def test_map_batches(model_folder: Path) -> None:
             assert got["error"] == "There is no text in the messages: there is nothing to compress."
             assert got["messages"] == []
             assert [got[name] for name in RowCompressor.added] == [None] * 5
+
+
+def test_map_batches_of_runs(model_folder: Path) -> None:
+    """A table has all keys in all messages, with null where a message has none: results and calls still go together."""
+    options = {"tokenizer": str(model_folder), "keep_rate": 0.4}
+    rows = [{"id": number, "messages": drawn_run(number)} for number in range(4)]
+    dataset = ray.data.from_items(rows, override_num_blocks=2).map_batches(
+        DiffuMaskMapper,
+        fn_constructor_kwargs={"conversations": True, **options},
+        batch_size=2,
+        compute=ray.data.ActorPoolStrategy(size=1),
+    )
+    done = {row["id"]: row for row in dataset.iter_rows()}
+    shorten = ConversationCompressor(**options)
+    for row in rows:
+        got, expected = done[row["id"]], shorten(row)
+        assert got["error"] is None
+        assert [got[name] for name in shorten.added[1:]] == [expected[name] for name in shorten.added[1:]]
+        assert [
+            {key: value for key, value in message.items() if value is not None} for message in got["compressed"]
+        ] == expected["compressed"]
 
 
 def test_the_program_of_the_page_on_corpora(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,8 @@ from integrations.server.runs import Message, conversation, log, values
 from integrations.server.upstream import InProcess, Upstream, listening
 from integrations.wire_formats import FORMATS
 from made_runs import drawn_run
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from diffumask_core import Compressor
 from diffumask_integrations.server import ServerSettings, Shortening, create_app
@@ -218,6 +220,63 @@ def test_an_upstream_may_have_a_path(compressor: Compressor) -> None:
     server = InProcess(compressor, upstream="http://upstream.test/openai/")
     server.get("/v1/models?a=1")
     assert server.upstream.last.target == "/openai/v1/models?a=1"
+
+
+# Targets that httpx would tidy up or refuse; found by fuzzing.
+
+
+class Targets:
+    """A provider that records the target of each request."""
+
+    def __init__(self) -> None:
+        self.seen: list[bytes] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self.seen.append(scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b""))
+            await Response()(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def through(compressor: Compressor) -> Iterator[tuple[Targets, Callable[[bytes, str], httpx.Response]]]:
+    """A provider, and what sends a target to the server before it."""
+    provider = Targets()
+    with listening(provider) as upstream:
+        app = create_app(compressor, ServerSettings(upstream=f"{upstream}/base"))
+        with listening(app) as url, httpx.Client(base_url=url, trust_env=False) as client:
+            yield provider, lambda target, host: client.get("/", headers={"host": host}, extensions={"target": target})
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/v1/a#b",
+        b"/v1/a/../b/./c",
+        b'/v1/a"b|c\\d',
+        b"/v1/a%zz%41?b=%zz#c",
+        b"//elsewhere.test/v1",
+        b"/v1/two%0Alines",
+        b"/" + b"a" * 60_000,
+    ],
+)
+@pytest.mark.parametrize("host", ["diffumask.test", "[", "a/b?c"])
+def test_a_target_goes_on_byte_for_byte(
+    through: tuple[Targets, Callable[[bytes, str], httpx.Response]], target: bytes, host: str
+) -> None:
+    provider, get = through
+    assert outcome(get(target, host)) == "passed"
+    assert provider.seen[-1] == b"/base" + target
+
+
+@pytest.mark.parametrize("target", [b"*", b"http://diffumask.test/v1/models"])
+def test_a_target_that_is_no_path_is_refused(
+    through: tuple[Targets, Callable[[bytes, str], httpx.Response]], target: bytes
+) -> None:
+    provider, get = through
+    provider.seen.clear()
+    answer = get(target, "diffumask.test")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (404, "not_found")
+    assert provider.seen == []
 
 
 # What comes back.

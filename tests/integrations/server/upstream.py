@@ -180,6 +180,14 @@ def listening(app: ASGIApp) -> Iterator[str]:
         thread.join()
 
 
+class Wire(httpx.ASGITransport):
+    """Takes the target of a request from where the transports of httpx to a network take it."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        request.url = request.url.copy_with(raw_path=request.extensions["target"])
+        return await super().handle_async_request(request)
+
+
 class InProcess:
     """A server before a provider, both in this process and without a network."""
 
@@ -188,7 +196,7 @@ class InProcess:
     ) -> None:
         self.upstream = Upstream()
         given = ServerSettings(**{"upstream": "http://upstream.test", "running": 2, **settings})
-        self.app = create_app(compressor, given, transport or httpx.ASGITransport(self.upstream.app))
+        self.app = create_app(compressor, given, transport or Wire(self.upstream.app))
 
     def request(self, method: str, path: str, **given: Any) -> httpx.Response:
         """Sends a request, and waits for its answer."""
