@@ -83,6 +83,13 @@ class Denoiser(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.logit = nn.Linear(width, 1)
 
+    @torch.no_grad()
+    def change_nothing(self) -> None:
+        """Begins as a denoiser that changes nothing, and reads the annotated rates (0.25 and 0.55) as their levels."""
+        self.logit.weight.zero_()
+        self.tightness.weight.copy_(torch.tensor([[-12.0, 0.0]]))
+        self.tightness.bias.fill_(4.8)
+
     def forward(
         self, context: Tensor, states: Tensor, noise: Tensor, keep_rate: Tensor, twins: Tensor, mask: Tensor
     ) -> Tensor:
@@ -212,6 +219,8 @@ class DiffuMaskModel(PreTrainedModel):
         self.denoiser = Denoiser(config)
         self.shot_head = ShotHead(hidden, width)
         self.post_init()  # type: ignore[no-untyped-call]
+        # Here, since transformers initialises no module that has no weights of its own.
+        self.denoiser.change_nothing()
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -224,11 +233,6 @@ class DiffuMaskModel(PreTrainedModel):
         elif isinstance(module, nn.LayerNorm):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
-        elif isinstance(module, Denoiser):
-            # An untrained denoiser changes nothing, and reads the annotated rates (0.25 and 0.55) as their levels.
-            nn.init.zeros_(module.logit.weight)
-            module.tightness.weight.copy_(torch.tensor([[-12.0, 0.0]]))
-            nn.init.constant_(module.tightness.bias, 4.8)
 
     def encode(
         self, input_ids: Tensor, token_types: Tensor, attention_mask: Tensor, unit_of_token: Tensor, units: int
