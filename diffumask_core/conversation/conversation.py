@@ -388,8 +388,10 @@ class _Replay:
         """
         if (self.tools[index][text.keys] or "").endswith(READ_LEFT_OUT):
             return True
-        call = next((each for each in reversed(self.read[:index]) if text.call and text.call in each.calls), None)
-        said = [each.text for each in call.texts if each.call == text.call] if call and self.left_out else []
+        if not (text.call and self.left_out):
+            return False
+        call = next((each for each in reversed(self.read[:index]) if text.call in each.calls), None)
+        said = [each.text for each in call.texts if each.call == text.call] if call else []
         return any(name_of(value) in self.left_out for each in said for value in argument_values(each))
 
     def _is_excluded(self, tool: str | None) -> bool:

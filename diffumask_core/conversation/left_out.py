@@ -9,7 +9,7 @@ from typing import Any
 from diffumask_core.errors import MarkError
 from diffumask_core.prompt.formats import Keys
 from diffumask_core.prompt.spans import Span, merge_spans, shift_span, spans_between
-from diffumask_core.rendering.marks import HASH_DIGITS, Mark, mark_name, mark_text
+from diffumask_core.rendering.marks import HASH_DIGITS, REST_KEY, Mark, mark_name, mark_text
 
 _WRITTEN = rf"#[0-9a-f]{{6}}|hash=[0-9a-f]{{{HASH_DIGITS}}}"
 _NAME = re.compile(
@@ -22,8 +22,6 @@ _WORD = re.compile(r"\w")
 LONGEST_TEXT = 200_000
 READ_LEFT_OUT = "read_left_out"
 """What the tool is called with which an agent reads what was left out; some clients put the server's name before it."""
-# The key under which an object of JSON says that something of it was left out.
-_REST = "…"
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,10 @@ def with_tail(text: str, mark: Mark) -> str:
         lines = [line for line in text.split("\n") if line.strip()]
         return f"{text}\n{member if all(_is_json_line(line) for line in lines) else mark.text}"
     body = text.rstrip()[:-1].rstrip()
-    member = f'"{_REST}": {member}' if isinstance(value, dict) else member
+    if isinstance(value, dict):
+        # A mark of members has the key already.
+        key = next(key for count in range(1, len(value) + 2) if (key := REST_KEY * count) not in value)
+        member = f'"{key}": {member}'
     return f"{body}{', ' if value else ''}{member}{text.rstrip()[-1]}"
 
 

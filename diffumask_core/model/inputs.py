@@ -22,6 +22,7 @@ Vectors = npt.NDArray[np.floating]
 
 # A unit of many tokens (a long URL, a base64 blob) is recognised by its beginning.
 _MOST_TOKENS_OF_A_UNIT = 16
+_LONGEST_REMEMBERED = 64  # characters
 _SHAPE_OF_WORD = 8
 SHAPE_FEATURES = _SHAPE_OF_WORD + 4
 # Half of a pair of UTF-16 units, as a text has it that was cut between the two. A tokenizer takes no such text.
@@ -49,7 +50,6 @@ class UnitInputs:
     block_starts: IntArray
 
 
-@lru_cache(maxsize=65536)
 def _word_shape(unit: str) -> tuple[float, ...]:
     digits = sum(character.isdigit() for character in unit)
     letters = sum(character.isalpha() for character in unit)
@@ -63,6 +63,14 @@ def _word_shape(unit: str) -> tuple[float, ...]:
         math.log1p(len(unit)),
         float(letters > 0 or digits > 0),
     )
+
+
+_short_word_shape = lru_cache(maxsize=65536)(_word_shape)
+
+
+def _shape_of(unit: str) -> tuple[float, ...]:
+    # A longer word, such as an encoded file, hardly comes again, and a server would hold thousands of them.
+    return _short_word_shape(unit) if len(unit) <= _LONGEST_REMEMBERED else _word_shape(unit)
 
 
 def describe_units(
@@ -94,7 +102,7 @@ def describe_units(
     ends = [0, *offsets[:-1, 1].tolist()] if count else []
     gaps = [text[end:start] for end, start in zip(ends, offsets[:, 0].tolist(), strict=True)]
     if count:
-        shapes[:, :_SHAPE_OF_WORD] = np.array([_word_shape(unit) for unit in units], dtype=np.float32)
+        shapes[:, :_SHAPE_OF_WORD] = np.array([_shape_of(unit) for unit in units], dtype=np.float32)
         shapes[:, _SHAPE_OF_WORD] = [float("\n" in gap) for gap in gaps]
         shapes[:, _SHAPE_OF_WORD + 1] = [float(bool(gap)) for gap in gaps]
         first = np.full(count, count)

@@ -12,7 +12,7 @@ import regex
 
 from diffumask_core.prompt.negation_words import ELSEWHERE, LANGUAGES, LIMITS
 from diffumask_core.prompt.negations import language_at
-from diffumask_core.prompt.spans import Span, chain_spans, clip_spans, trim_span
+from diffumask_core.prompt.spans import Span, chain_spans, trim_span
 from diffumask_core.regions.region import Scaffold
 
 # Two clauses of at most so many characters are one unit; a character of Chinese counts as three.
@@ -133,12 +133,20 @@ def _ends(text: str, start: int, end: int, bound: Sequence[Span]) -> Iterator[Sc
         end: Where to stop.
         bound: What hangs together, in order.
     """
-    first = start
+    ends = [last for _, last in bound]
+
+    def is_bound(span: Span) -> bool:
+        number = bisect_right(ends, span[0])
+        return number < len(bound) and bound[number][0] < span[1]
+
+    first, line = start, -1
     for mark in _SENTENCE_END.finditer(text, start, end):
-        line = text.find("\n", mark.end(), end)
-        behind = mark.end(), line if line >= 0 else end
-        is_mark = not mark[0].isspace() and first < mark.start() and not clip_spans(bound, mark.span())
-        if is_mark and behind[0] < behind[1] and clip_spans(bound, (first, behind[1])):
+        if line < mark.end():
+            line = text.find("\n", mark.end(), end)
+            line = end if line < 0 else line
+        behind = mark.end(), line
+        is_mark = not mark[0].isspace() and first < mark.start() and not is_bound(mark.span())
+        if is_mark and behind[0] < behind[1] and is_bound((first, behind[1])):
             yield Scaffold((mark.start(), mark.start() + 1), (first, mark.start()), behind, alone=True)
         first = mark.end()
 

@@ -27,6 +27,7 @@ _NEXT_LINE = re.compile(r"[ \t]*+\r?\n[ \t]*+")
 _NEXT_ELEMENT = re.compile(r"[ \t\r\n]*+,[ \t\r\n]*+")
 # How far in front of a value the bracket of its list is looked for.
 _MOST_SPACE = 80
+_MOST_COLUMNS = 32
 
 
 def find_json(lines: Lines, find_inner: FindInner | None = None) -> Iterator[Region]:
@@ -135,12 +136,17 @@ def _lengths(text: str, node: JsonNode) -> dict[int, list[JsonNode]]:
 def _columns(node: JsonNode) -> dict[int, int]:
     """By identity: the members of an object that are long lists of plain values, and how many of them have that length.
 
-    A list as long as the records beside it stays whole with them, and names of columns are none.
+    A list as long as the records beside it stays whole with them, and names of columns are none. More lists of one
+    length than a table has columns are whole, since each item has a rule for each other column.
     """
     names, records = _column_names(node), {len(child.children) for child in node.children if child.is_records}
     found = [child for child in node.children if child.is_many and id(child) not in names]
     lengths = Counter(len(child.children) for child in found)
-    return {id(child): lengths[len(child.children)] for child in found if len(child.children) not in records}
+    return {
+        id(child): lengths[len(child.children)]
+        for child in found
+        if len(child.children) not in records and lengths[len(child.children)] <= _MOST_COLUMNS
+    }
 
 
 def _opens(node: JsonNode) -> bool:

@@ -28,9 +28,9 @@ Marks = bool | Literal["named"]
 # Of a gap of so many items the mark has about as many tokens as of any.
 _TYPICAL_GAP = 12
 _NAME_DIGITS = 6
-# The key under which an object of JSON says that members of it were left out.
-_REST = "…"
 HASH_DIGITS = 24
+REST_KEY = "…"
+"""The key under which an object of JSON says that something of it was left out."""
 
 
 @dataclass(frozen=True)
@@ -314,7 +314,7 @@ def _sizes_of(series: Sequence[Series], units: Units, first: IntArray) -> IntArr
 def _written(series: Series, text: str) -> str:
     """A mark as it stands among the items of a series."""
     quoted = f"{series.quote}{text}{series.quote}"
-    return f"{series.quote}{_REST}{series.quote}: {quoted}" if series.form == "member" else quoted
+    return f"{series.quote}{REST_KEY}{series.quote}: {quoted}" if series.form == "member" else quoted
 
 
 def _kept_before(mask: BoolArray) -> IntArray:

@@ -19,7 +19,6 @@ from diffumask_core.scoring.telling import exact_names, failed_records, is_failu
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 # On the scale of logits, where 12 and 8 are beyond what the line model says of any line.
 _NAMED_BONUS = 12.0

@@ -51,8 +51,9 @@ def fair_rate(reading: Reading, scores: Scores, keep_rate: float) -> float:
     unlike = float((lines.costs + marks)[~copied_lines(reading)[lines.unit]].sum() / total)
     least = max(min(_UNLIKE_SHARE * keep_rate, unlike), _LEAST_SHARE * keep_rate)
     texts = np.unique(reading.units.segment[lines.unit])
-    readable = _LEAST_TOKENS * len(texts) / reading.costs[np.isin(reading.units.segment, texts)].sum()
-    return min(max(min(max(share, least), _MOST_SHARE * keep_rate), float(readable)), 1.0)
+    readable = float(_LEAST_TOKENS * len(texts) / reading.costs[np.isin(reading.units.segment, texts)].sum())
+    wanted = min(max(share, least), _MOST_SHARE * keep_rate)
+    return min(max(wanted, readable), 1.0)
 
 
 @dataclass(frozen=True)

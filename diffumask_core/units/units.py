@@ -73,27 +73,29 @@ class Units:
         """
         regions = list(walk_all(layout.regions))
         words = _words(layout, regions)
-        prose = _prose(layout, regions)
+        prose = list(_prose(layout, regions))
         bound = [*layout.whole_segments, *(span for region in regions for span in region.units)]
         turns: list[Scaffold] = []
-        labels = list(label_rules(layout))
-        named: list[Scaffold] = []
-        stays = [*protection.always, *protection.with_shot]
+        tied: list[Span] = []
         for start, end in prose:
-            named += [rule for rule in labels if start <= rule.span[0] and rule.span[1] <= end]
             inside = words[np.searchsorted(words[:, 0], start) : np.searchsorted(words[:, 0], end)]
             bound += bound_words(layout.text, start, end, inside)
             found = turning_words(layout.text, start, end)
             # Of a script without spaces the phrase that a negation stands in is one unit.
             bound += _whole_words(inside, [word for word, _ in found])
             turns += [_turn(word, governed) for word, governed in found]
-            tied = bonds(layout.text, start, end, found)
-            bound += _whole_words(inside, _apart_from(stays, tied.units))
-            turns += tied.rules
-        rules = named + [rule for region in regions for rule in region.scaffold if marks or not rule.marked]
+            hanging = bonds(layout.text, start, end, found)
+            tied += hanging.units
+            turns += hanging.rules
+        # A word that stays would hold all of its unit.
+        held = overlapping(np.array(tied, dtype=np.int64).reshape(-1, 2), [*protection.always, *protection.with_shot])
+        bound += _whole_words(words, [span for span, is_held in zip(tied, held, strict=True) if not is_held])
+        labels = list(label_rules(layout))
+        rules = [label for label, of_prose in zip(labels, _begin_in(prose, labels), strict=True) if of_prose]
+        rules += [rule for region in regions for rule in region.scaffold if marks or not rule.marked]
         if not marks:
             whole = disjoint_spans([each.span for region in regions for each in region.series if each.is_marked])
-            rules = _outside(whole, rules)
+            rules = [rule for rule, is_inside in zip(rules, _begin_in(whole, rules), strict=True) if not is_inside]
             bound += whole
         bound += [rule.span for rule in rules]
         first_word, spans = _runs(words, disjoint_spans(bound))
@@ -163,14 +165,6 @@ class Units:
         return first, max(int(np.searchsorted(self.spans[:, 0], span[1], side="left")), first)
 
 
-def _apart_from(protected: Sequence[Span], spans: Sequence[Span]) -> list[Span]:
-    """The spans that hold nothing protected: a word that stays would hold all of its unit."""
-    merged = np.array(merge_spans(protected), dtype=np.int64).reshape(-1, 2)
-    first = np.searchsorted(merged[:, 1], [start for start, _ in spans], side="right")
-    last = np.searchsorted(merged[:, 0], [end for _, end in spans])
-    return [span for span, touches in zip(spans, last > first, strict=True) if not touches]
-
-
 def overlapping(spans: IntArray, wanted: Sequence[Span]) -> BoolArray:
     """Which units ``[N, 2]`` lie in a span, or partly in it: ``[N]``."""
     marked = np.zeros(len(spans) + 1, dtype=np.int64)
@@ -187,10 +181,10 @@ def read_words(text: str) -> IntArray:
     return _words(layout, list(walk_all(layout.regions)))
 
 
-def _outside(spans: Sequence[Span], rules: Sequence[Scaffold]) -> list[Scaffold]:
-    """The rules of units that begin in none of these spans, each of which is one unit."""
-    inside = number_at(spans, np.array([rule.span[0] for rule in rules], dtype=np.int64)) >= 0
-    return [rule for rule, is_inside in zip(rules, inside.tolist(), strict=True) if not is_inside]
+def _begin_in(spans: Sequence[Span], rules: Sequence[Scaffold]) -> BoolArray:
+    """Whether the unit of each rule begins in one of some spans: ``[R]``."""
+    inside: BoolArray = number_at(spans, np.array([rule.span[0] for rule in rules], dtype=np.int64)) >= 0
+    return inside
 
 
 def _turn(word: Span, governed: Span) -> Scaffold:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffumask_core import Compressor
+from diffumask_core.conversation.left_out import tail_mark, with_tail
 from diffumask_core.tokens import get_counter
 
 COUNT = get_counter("gpt-4o").count
@@ -278,3 +279,9 @@ def test_of_lines_that_differ_three_fifths_of_the_rate_stay(
 def test_of_near_equal_lines_few_stay(bundled: Compressor) -> None:
     result = as_log([1001 + 84 * number for number in range(50)])
     assert COUNT(left_of(bundled, "What was let?", result)) < 0.2 * COUNT(result)
+
+
+def test_a_mark_of_members_stays_beside_the_mark_of_the_whole() -> None:
+    mark = tail_mark("a text")
+    marked = json.loads(with_tail('{"a": 1, "…": "[… 30 members left out]"}', mark))
+    assert list(marked.values()) == [1, "[… 30 members left out]", mark.text]

@@ -182,6 +182,15 @@ class TestLayers:
 
 
 class TestDenoiser:
+    def test_an_untrained_one_changes_nothing(self, tokenizer: Tokenizer) -> None:
+        denoiser = DiffuMaskModel(DiffuMaskConfig(encoder_config=tiny_encoder(tokenizer), denoiser_width=8)).denoiser
+        context, mask, level = torch.randn(1, 6, 10), torch.ones(1, 6), torch.full((1, 1), 0.5)
+        tight, light = context[..., -2], context[..., -1]
+        for rate, of_tight in ((0.25, 0.858), (0.55, 0.142)):
+            for states in (torch.full((1, 6), UNDECIDED), torch.tensor([[KEEP, DROP, UNDECIDED] * 2])):
+                logits = denoiser(context, states, level, torch.full((1, 1), rate), torch.arange(6)[None], mask)
+                torch.testing.assert_close(logits, of_tight * tight + (1 - of_tight) * light, atol=0.01, rtol=0.01)
+
     def logits(self, pruner: Pruner, states: list[int], rate: float = 0.4, noise: float = 1.0) -> np.ndarray:
         encoding = pruner.encode(read(pruner, "the owner met the visitor"))
         return pruner.predictor(encoding, rate)(np.array(states), noise)

@@ -1,10 +1,13 @@
 """A label stays with its text: neither without the other."""
 
 import re
+import time
 
 import pytest
 
 from diffumask_core import Compressor
+from diffumask_core.prompt.parse import parse_layout
+from diffumask_core.prompt.source_labels import label_rules
 
 TEXT = """Use the notes below.
 
@@ -25,3 +28,11 @@ def test_a_label_stays_with_its_text_alone(compressor: Compressor, text: str, ra
         has_text = any(kept[at] for at in range(end, stop) if text[at].isalnum())
         assert all(kept[start:end]) is has_text
         assert any(kept[start:end]) is has_text
+
+
+def test_time_is_linear_in_labels_and_shots() -> None:
+    layout = parse_layout("Q: what?\nA: b\n\n[a.md]\nx\n\n" * 10_000)
+    assert len(layout.shots) == 10_000
+    start = time.process_time()
+    assert len(list(label_rules(layout))) == 10_000
+    assert time.process_time() - start < 1

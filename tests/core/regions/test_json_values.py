@@ -633,3 +633,14 @@ class TestAnyInput:
         [region] = regions_of(text)
         [moved] = regions_of(" " * 7 + text)
         assert region.moved(lambda position: position + 7) == moved
+
+
+def test_many_columns_are_whole_and_read_in_linear_time() -> None:
+    """Items of few columns go together; each column of many is one unit."""
+    few, many = ({f"c{column}": list(range(20)) for column in range(count)} for count in (3, 400))
+    left = json.loads(kept(json.dumps(few), "5", "7"))
+    assert left["c0"] == left["c1"] == left["c2"] == [5, 7, 15, 17]
+    start = time.process_time()
+    [region] = regions_of(json.dumps(many))
+    assert time.process_time() - start < 2
+    assert len(region.scaffold) < 20 * 400
