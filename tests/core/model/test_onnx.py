@@ -144,7 +144,7 @@ def test_a_channel_much_larger_than_the_others_does_not_blur_them(tokenizer: Tok
             for runtime in ("onnx", "torch")
         )
         errors.append(relative_error(ours, theirs))
-    assert errors[0] < errors[1] / 3
+    assert errors[0] < errors[1] / 2
 
 
 def test_where_large_products_are_cut_off_others_are_used(
