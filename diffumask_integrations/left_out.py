@@ -1,13 +1,15 @@
 """What servers left out, by hashes that no two texts share: bounded, in memory, for as long as there is room."""
 
+import re
 from threading import Lock
 
 from cachetools import LRUCache
 
-from diffumask_core.conversation.left_out import hash_mark, name_of
+from diffumask_core.conversation.left_out import hash_mark
 from diffumask_core.rendering.marks import HASH_DIGITS
 
 DEFAULT_CHARACTERS = 64_000_000
+_NAME = re.compile(rf"(?<![0-9a-f])[0-9a-f]{{{HASH_DIGITS}}}(?![0-9a-f])")
 
 
 class LeftOutStore:
@@ -35,7 +37,12 @@ class LeftOutStore:
         return name
 
     def get(self, written: str) -> str | None:
-        """The text of a name, or of a mark that holds the name; None where there is none, or none any more."""
-        name = name_of(written)
+        """The text of a name; None where there is none, or none any more.
+
+        Args:
+            written: The name, or a text that holds names: LLMs quote marks in quotes, without brackets or with all that
+                stands before. The last name counts, as a mark is the end of a text.
+        """
+        names = _NAME.findall(written.lower())
         with self._lock:
-            return self._texts.get(name) if len(name) == HASH_DIGITS else None
+            return next((self._texts[name] for name in reversed(names) if name in self._texts), None)

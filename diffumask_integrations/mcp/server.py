@@ -96,7 +96,10 @@ class Tools:
         """Gives back the whole of a text that was shortened, byte for byte."""
         text = self._store.get(mark)
         if text is None:
-            raise ToolError(f"Nothing is kept under {mark[:60]!r}, or nothing any more: shorten the text again.")
+            raise ToolError(
+                f"Nothing is kept under {mark[:60]!r}, or nothing any more: pass the last mark of a shortened text, "
+                "such as [… shortened, hash=…], or shorten the text again."
+            )
         self._add(read_again=1)
         return text
 
@@ -140,15 +143,19 @@ class Tools:
             file = (self._root / path).resolve()
             if not file.is_relative_to(self._root):
                 raise InputError(f"{path!r} leads out of the folder whose files may be read.")
+            if file.is_dir():
+                raise InputError(f"{path!r} is a folder: pass a file in it.")
             if not file.is_file():
-                raise InputError(f"There is no file {path!r}.")
+                raise InputError(
+                    f"There is no file {path!r}: pass a path relative to the folder whose files may be read."
+                )
             if (size := file.stat().st_size) > _LONGEST_FILE:
                 raise InputError(f"{path!r} has {size} bytes, more than {_LONGEST_FILE}: read a part of it.")
             return file.read_bytes().decode("utf-8")
         except (OSError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{path!r} cannot be read as text ({type(error).__name__}).") from error
+            raise InputError(f"{path!r} cannot be read as text in UTF-8 ({type(error).__name__}).") from error
 
     def _add(self, **amounts: int) -> None:
         with self._lock:

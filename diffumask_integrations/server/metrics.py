@@ -43,7 +43,10 @@ class Metrics:
             buckets=_SECONDS,
         )
         self._upstream = Counter(
-            "diffumask_upstream_failures", "Requests without an answer.", ["kind"], registry=self.registry
+            "diffumask_upstream_failures",
+            "Requests without an answer, or without all of it.",
+            ["kind"],
+            registry=self.registry,
         )
         gauge = Gauge("diffumask_compressions", "Compressions that run or wait.", registry=self.registry)
         gauge.set_function(inside)
@@ -59,7 +62,7 @@ class Metrics:
         self._seconds.observe(seconds)
 
     def upstream_failed(self, kind: str) -> None:
-        """Counts a request that the upstream gave no answer to."""
+        """Counts a request that the upstream gave no answer to, or not all of it."""
         self._upstream.labels(kind).inc()
 
     def text(self) -> bytes:

@@ -73,7 +73,12 @@ class Proxy(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response = await self._answer(request)
-        await response(scope, receive, send)
+        try:
+            await response(scope, receive, send)
+        except httpx.TransportError as error:
+            # The status is sent already. An answer that is not completed is one whose connection the server closes, so
+            # the client sees that the end is missing.
+            self._service.upstream_failed("broken_off", error)
 
     async def _answer(self, request: Request) -> Response:
         service = self._service
@@ -159,13 +164,13 @@ class Proxy(BaseRoute):
         try:
             answer = await self._client.send(upstream, stream=True)
         except httpx.TimeoutException as error:
-            self._service.metrics.upstream_failed("timeout")
+            self._service.upstream_failed("timeout", error)
             seconds = self._service.settings.timeout
             raise RequestError(
                 504, "upstream_timeout", f"The upstream gave no answer in {seconds:g} seconds."
             ) from error
         except httpx.TransportError as error:
-            self._service.metrics.upstream_failed("unreachable")
+            self._service.upstream_failed("unreachable", error)
             message = f"The upstream cannot be reached ({type(error).__name__})."
             raise RequestError(502, "upstream_unreachable", message) from error
         response = StreamingResponse(_pieces(answer), answer.status_code)

@@ -101,6 +101,11 @@ class Service:
         logger.info("%s: %s, %d -> %d tokens", endpoint, outcome, before, after)
         return {**headers, f"{OWN_HEADERS}tokens-before": str(before), f"{OWN_HEADERS}tokens-after": str(after)}
 
+    def upstream_failed(self, kind: str, error: Exception) -> None:
+        """Counts a request that the upstream gave no answer to, or not all of it, and writes a line to the log."""
+        self.metrics.upstream_failed(kind)
+        logger.warning("upstream: %s (%s)", kind, type(error).__name__)
+
     def check_bearer(self, request: Request) -> None:
         """Checks the token of a request to an endpoint of ours, which is a bearer token as gateways send it.
 

@@ -68,6 +68,23 @@ def test_a_text_comes_back_shorter_and_can_be_had_back(compressor: Compressor, b
     assert statistics == {"texts": 1, "tokens_before": COUNT(TEXT), "tokens_after": COUNT(left), "read_again": 2}
 
 
+QUOTES: list[Callable[[str, str], str]] = [
+    lambda left, mark: f"`{mark}`",
+    lambda left, mark: mark.strip("[]… "),
+    lambda left, mark: mark.replace("…", "..."),
+    lambda left, mark: left,
+]
+
+
+@pytest.mark.parametrize("quote", QUOTES)
+def test_a_mark_is_found_however_an_agent_quotes_it(compressor: Compressor, quote: Callable[[str, str], str]) -> None:
+    async def ask(client: Client) -> str:
+        left = text_of(await client.call_tool("compress_text", {"text": TEXT}))
+        return text_of(await client.call_tool("read_left_out", {"mark": quote(left, left.splitlines()[-1])}))
+
+    assert asked(compressor, ask) == TEXT
+
+
 def test_what_fits_comes_back_as_it_is(compressor: Compressor) -> None:
     assert text_of(called(compressor, "compress_text", text=TEXT, target_tokens=COUNT(TEXT))) == TEXT
     assert text_of(called(compressor, "compress_text", text="All is well.")) == "All is well."
@@ -87,11 +104,12 @@ def test_json_stays_json(compressor: Compressor) -> None:
         ("compress_text", {"text": TEXT, "keep_rate": 0.5, "target_tokens": 5}, "both"),
         ("read_left_out", {"mark": "#3fa9c2"}, "Nothing is kept"),
         ("read_left_out", {"mark": "0" * 24}, "Nothing is kept"),
+        ("read_left_out", {"mark": "[… 24 similar lines left out]"}, "pass the last mark"),
         ("compress_file", {"path": "../secret.txt"}, "leads out"),
         ("compress_file", {"path": "link.txt"}, "leads out"),
         ("compress_file", {"path": "/etc/passwd"}, "leads out"),
         ("compress_file", {"path": "nothing.txt"}, "no file"),
-        ("compress_file", {"path": "."}, "no file"),
+        ("compress_file", {"path": "."}, "a folder"),
         ("compress_file", {"path": "bytes.bin"}, "cannot be read as text"),
         ("compress_file", {"path": "a\0b"}, "cannot be read"),
     ],

@@ -5,7 +5,7 @@ import itertools
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -322,6 +322,34 @@ def test_no_answer_is_told(compressor: Compressor, error: httpx.TransportError, 
         answer = server.request(method, path, content=b"{}")
         assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
         assert "secret" not in answer.text
+
+
+class BrokenOff(httpx.AsyncBaseTransport):
+    """A network that is lost in the midst of an answer."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"data: 1\n\n"
+            raise httpx.ReadError("secret")
+
+        return httpx.Response(200, content=pieces())
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/files"])
+def test_an_answer_that_breaks_off_is_broken_off_for_the_client(
+    compressor: Compressor, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    app = create_app(compressor, ServerSettings(upstream="http://upstream.test"), BrokenOff())
+    with listening(app) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        with client.stream("POST", path, content=b"{}") as answer:
+            pieces = answer.iter_raw()
+            assert (answer.status_code, next(pieces)) == (200, b"data: 1\n\n")
+            with pytest.raises(httpx.RemoteProtocolError):
+                next(pieces)
+        assert 'diffumask_upstream_failures_total{kind="broken_off"} 1.0' in client.get("/metrics").text
+    assert "upstream: broken_off (ReadError)" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_without_an_upstream_nothing_is_passed_on(compressor: Compressor) -> None:
