@@ -49,6 +49,6 @@ class DiffuMaskConfig(PreTrainedConfig):
     window_overlap: int = 48
     query_tokens: int = 64
     relevance_units: int = 160
-    relevance_weight: float = 40.0
+    relevance_weight: float = 50.0
     initializer_range: float = 0.02
     format_version: int = FORMAT_VERSION

@@ -15,7 +15,7 @@ from diffumask_core.scoring.terms import bm25
 FloatArray = npt.NDArray[np.floating]
 
 # On the scale of utilities: what the words that a text shares with the query weigh, beside how near it is in meaning.
-_TERMS_WEIGHT = 1.0
+_TERMS_WEIGHT = 0.5
 # What a passage as a whole weighs beside its paragraph.
 _PASSAGE_WEIGHT = 0.5
 
