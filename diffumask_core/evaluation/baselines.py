@@ -59,7 +59,7 @@ def _units(text: str) -> Iterator[str]:
 
 @cache
 def bundled() -> Pruner:
-    """The bundled model, whose sentence encoder is all-MiniLM-L6-v2."""
+    """The bundled model."""
     return load_pruner()
 
 

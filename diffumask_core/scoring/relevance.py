@@ -15,7 +15,7 @@ from diffumask_core.scoring.terms import bm25
 FloatArray = npt.NDArray[np.floating]
 
 # On the scale of utilities: what the words that a text shares with the query weigh, beside how near it is in meaning.
-_TERMS_WEIGHT = 0.5
+TERMS_WEIGHT = 0.5
 # What a passage as a whole weighs beside its paragraph.
 _PASSAGE_WEIGHT = 0.5
 
@@ -35,7 +35,7 @@ def with_shared_terms(reading: Reading, spans: Sequence[Span], nearness: FloatAr
         spans: Of the texts.
         nearness: Of each, on the scale of utilities.
     """
-    return nearness + _TERMS_WEIGHT * bm25(reading.query, [reading.text(span) for span in spans])
+    return nearness + TERMS_WEIGHT * bm25(reading.query, [reading.text(span) for span in spans])
 
 
 def unit_utilities(
