@@ -111,7 +111,7 @@ class Proxy(BaseRoute):
 
         def work() -> tuple[Shortened, bytes]:
             given = MessagesBody.of(body, member)
-            shortened = self._service.shortener.shorten(given.messages)
+            shortened = self._service.shortener.shorten(given.messages, given.cache_control)
             return shortened, given.with_messages(shortened.messages)
 
         try:

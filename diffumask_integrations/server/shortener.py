@@ -23,7 +23,7 @@ class Shortened:
     """What is left of the messages of a request.
 
     Attributes:
-        messages: As many as were given, alike in all but their texts.
+        messages: As many as were given, alike in all but their texts and the places of ``cache_control``.
         tokens_before: Tokens of the messages as they were given.
         tokens_after: Tokens of what is left.
         hashes: The names of results of which something was left out that can be had back.
@@ -67,16 +67,19 @@ class Shortener:
         self._rows = conversation(keep=("messages", 0))
         self._store = LeftOutStore(left_out_characters)
 
-    def shorten(self, messages: Sequence[Mapping[str, Any]]) -> Shortened:
+    def shorten(
+        self, messages: Sequence[Mapping[str, Any]], cache_control: Mapping[str, Any] | None = None
+    ) -> Shortened:
         """Shortens the old messages of a conversation.
 
         Args:
             messages: All of a conversation so far.
+            cache_control: That of the request as a whole; see `Conversation.shorten`.
 
         Raises:
             InputError: A message is of no known format.
         """
-        return self._told([self._growing.at(messages)])
+        return self._told([self._growing.at(messages, cache_control)])
 
     def shorten_rows(self, messages: Sequence[Mapping[str, Any]]) -> Shortened:
         """Shortens the messages that a gateway sends.

@@ -381,7 +381,7 @@ class Held:
     def conversation(self, **options: Any) -> "Held":
         return self
 
-    def at(self, messages: Any) -> None:
+    def at(self, messages: Any, cache_control: Any) -> None:
         self._work()
         raise ZeroDivisionError(f"a bug, in {messages}")
 
