@@ -7,8 +7,10 @@ from typing import Any
 
 from diffumask_core import Compressor, View
 from diffumask_core.conversation.conversation import Restore
+from diffumask_core.conversation.left_out import LONGEST_TEXT
 from diffumask_core.options import CompressionOptions
 from diffumask_core.prompt.formats import read_messages
+from diffumask_core.scoring.nearest import nearest_pieces
 from diffumask_core.tokens import get_counter
 from diffumask_integrations.left_out import LeftOutStore
 from diffumask_integrations.server.settings import Shortening
@@ -120,8 +122,14 @@ class Shortener:
         text = self._store.get(name)
         if text is None or not query.strip() or len(text) < _SHORT:
             return None if text is None else (text, True)
+        part, marks = (text, []) if len(text) <= LONGEST_TEXT else nearest_pieces(text, query, LONGEST_TEXT)
         result = self._compressor.compress(
-            text, query=query, keep_rate=_QUERY_KEEP_RATE, tokenizer=self._tokenizer, on_overflow="best_effort"
+            part,
+            query=query,
+            keep_rate=_QUERY_KEEP_RATE,
+            protect=marks,
+            tokenizer=self._tokenizer,
+            on_overflow="best_effort",
         )
         return result.text, result.text == text
 
