@@ -99,6 +99,8 @@ class View:
         tokens: Tokens of the messages.
         shortened: How many of them were shortened.
         marks: What can be had back, in order; nothing without ``restore=True``.
+        same_next: How many of them, from the first on, the next request is going to have as they are: all, or those
+            that are old already where it shortens what is new in this one.
     """
 
     messages: list[dict[str, Any]] = field(default_factory=list)
@@ -106,6 +108,7 @@ class View:
     tokens: int = 0
     shortened: int = 0
     marks: list[LeftOut] = field(default_factory=list)
+    same_next: int = 0
 
     def restore(self, mark: str | Mark) -> str:
         """The text that a mark stands for, as it stood in its message; see `Conversation.restore`."""
@@ -227,12 +230,13 @@ class Conversation:
         for moment in self._aging.moments(replay.read, tokens):
             replay.apply(self._decision(replay, moment))
             old = moment.end
-        if replay.decided and self._changes_next(replay, old):
-            move_breakpoints(replay.shown, old, cache_control)
+        same_next = old if replay.decided and self._changes_next(replay, old) else len(messages)
+        if same_next < len(messages):
+            move_breakpoints(replay.shown, same_next, cache_control)
         total, saved = sum(tokens), sum(text.saved for text in replay.decided)
         shortened = {text.message for text in replay.decided}
         marks = [*replay.left_out.values()] if self._restores else []
-        return View(replay.shown, total, total - saved, len(shortened), marks)
+        return View(replay.shown, total, total - saved, len(shortened), marks, same_next)
 
     def note(self, view: View) -> None:
         """Counts a view as the last request, of which `marks`, `restore` and `saved` then tell."""
