@@ -34,7 +34,7 @@ from diffumask_core.evaluation.agent import (
     results_before_newest,
     without_a_model,
 )
-from diffumask_core.evaluation.bill import PRICES, WITHOUT_A_MODEL, compare, totals
+from diffumask_core.evaluation.bill import PRICES, WITHOUT_A_MODEL, at_best, compare, totals
 from diffumask_core.evaluation.runs import Messages, Shorten
 from diffumask_core.tokens import get_counter
 from diffumask_integrations.langchain.middleware import DiffuMaskMiddleware
@@ -156,8 +156,8 @@ def main() -> None:
     found["left"]["diffumask middleware"] = {"its own": measure_calls(cases, middleware, "diffumask middleware")}
     ways = {
         **WITHOUT_A_MODEL,
-        "langchain editing, 3 results": lambda: clearing(3),
-        "diffumask middleware": middleware,
+        "langchain editing, 3 results": lambda: at_best(clearing(3)),
+        "diffumask middleware": lambda: at_best(middleware()),
     }
     found["bill"] = totals(compare(runs[: arguments.billed], ways, PRICES[arguments.prices], COUNTER))
     arguments.out.write_text(json.dumps(found, indent=2) + "\n", "utf-8")

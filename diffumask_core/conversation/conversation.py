@@ -17,6 +17,7 @@ from typing import Any, Literal
 from cachetools import LRUCache
 
 from diffumask_core.conversation.aging import Aging, Moment
+from diffumask_core.conversation.breakpoints import move_breakpoints
 from diffumask_core.conversation.left_out import (
     LONGEST_TEXT,
     READ_LEFT_OUT,
@@ -60,6 +61,8 @@ _LEAST_SIZE = 200
 _SMALL_RECORD = 80
 # What an agent asked back stays whole, unless it is of more characters.
 _LONGEST_READ_BACK = 16_000
+# What a step of an agent adds, and so what becomes old next: its words with its calls, and their results.
+_STEP = 2
 
 Restore = bool | Literal["whole"]
 """Whether what was left out can be had back: by the gap, or whole results of tools."""
@@ -91,11 +94,13 @@ class View:
     """What an LLM gets to see of a conversation.
 
     Attributes:
-        messages: As many messages as were given, alike in all but their texts.
+        messages: As many messages as were given, alike in all but their texts and the places of ``cache_control``.
         original_tokens: Tokens of the messages as they were given.
         tokens: Tokens of the messages.
         shortened: How many of them were shortened.
         marks: What can be had back, in order; nothing without ``restore=True``.
+        same_next: How many of them, from the first on, the next request is going to have as they are: all, or those
+            that are old already where it shortens what is new in this one.
     """
 
     messages: list[dict[str, Any]] = field(default_factory=list)
@@ -103,6 +108,7 @@ class View:
     tokens: int = 0
     shortened: int = 0
     marks: list[LeftOut] = field(default_factory=list)
+    same_next: int = 0
 
     def restore(self, mark: str | Mark) -> str:
         """The text that a mark stands for, as it stood in its message; see `Conversation.restore`."""
@@ -191,37 +197,46 @@ class Conversation:
         vars(self).update(state)
         self._forget()
 
-    def shorten(self, messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def shorten(
+        self, messages: Sequence[Mapping[str, Any]], cache_control: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
         """What to send in place of a conversation.
 
         Args:
             messages: All messages so far, in the format of OpenAI's chat, OpenAI's Responses or Anthropic's messages;
                 they stay as they are.
+            cache_control: That of a request to Anthropic as a whole, if it has one, and at most three breakpoints.
 
         Returns:
-            As many messages, alike in all but the texts of old ones.
+            As many messages, alike in all but the texts of old ones, and the places of Anthropic's ``cache_control``.
 
         Raises:
             InputError: A message is of none of these formats.
         """
-        view = self.at(messages)
+        view = self.at(messages, cache_control)
         self.note(view)
         return view.messages
 
-    def at(self, messages: Sequence[Mapping[str, Any]]) -> View:
+    def at(self, messages: Sequence[Mapping[str, Any]], cache_control: Mapping[str, Any] | None = None) -> View:
         """What to send in place of a conversation, with what can be had back; counts as no request.
 
         Args:
             messages: As for `shorten`.
+            cache_control: As for `shorten`.
         """
         replay = _Replay.of(messages, self._exclude_tools)
         tokens = [self._tokens(*each) for each in zip(replay.read, replay.keys, strict=True)]
+        old = 0
         for moment in self._aging.moments(replay.read, tokens):
             replay.apply(self._decision(replay, moment))
+            old = moment.end
+        same_next = old if replay.decided and self._changes_next(replay, old) else len(messages)
+        if same_next < len(messages):
+            move_breakpoints(replay.shown, same_next, cache_control)
         total, saved = sum(tokens), sum(text.saved for text in replay.decided)
         shortened = {text.message for text in replay.decided}
         marks = [*replay.left_out.values()] if self._restores else []
-        return View(replay.shown, total, total - saved, len(shortened), marks)
+        return View(replay.shown, total, total - saved, len(shortened), marks, same_next)
 
     def note(self, view: View) -> None:
         """Counts a view as the last request, of which `marks`, `restore` and `saved` then tell."""
@@ -259,6 +274,12 @@ class Conversation:
         return self._last.restore(mark)
 
     # Decisions.
+
+    def _changes_next(self, replay: "_Replay", old: int) -> bool:
+        """Whether the next request is going to shorten what is new in this one."""
+        length = len(replay.read)
+        next_old = replay.texts(Moment(length, old, min(old + _STEP, length)))
+        return any(self._is_long(text) for _, text in next_old)
 
     def _tokens(self, message: ReadMessage, key: bytes) -> int:
         """The tokens of a message, blank texts left out."""

@@ -16,7 +16,6 @@ from tqdm import tqdm
 from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import RunRow, read_runs
 from diffumask_core.errors import DataError
-from diffumask_core.evaluation.bill import as_it_goes
 from diffumask_core.evaluation.pieces import WITHOUT_A_MODEL, History, Result
 from diffumask_core.evaluation.runs import Messages, Shorten, prompts_of
 from diffumask_core.evaluation.shorten import OURS
@@ -212,6 +211,10 @@ def _means(found: Sequence[Mapping[str, float]]) -> Figures:
     return {name: round(fmean(values), 4) for name, values in with_it.items() if values}
 
 
+def _begin(compressor: Compressor, rate: float) -> Callable[[], Shorten]:
+    return lambda: compressor.conversation(keep_rate=rate).shorten
+
+
 def evaluate_agent(
     file: Path,
     also: Sequence[Path],
@@ -257,6 +260,6 @@ def evaluate_agent(
             name: measure(cases, with_compressor(compressor, count), rates, name)
             for name, count in ({OURS: steps} | ({} if steps == 1 else {f"{OURS}, 1 step": 1})).items()
         }
-        | {AS_IT_GOES: {str(rate): measure_calls(cases, as_it_goes(compressor, keep_rate=rate)) for rate in rates}},
+        | {AS_IT_GOES: {str(rate): measure_calls(cases, _begin(compressor, rate)) for rate in rates}},
         "baselines": {name: measure(cases, way, rates, name) for name, way in without_a_model().items()},
     }

@@ -5,21 +5,20 @@ saves tokens, and pays for each time that it changes what was sent already.
 """
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from itertools import accumulate, takewhile
+from itertools import accumulate, pairwise, takewhile
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 from tqdm import tqdm
 
 from diffumask_core.compressor import Compressor
 from diffumask_core.datasets import RunRow, read_runs
 from diffumask_core.errors import DataError, InputError
-from diffumask_core.evaluation.runs import Messages, Shorten, calls_of, prompts_of, texts_of
+from diffumask_core.evaluation.runs import Messages, Shorten, calls_of, texts_of
 from diffumask_core.evaluation.shorten import OURS
-from diffumask_core.options import CompressionOptions
 from diffumask_core.prompt.formats import put_text, read_messages
 from diffumask_core.tokens import TokenCounter
 
@@ -37,7 +36,7 @@ class Prices:
     Attributes:
         input: Tokens that are neither read from the cache nor written to it.
         cached: Tokens that are read from the cache.
-        write: Tokens that are written to it: all others of a request that is long enough.
+        write: Tokens that are written to it: all others up to the breakpoint, or with a step all others.
         output: Tokens that the model writes.
         step: The beginning is counted in so many tokens; None where it is made of whole messages.
         least: A shorter beginning is not cached.
@@ -95,15 +94,33 @@ class Charge:
     dollars: float
 
 
-def bill(messages: Messages, shorten: Shorten, prices: Prices, counter: TokenCounter) -> list[Charge]:
+@dataclass(frozen=True)
+class Sent:
+    """A request.
+
+    Attributes:
+        messages: What is sent.
+        breakpoint: How many of the messages are written to a cache that is made of whole ones. None for as many as the
+            next request begins with, which is the best place, and no program knows it.
+    """
+
+    messages: Messages
+    breakpoint: int | None = None
+
+
+Send = Callable[[Messages], Sent]
+"""From the messages before a call to the request; asked for each call of a run, in order."""
+
+
+def bill(messages: Messages, send: Send, prices: Prices, counter: TokenCounter) -> list[Charge]:
     """Bills each call of a run.
 
-    The request is what `shorten` makes of the messages before the call; the answer is the recorded one. Descriptions
+    The request is what `send` makes of the messages before the call; the answer is the recorded one. Descriptions
     of tools, which a run does not hold, are not counted.
 
     Args:
         messages: The run.
-        shorten: What shortens it; shown the messages before each call, in order.
+        send: What shortens it.
         prices: Of the provider.
         counter: Counts tokens.
     """
@@ -115,38 +132,49 @@ def bill(messages: Messages, shorten: Shorten, prices: Prices, counter: TokenCou
     def tokens(sent: Messages) -> int:
         return sum(count(text) for message in sent for text in texts_of(message))
 
+    calls = calls_of(messages)
+    requests = [send(messages[: call.prompt]) for call in calls]
+    used = _by_messages(requests, tokens) if prices.step is None else _by_tokens(requests, prices.step, tokens, count)
     charges = []
-    before: Messages = []
-    for call, sent in prompts_of(messages, shorten):
-        total = tokens(sent)
-        same = _same_beginning(before, sent, prices.step, tokens, count)
-        cached = same if same >= prices.least else 0
-        rest = (total - cached) * (prices.write if total >= prices.least else prices.input)
+    for call, sent, (found, end) in zip(calls, requests, used, strict=True):
+        total = tokens(sent.messages)
+        cached = found if found >= prices.least else 0
+        written = max(end - cached, 0) if end >= prices.least else 0
         output = tokens(messages[call.prompt : call.end])
-        dollars = (cached * prices.cached + rest + output * prices.output) / _MILLION
-        charges.append(Charge(total, cached, output, dollars))
-        before = sent
+        dollars = cached * prices.cached + written * prices.write + (total - cached - written) * prices.input
+        charges.append(Charge(total, cached, output, (dollars + output * prices.output) / _MILLION))
     return charges
 
 
-def _same_beginning(
-    before: Messages,
-    sent: Messages,
-    step: int | None,
-    tokens: Callable[[Messages], int],
-    count: Callable[[str], int],
-) -> int:
-    """Tokens of the beginning that a request shares with the one before."""
-    equal = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, sent, strict=False)))
-    same = tokens(sent[:equal])
-    if step is None:
-        return same
-    if equal < min(len(before), len(sent)):
-        for old, new in zip(texts_of(before[equal]), texts_of(sent[equal]), strict=False):
-            same += count(_common(old, new))
-            if old != new:
-                break
-    return same // step * step
+def _by_messages(requests: Sequence[Sent], tokens: Callable[[Messages], int]) -> Iterator[tuple[int, int]]:
+    """Tokens that a cache of whole messages has of each request, and tokens up to where it is written."""
+    entries: list[Messages] = [[]]
+    for sent, after in pairwise([*requests, *requests[-1:]]):
+        found = max(len(entry) for entry in entries if _equal(entry, sent.messages) == len(entry))
+        end = _equal(sent.messages, after.messages) if sent.breakpoint is None else sent.breakpoint
+        entries.append(sent.messages[:end])
+        yield tokens(sent.messages[:found]), tokens(sent.messages[:end])
+
+
+def _by_tokens(
+    requests: Sequence[Sent], step: int, tokens: Callable[[Messages], int], count: Callable[[str], int]
+) -> Iterator[tuple[int, int]]:
+    """Tokens of the beginning that each request shares with the one before, in whole steps, and tokens of all of it."""
+    for before, sent in pairwise([Sent([]), *requests]):
+        old, new = before.messages, sent.messages
+        equal = _equal(old, new)
+        same = tokens(new[:equal])
+        if equal < min(len(old), len(new)):
+            for first, second in zip(texts_of(old[equal]), texts_of(new[equal]), strict=False):
+                same += count(_common(first, second))
+                if first != second:
+                    break
+        yield same // step * step, tokens(new)
+
+
+def _equal(first: Messages, second: Messages) -> int:
+    """How many messages two lists share at their beginnings."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
 def _common(first: str, second: str) -> str:
@@ -157,16 +185,21 @@ def _common(first: str, second: str) -> str:
     return first[:length].rpartition(" ")[0]
 
 
-Begin = Callable[[], Shorten]
+Begin = Callable[[], Send]
 """Gives what shortens one run."""
 
 
-def whole() -> Shorten:
+def at_best(shorten: Shorten) -> Send:
+    """What shortens, with the breakpoint of each request where the next one begins to differ."""
+    return lambda messages: Sent(shorten(messages))
+
+
+def whole() -> Send:
     """Nothing is shortened."""
-    return lambda messages: messages
+    return Sent
 
 
-def cleared() -> Shorten:
+def cleared() -> Send:
     """Results of tools that are not among the newest messages are cleared, as the editing of some providers does."""
 
     def shorten(messages: Messages) -> Messages:
@@ -177,17 +210,22 @@ def cleared() -> Shorten:
                     put_text(message, text.keys, _CLEARED)
         return sent
 
-    return shorten
+    return at_best(shorten)
 
 
-def as_it_goes(compressor: Compressor, **options: Unpack[CompressionOptions]) -> Begin:
-    """Each message is shortened once, when it becomes old.
+def as_it_goes(compressor: Compressor) -> Begin:
+    """Each message is shortened once, when it becomes old, and the breakpoint is where a conversation moves it to."""
 
-    Args:
-        compressor: Ours.
-        **options: As of `Compressor.conversation`.
-    """
-    return lambda: compressor.conversation(**options).shorten
+    def begin() -> Send:
+        conversation = compressor.conversation()
+
+        def send(messages: Messages) -> Sent:
+            view = conversation.at(messages)
+            return Sent(view.messages, view.same_next)
+
+        return send
+
+    return begin
 
 
 WITHOUT_A_MODEL: Mapping[str, Begin] = {WHOLE: whole, "results cleared": cleared}

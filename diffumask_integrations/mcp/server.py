@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 from pydantic import Field
 
 from diffumask_core import Compressor, DiffuMaskError, InputError
-from diffumask_core.conversation.left_out import hash_mark, with_tail
+from diffumask_core.conversation.left_out import LONGEST_TEXT, hash_mark, with_tail
 from diffumask_core.extras import needs_extra
 from diffumask_core.tokens import get_counter
 from diffumask_integrations.left_out import LeftOutStore
@@ -22,7 +22,8 @@ with needs_extra("mcp", "the MCP server"):
 
 _DEFAULT_KEEP_RATE = 0.4
 _TOKENIZER = "gpt-4o"
-_LONGEST_FILE = 10_000_000
+# In UTF-8 no character has more bytes: a longer file need not be read.
+_LONGEST_FILE = 4 * LONGEST_TEXT
 _INSTRUCTIONS = (
     "Shortens long texts before you read them: logs, code, tables, documentation. Say in query what you look for. What "
     "is left is exact. A shortened text ends in a mark such as [… shortened, hash=…]; read_left_out gives all of it."
@@ -108,7 +109,12 @@ class Tools:
         return self._statistics
 
     def _compress(self, text: str, query: str, keep_rate: float | None, target_tokens: int | None) -> str:
-        """What is left of a text, with a mark at its end that stands for all of it, within the same budget."""
+        """What is left of a text, with a mark at its end that stands for all of it, within the same budget.
+
+        Raises:
+            InputError: The text is too long, or not even its shortest form has so few tokens.
+        """
+        _check_length(len(text), "characters")
         if keep_rate is None and target_tokens is None:
             keep_rate = _DEFAULT_KEEP_RATE
         mark = hash_mark(text)
@@ -127,7 +133,12 @@ class Tools:
         tokens = self._count(left)
         if tokens >= result.original_tokens:
             left, tokens = text, result.original_tokens
-        else:
+        if target_tokens is not None and tokens > target_tokens:
+            raise InputError(
+                f"target_tokens={target_tokens} is too few: what is left at least, with the mark at its end, has "
+                f"{tokens}. Pass that or more."
+            )
+        if left != text:
             self._store.put(text)
         self._add(texts=1, tokens_before=result.original_tokens, tokens_after=tokens)
         return left
@@ -149,9 +160,11 @@ class Tools:
                 raise InputError(
                     f"There is no file {path!r}: pass a path relative to the folder whose files may be read."
                 )
-            if (size := file.stat().st_size) > _LONGEST_FILE:
-                raise InputError(f"{path!r} has {size} bytes, more than {_LONGEST_FILE}: read a part of it.")
-            return file.read_bytes().decode("utf-8")
+            _check_length(file.stat().st_size, "bytes", _LONGEST_FILE)
+            text = file.read_bytes().decode("utf-8")
+            if "\0" in text:
+                raise InputError(f"{path!r} is no text, but binary: it has NUL bytes.")
+            return text
         except (OSError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
@@ -161,6 +174,19 @@ class Tools:
         with self._lock:
             before = vars(self._statistics)
             self._statistics = Statistics(**{name: value + amounts.get(name, 0) for name, value in before.items()})
+
+
+def _check_length(length: int, unit: str, most: int = LONGEST_TEXT) -> None:
+    """Clients wait for a minute or so, in which no more can be read.
+
+    Raises:
+        InputError: A text is longer.
+    """
+    if length > most:
+        raise InputError(
+            f"The text has {length} {unit}, more than {most}, which would take too long: read the part of it that you "
+            "need, such as what a search finds, or pass it to compress_text in parts."
+        )
 
 
 def _told(work: Callable[[], Value]) -> Value:

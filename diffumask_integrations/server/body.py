@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffumask_core import InputError
+from diffumask_core.conversation.breakpoints import breakpoints_of
 from diffumask_core.extras import needs_extra
 from diffumask_core.prompt.spans import Span
 from diffumask_integrations.server.errors import RequestError
@@ -17,6 +18,8 @@ with needs_extra("server", "the server"):
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
+# Of Anthropic's breakpoints, that of the request as a whole among them.
+_MOST_BREAKPOINTS = 4
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -78,11 +81,13 @@ class MessagesBody:
 
     Attributes:
         text: The body.
+        request: Its value.
         messages: The messages.
         spans: Where in the body each message stands.
     """
 
     text: str
+    request: Mapping[str, Any]
     messages: list[Any]
     spans: list[Span]
 
@@ -98,15 +103,25 @@ class MessagesBody:
             InputError: The body is no object of JSON with such a list, or has two.
         """
         text = _decode(body)
-        if not isinstance(_parse(text), dict):
+        request = _parse(text)
+        if not isinstance(request, dict):
             raise InputError("The body is no object.")
         places = [(value, span) for key, value, span in _members(text) if key == member]
         match places:
             case [(list() as messages, (start, _))]:
-                return cls(text, messages, [span for _, span in _elements(text, start)])
+                return cls(text, request, messages, [span for _, span in _elements(text, start)])
             case [(str(), _)]:
-                return cls(text, [], [])
+                return cls(text, request, [], [])
         raise InputError(f"The body has no list of {member}, or more than one.")
+
+    @property
+    def cache_control(self) -> Mapping[str, Any] | None:
+        """The breakpoint that Anthropic puts at the end by itself, where the request has room for one more."""
+        automatic = self.request.get("cache_control")
+        contents = [self.request.get("tools"), self.request.get("system")]
+        contents += [message.get("content") for message in self.messages if isinstance(message, dict)]
+        others = sum(1 for content in contents for _ in breakpoints_of(content))
+        return automatic if isinstance(automatic, dict) and others + 1 < _MOST_BREAKPOINTS else None
 
     def with_messages(self, messages: Sequence[Mapping[str, Any]]) -> bytes:
         """The body with other messages; those that are the same as before keep their bytes."""

@@ -1,5 +1,7 @@
 """How many compressions run and wait: they run in threads, so that the event loop stays free for all else."""
 
+import asyncio
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -25,6 +27,8 @@ class Gate:
             waiting: How many more may wait.
         """
         self._limiter = CapacityLimiter(running)
+        # Whoever has a place has a thread.
+        self._threads = CapacityLimiter(math.inf)
         self._most = running + waiting
         self._inside = 0
 
@@ -35,6 +39,9 @@ class Gate:
 
     async def run(self, work: Callable[[], Value]) -> Value:
         """Does work in a thread.
+
+        A client that goes while it waits is dropped; what runs already has its place until it is done, since a thread
+        cannot be stopped.
 
         Raises:
             RequestError: As many run and wait as may.
@@ -47,7 +54,16 @@ class Gate:
                 {"retry-after": str(_RETRY_AFTER_SECONDS)},
             )
         self._inside += 1
+        place = object()
         try:
-            return await to_thread.run_sync(work, limiter=self._limiter)
-        finally:
+            await self._limiter.acquire_on_behalf_of(place)
+        except asyncio.CancelledError:
             self._inside -= 1
+            raise
+        running = asyncio.ensure_future(to_thread.run_sync(work, limiter=self._threads))
+        running.add_done_callback(lambda _: self._leave(place))
+        return await asyncio.shield(running)
+
+    def _leave(self, place: object) -> None:
+        self._inside -= 1
+        self._limiter.release_on_behalf_of(place)

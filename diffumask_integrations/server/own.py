@@ -5,6 +5,7 @@ from typing import Any
 from diffumask_core import InputError
 from diffumask_core.extras import needs_extra
 from diffumask_integrations.server.body import parse_json, read_body
+from diffumask_integrations.server.client import while_there
 from diffumask_integrations.server.errors import PlainJSON, RequestError
 from diffumask_integrations.server.service import Service, asks_for_bypass
 from diffumask_integrations.server.shortener import Shortened
@@ -46,7 +47,7 @@ class OwnEndpoints:
             how = service.shortener.unchanged if is_bypassed else service.shortener.shorten_rows
             return how(messages), messages
 
-        shortened, messages, outcome = await service.shorten("compress", work)
+        shortened, messages, outcome = await while_there(request, service.shorten("compress", work))
         headers = service.tell("compress", "bypassed" if is_bypassed else outcome, shortened)
         if outcome == "measured":
             shortened = Shortened(messages, shortened.tokens_before, shortened.tokens_before)
@@ -57,7 +58,8 @@ class OwnEndpoints:
         service = self._service
         service.check_bearer(request)
         name, query = request.path_params["name"], request.query_params.get("query", "")
-        found = await service.run("retrieve", lambda: service.shortener.read_left_out(name, query))
+        reading = service.run("retrieve", lambda: service.shortener.read_left_out(name, query))
+        found = await while_there(request, reading)
         if found is None:
             service.tell("retrieve", "missing")
             raise RequestError(404, "not_found", "Nothing is kept under that hash, or nothing any more.")

@@ -1,6 +1,5 @@
 """The proxy: requests go on to a provider, prompts with their old messages shortened, all else as it came."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import quote
@@ -8,22 +7,25 @@ from urllib.parse import quote
 from diffumask_core import InputError
 from diffumask_core.extras import needs_extra
 from diffumask_integrations.server.body import MessagesBody, read_body
+from diffumask_integrations.server.client import while_there
 from diffumask_integrations.server.errors import OwnFaultError, RequestError
 from diffumask_integrations.server.service import OWN_HEADERS, Outcome, Service, asks_for_bypass
 from diffumask_integrations.server.shortener import Shortened
 
 with needs_extra("server", "the server"):
     import httpx
-    from starlette.requests import ClientDisconnect, Request
+    from starlette.requests import Request
     from starlette.responses import Response, StreamingResponse
     from starlette.routing import BaseRoute, Match
     from starlette.types import Receive, Scope, Send
 
-# Where prompts come in: the name of the endpoint, and of the list of messages in the body.
+# Where prompts come in, whatever stands before: the name of the endpoint, and of the list of messages in the body.
 _PROMPTS = {
     "/chat/completions": ("chat", "messages"),
     "/responses": ("responses", "input"),
     "/messages": ("messages", "messages"),
+    # What is counted is what is going to be sent.
+    "/messages/count_tokens": ("count_tokens", "messages"),
 }
 _OTHER = "other"
 # These speak of one connection, and there are two.
@@ -91,15 +93,14 @@ class Proxy(BaseRoute):
         path: str = request.scope["path"]
         if not path.startswith("/"):
             raise RequestError(404, "not_found", "There is nothing here: the target of a request is a path.")
-        endpoint, member = _PROMPTS.get(path.rstrip("/").removeprefix("/v1"), (_OTHER, ""))
+        endings = (ending for ending in _PROMPTS if path.rstrip("/").endswith(ending))
+        endpoint, member = _PROMPTS.get(next(endings, ""), (_OTHER, ""))
         if request.method != "POST" or endpoint == _OTHER:
             return await self._streamed(request, service.tell(_OTHER, "passed"))
         if asks_for_bypass(request):
             return await self._streamed(request, service.tell(endpoint, "bypassed"))
         body = await read_body(request, service.settings.max_body_bytes)
-        content, outcome, shortened = await self._shortened(endpoint, member, body)
-        told = service.tell(endpoint, outcome, shortened)
-        return await self._passed_on(request, content, told)
+        return await while_there(request, self._passed_on(request, endpoint, member, body))
 
     async def _shortened(self, endpoint: str, member: str, body: bytes) -> tuple[bytes, Outcome, Shortened | None]:
         """The body that is sent on: whatever goes wrong here, a prompt is sent, if need be as it came.
@@ -111,7 +112,7 @@ class Proxy(BaseRoute):
 
         def work() -> tuple[Shortened, bytes]:
             given = MessagesBody.of(body, member)
-            shortened = self._service.shortener.shorten(given.messages)
+            shortened = self._service.shortener.shorten(given.messages, given.cache_control)
             return shortened, given.with_messages(shortened.messages)
 
         try:
@@ -128,19 +129,12 @@ class Proxy(BaseRoute):
         headers = _passing(request.headers.raw, "host")
         return await self._sent(request, self._request(request, headers, request.stream() if has_body else None), told)
 
-    async def _passed_on(self, request: Request, body: bytes, told: Mapping[str, str]) -> Response:
-        """Passes a request on whose body was read; it is dropped when the client goes."""
+    async def _passed_on(self, request: Request, endpoint: str, member: str, body: bytes) -> Response:
+        """Passes a prompt on whose body was read."""
+        content, outcome, shortened = await self._shortened(endpoint, member, body)
+        told = self._service.tell(endpoint, outcome, shortened)
         headers = _passing(request.headers.raw, "host", "content-length")
-        sending = asyncio.ensure_future(self._sent(request, self._request(request, headers, body), told))
-        gone = asyncio.ensure_future(_gone(request))
-        try:
-            await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not sending.done():
-                raise ClientDisconnect
-            return sending.result()
-        finally:
-            gone.cancel()
-            sending.cancel()
+        return await self._sent(request, self._request(request, headers, content), told)
 
     def _request(
         self, request: Request, headers: Headers, content: bytes | AsyncIterator[bytes] | None
@@ -186,11 +180,6 @@ async def _pieces(answer: "httpx.Response") -> AsyncIterator[bytes]:
             yield piece
     finally:
         await answer.aclose()
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _passing(headers: Headers, *without: str) -> Headers:

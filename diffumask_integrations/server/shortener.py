@@ -7,8 +7,10 @@ from typing import Any
 
 from diffumask_core import Compressor, View
 from diffumask_core.conversation.conversation import Restore
+from diffumask_core.conversation.left_out import LONGEST_TEXT
 from diffumask_core.options import CompressionOptions
 from diffumask_core.prompt.formats import read_messages
+from diffumask_core.scoring.nearest import nearest_pieces
 from diffumask_core.tokens import get_counter
 from diffumask_integrations.left_out import LeftOutStore
 from diffumask_integrations.server.settings import Shortening
@@ -23,7 +25,7 @@ class Shortened:
     """What is left of the messages of a request.
 
     Attributes:
-        messages: As many as were given, alike in all but their texts.
+        messages: As many as were given, alike in all but their texts and the places of ``cache_control``.
         tokens_before: Tokens of the messages as they were given.
         tokens_after: Tokens of what is left.
         hashes: The names of results of which something was left out that can be had back.
@@ -67,16 +69,19 @@ class Shortener:
         self._rows = conversation(keep=("messages", 0))
         self._store = LeftOutStore(left_out_characters)
 
-    def shorten(self, messages: Sequence[Mapping[str, Any]]) -> Shortened:
+    def shorten(
+        self, messages: Sequence[Mapping[str, Any]], cache_control: Mapping[str, Any] | None = None
+    ) -> Shortened:
         """Shortens the old messages of a conversation.
 
         Args:
             messages: All of a conversation so far.
+            cache_control: That of the request as a whole; see `Conversation.shorten`.
 
         Raises:
             InputError: A message is of no known format.
         """
-        return self._told([self._growing.at(messages)])
+        return self._told([self._growing.at(messages, cache_control)])
 
     def shorten_rows(self, messages: Sequence[Mapping[str, Any]]) -> Shortened:
         """Shortens the messages that a gateway sends.
@@ -117,8 +122,14 @@ class Shortener:
         text = self._store.get(name)
         if text is None or not query.strip() or len(text) < _SHORT:
             return None if text is None else (text, True)
+        part, marks = (text, []) if len(text) <= LONGEST_TEXT else nearest_pieces(text, query, LONGEST_TEXT)
         result = self._compressor.compress(
-            text, query=query, keep_rate=_QUERY_KEEP_RATE, tokenizer=self._tokenizer, on_overflow="best_effort"
+            part,
+            query=query,
+            keep_rate=_QUERY_KEEP_RATE,
+            protect=marks,
+            tokenizer=self._tokenizer,
+            on_overflow="best_effort",
         )
         return result.text, result.text == text
 

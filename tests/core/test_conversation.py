@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from anthropic_cache import used, with_breakpoint_at_end, without_breakpoints
 from generated_texts import FORMATS, Message, conversations
 from generated_texts import Conversation as Generated
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from integrations.wire_formats import FORMATS as WIRE
-from integrations.wire_formats import damages, numbered, slots
+from integrations.wire_formats import anthropic_violations, damages, numbered, slots
 
 from diffumask_core import Compressor, InputError, Mark, MarkError
 from diffumask_core.conversation.conversation import Conversation
@@ -258,6 +259,48 @@ class TestDecidedOnce:
             seen = conversation.shorten(messages[:length])
         assert talk(exclude_tools=["read_*"]).shorten(messages[: len(seen)]) == seen
         assert 60_000 < max(lengths) < 72_000
+
+
+class TestBreakpoints:
+    """Of Anthropic's cache; `test_server_cache.py` has what they save."""
+
+    @_slow
+    @given(generated=conversations(), options=_options, ttl=st.sampled_from([{}, {"ttl": "1h"}]))
+    def test_they_move_and_nothing_else_does(
+        self, compressor: Compressor, generated: Generated, options: dict[str, Any], ttl: dict[str, str]
+    ) -> None:
+        messages = FORMATS["anthropic"](generated)
+        for length in range(1, len(messages) + 1):
+            given = messages[:length]
+            if given[-1]["content"] and not anthropic_violations(given):
+                marked = with_breakpoint_at_end(given, **ttl)
+                shorter = compressor.conversation(**options).shorten(marked)
+                plain = compressor.conversation(**options).shorten(given)
+                assert without_breakpoints(shorter) == without_breakpoints(plain)
+                assert json.dumps(shorter).count('"cache_control"') == 1
+                used([{"messages": shorter}])
+
+    def test_one_of_the_whole_request_is_added(self, talk: Callable[..., Conversation]) -> None:
+        messages = WIRE["anthropic"].convert(run_of(4))
+        shorter = talk().shorten(messages, cache_control={"type": "ephemeral"})
+        assert shorter[-3]["content"][-1]["cache_control"] == {"type": "ephemeral"}
+        assert without_breakpoints(shorter) == without_breakpoints(talk().shorten(messages))
+
+    def test_a_thought_or_an_empty_text_has_none(self, talk: Callable[..., Conversation]) -> None:
+        question, *rest = WIRE["anthropic"].convert(run_of(4))
+        bare = [{"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}]}]
+        messages = with_breakpoint_at_end([question, *rest[:-2], *bare, *rest[-2:]])
+        shorter = talk().shorten(messages)
+        assert "cache_control" in shorter[-4]["content"][-1]
+        assert shorter[-3] == bare[0]
+
+    @pytest.mark.parametrize("name", ["openai", "responses"])
+    def test_other_formats_stay(self, talk: Callable[..., Conversation], name: str) -> None:
+        messages = WIRE[name].convert(run_of(4))
+        messages.append({"role": "user", "content": [{"type": "text", "text": LOG, "cache_control": {}}]})
+        plain = talk().shorten(messages)
+        assert talk().shorten(messages, cache_control={"type": "ephemeral"}) == plain
+        assert plain[-1] == messages[-1]
 
 
 class TestWhatIsShortened:

@@ -18,6 +18,8 @@ from diffumask_core.evaluation.bill import (
     WHOLE,
     WITHOUT_A_MODEL,
     Prices,
+    Sent,
+    at_best,
     bill,
     evaluate_bill,
     prices_of,
@@ -56,9 +58,26 @@ class TestCharges:
             return [{**messages[0], "content": "a b" if len(messages) == 1 else "a c"}, *messages[1:]]
 
         messages = talk("a b", "d", "e", "f")
-        assert [charge.cached for charge in bill(messages, shorten, PLAIN, WORDS)] == [0, 0]
+        assert [charge.cached for charge in bill(messages, at_best(shorten), PLAIN, WORDS)] == [0, 0]
         in_tokens = Prices(1e6, 1e5, 2e6, 1e7, step=1, least=0)
-        assert [charge.cached for charge in bill(messages, shorten, in_tokens, WORDS)] == [0, 1]
+        assert [charge.cached for charge in bill(messages, at_best(shorten), in_tokens, WORDS)] == [0, 1]
+
+    def test_what_stands_after_the_breakpoint_is_not_written(self) -> None:
+        def send(messages: Messages) -> Sent:
+            return Sent(messages, max(len(messages) - 2, 0))
+
+        first, second, third = bill(talk("a b c", "d e", "f", "g", "h", "i"), send, PLAIN, WORDS)
+        assert first.dollars == pytest.approx(3 * 1 + 2 * 10)
+        assert (second.cached, second.dollars) == (0, pytest.approx(3 * 2 + 3 * 1 + 1 * 10))
+        assert (third.cached, third.dollars) == (3, pytest.approx(3 * 0.1 + 3 * 2 + 2 * 1 + 1 * 10))
+
+    def test_the_best_place_is_where_the_next_request_differs(self) -> None:
+        def shorten(messages: Messages) -> Messages:
+            return [*({**message, "content": "x"} for message in messages[:-2]), *messages[-2:]]
+
+        first, second, third = bill(talk("a b", "x", "c d", "x", "e", "f"), at_best(shorten), PLAIN, WORDS)
+        assert [charge.cached for charge in (first, second, third)] == [0, 0, 2]
+        assert second.dollars == pytest.approx(2 * 2 + 2 * 1 + 1 * 10)
 
     def test_steps_are_whole(self) -> None:
         messages = talk(" ".join("word" for _ in range(150)), "d", "e", "f")
@@ -87,7 +106,7 @@ class TestCharges:
     def test_cleared_results_leave_the_run_as_it_is(self, convert: Callable[..., Any]) -> None:
         messages = convert(coding_run())
         before = json.dumps(messages)
-        left = json.dumps(WITHOUT_A_MODEL["results cleared"]()(messages))
+        left = json.dumps(WITHOUT_A_MODEL["results cleared"]()(messages).messages)
         assert json.dumps(messages) == before
         assert "row 0" not in left
         assert "row 7" in left

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -85,6 +86,14 @@ def test_a_mark_is_found_however_an_agent_quotes_it(compressor: Compressor, quot
     assert asked(compressor, ask) == TEXT
 
 
+def test_the_tokens_that_an_error_names_are_enough(compressor: Compressor) -> None:
+    for text in (TEXT, json.dumps([{"machine": "crane", "turns": number} for number in range(40)])):
+        told = error_of(called(compressor, "compress_text", text=text, target_tokens=1))
+        [enough] = re.findall(r"has (\d+)\.", told)
+        left = text_of(called(compressor, "compress_text", text=text, target_tokens=int(enough)))
+        assert COUNT(left) <= int(enough) < COUNT(text)
+
+
 def test_what_fits_comes_back_as_it_is(compressor: Compressor) -> None:
     assert text_of(called(compressor, "compress_text", text=TEXT, target_tokens=COUNT(TEXT))) == TEXT
     assert text_of(called(compressor, "compress_text", text="All is well.")) == "All is well."
@@ -112,6 +121,11 @@ def test_json_stays_json(compressor: Compressor) -> None:
         ("compress_file", {"path": "."}, "a folder"),
         ("compress_file", {"path": "bytes.bin"}, "cannot be read as text"),
         ("compress_file", {"path": "a\0b"}, "cannot be read"),
+        ("compress_file", {"path": "nul.txt"}, "binary"),
+        ("compress_file", {"path": "long.txt"}, "more than 200000"),
+        ("compress_file", {"path": "longer.txt"}, "more than 800000"),
+        ("compress_text", {"text": "a" * 200_001}, "in parts"),
+        ("compress_text", {"text": TEXT, "target_tokens": 1}, "too few"),
     ],
 )
 def test_an_agent_is_told_what_is_wrong(
@@ -122,6 +136,9 @@ def test_an_agent_is_told_what_is_wrong(
     (tmp_path / "secret.txt").write_text("a secret", "utf-8")
     (root / "link.txt").symlink_to(tmp_path / "secret.txt")
     (root / "bytes.bin").write_bytes(b"\xff\xfe")
+    (root / "nul.txt").write_bytes(b"All is\0well.")
+    (root / "long.txt").write_text("a" * 200_001, "utf-8")
+    (root / "longer.txt").write_text("a" * 800_001, "utf-8")
     result = called(compressor, tool, root, **arguments)
     assert result.is_error
     assert told in error_of(result)

@@ -159,3 +159,19 @@ def test_anthropic_asynchronous(address: str) -> None:
 def test_anthropic_errors(for_anthropic: anthropic.Anthropic) -> None:
     with pytest.raises(anthropic.RateLimitError, match="Come later"):
         for_anthropic.messages.create(**{**MESSAGES, "model": "refuses"})
+
+
+def test_a_token_from_the_environment(
+    compressor: Compressor, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for sdk in ("OPENAI", "ANTHROPIC"):
+        monkeypatch.setenv(f"{sdk}_CUSTOM_HEADERS", "x-diffumask-token: right")
+    with listening(upstream.app) as provider:
+        app = create_app(compressor, ServerSettings(upstream=provider, token="right"))
+        with listening(app) as url:
+            with openai.OpenAI(base_url=f"{url}/v1", api_key=OPENAI_KEY, max_retries=0) as client:
+                assert client.chat.completions.create(**CHAT).choices[0].message.content == SAID
+            with anthropic.Anthropic(base_url=url, api_key=ANTHROPIC_KEY, max_retries=0) as other:
+                [block] = other.messages.create(**MESSAGES).content
+                assert block.type == "text"
+    assert "x-diffumask-token" not in dict(upstream.last.headers)

@@ -12,7 +12,7 @@ from integrations.server.upstream import InProcess
 
 from diffumask_core import Compressor
 from diffumask_core.tokens import get_counter
-from diffumask_integrations.server import Shortening
+from diffumask_integrations.server import Shortening, shortener
 
 COUNT = get_counter("gpt-4o").count
 RESTORE = Shortening(restore=True)
@@ -89,6 +89,20 @@ def test_what_was_left_out_can_be_read_for_a_query(restoring: InProcess) -> None
     told = restoring.get(f"/v1/retrieve/{name}", params={"query": "which machine stood still"}).json()
     assert told["complete"] is False
     assert COUNT(told["original_content"]) < COUNT(log("machine-0"))
+
+
+def test_a_very_long_text_is_read_where_it_is_near_to_the_query(
+    restoring: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortener, "LONGEST_TEXT", 4_000)
+    messages = conversation(2)
+    messages[2]["content"] = "\n".join(log(f"machine-{number}") for number in range(8))
+    name = compress(restoring, messages)["ccr_hashes"][0]
+    told = restoring.get(f"/v1/retrieve/{name}", params={"query": "when did machine-5 stand still"}).json()
+    assert told["complete"] is False
+    assert "ERROR machine-5 stood still" in told["original_content"]
+    assert "characters left out]" in told["original_content"]
+    assert len(told["original_content"]) < 4_000
 
 
 @pytest.mark.parametrize("name", ["0" * 24, "3fa9c2", "nothing", "%2e%2e"])

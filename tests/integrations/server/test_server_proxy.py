@@ -4,7 +4,9 @@ import asyncio
 import itertools
 import json
 import logging
+import re
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -99,6 +101,34 @@ def test_all_but_the_messages_keeps_its_bytes(server: InProcess, name: str) -> N
     assert len(found) < len(f"{before}{messages}{after}")
     # So do messages that were not shortened.
     assert found.endswith(messages[-600:] + after)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("openai", "/openai/deployments/made/chat/completions?api-version=2025-01-01"),
+        ("openai", "/openai/v1/chat/completions"),
+        ("openai", "/chat/completions/"),
+        ("responses", "/openai/v1/responses"),
+        ("responses", "/openai/responses?api-version=preview"),
+        ("anthropic", "/anthropic/v1/messages?beta=true"),
+        ("anthropic", "/v1/messages/count_tokens"),
+    ],
+)
+def test_prompts_are_found_at_any_address(server: InProcess, name: str, path: str) -> None:
+    member = PATHS[name][1]
+    answer = server.post(path, json=body_of(name, conversation(4)))
+    assert (outcome(answer), server.upstream.last.target) == ("shortened", path)
+    assert server.upstream.last.json[member] == sent(server, name, conversation(4))
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/responses/r1/cancel", "/v1/messages/batches", "/v1/submessages", "/v1/chat/completions/c1"]
+)
+def test_what_is_no_prompt_keeps_its_bytes(server: InProcess, path: str) -> None:
+    body = json.dumps(body_of("anthropic", conversation(4))).encode()
+    assert outcome(server.post(path, content=body)) == "passed"
+    assert server.upstream.last.body == body
 
 
 def test_a_string_as_input_goes_on(server: InProcess) -> None:
@@ -381,7 +411,7 @@ class Held:
     def conversation(self, **options: Any) -> "Held":
         return self
 
-    def at(self, messages: Any) -> None:
+    def at(self, messages: Any, cache_control: Any) -> None:
         self._work()
         raise ZeroDivisionError(f"a bug, in {messages}")
 
@@ -413,6 +443,32 @@ def test_too_many_are_turned_away_and_the_others_are_not_held_up(release: thread
     assert turned[0].headers["retry-after"] == "1"
     assert turned[0].json()["error"]["type"] == "overloaded"
     assert [answer.status_code for answer in first] == [200, 200]
+
+
+def test_who_goes_gives_the_place_back(release: threading.Event) -> None:
+    held: Any = Held(lambda: assert_released(release))
+    app = create_app(held, ServerSettings(running=1, waiting=1))
+    body = {"messages": conversation(1)}
+
+    def inside(client: httpx.Client) -> str:
+        return re.findall(r"diffumask_compressions (\d\S*)", client.get("/metrics").text)[0]
+
+    with listening(app) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        for _ in range(3):
+            with pytest.raises(httpx.ReadTimeout):
+                client.post("/v1/compress", json=body, timeout=0.3)
+        # What runs cannot be stopped, and nobody waits.
+        until(lambda: inside(client) == "1.0")
+        release.set()
+        until(lambda: inside(client) == "0.0")
+        assert client.post("/v1/compress", json=body).status_code == 500
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def assert_released(event: threading.Event) -> None:
