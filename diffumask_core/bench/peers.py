@@ -1,13 +1,14 @@
 """LLMLingua-2 as its own package runs it, on random networks of the shape of its published models.
 
-Random weights drop the wrong words, but take as long. Nothing is downloaded: the tokenizer is the bundled one, filled
-up to the size of theirs. Its vocabulary is English, so that it should give a network no more to read than a
-multilingual one would.
+Random weights drop the wrong words, but take as long. Nothing is downloaded: the vocabulary is made of the pieces of
+the bundled tokenizer, as many as theirs has, those of most languages first.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tokenizers import Tokenizer
 
 from diffumask_core.bench.contestants import KEEP_RATE, Prepare, Run
 from diffumask_core.extras import needs_extra
@@ -18,6 +19,8 @@ from diffumask_core.units.words import split_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+_BEGINS = "\u2581"
 
 
 @dataclass(frozen=True)
@@ -134,12 +137,17 @@ class ClassifierPass:
 
 
 def _tokenizer(vocabulary: int) -> "PreTrainedTokenizerFast":
-    from tokenizers import models
+    from tokenizers import models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = read_tokenizer(BUNDLED / "tokenizer.json")
-    known = tokenizer.get_vocab()
-    filling = {f"[unused{number}]": number for number in range(len(known), vocabulary)}
-    tokenizer.model = models.WordPiece(known | filling, unk_token="[UNK]")
-    special = {f"{name.lower()}_token": f"[{name}]" for name in ("CLS", "SEP", "PAD", "UNK", "MASK")}
+    special = {f"{name.lower()}_token": f"[{name}]" for name in ("PAD", "UNK", "CLS", "SEP", "MASK")}
+    pieces = read_tokenizer(BUNDLED / "tokenizer.json").get_vocab()
+    # The bundled tokenizer marks where words begin, and theirs where they go on.
+    words = (piece[1:] if piece[0] == _BEGINS else f"##{piece}" for piece in sorted(pieces, key=pieces.__getitem__))
+    filling = (f"[unused{number}]" for number in range(vocabulary))
+    known = list(dict.fromkeys([*special.values(), *filter(None, words), *filling]))[:vocabulary]
+    model = models.WordPiece({piece: number for number, piece in enumerate(known)}, unk_token="[UNK]")
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)

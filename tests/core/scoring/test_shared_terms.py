@@ -9,7 +9,7 @@ from diffumask_core.pipeline import read_prompt
 from diffumask_core.prompt.layout import Layout, ShotSpan
 from diffumask_core.prompt.spans import Span
 from diffumask_core.scoring.reading import Reading
-from diffumask_core.scoring.relevance import with_shared_terms
+from diffumask_core.scoring.relevance import TERMS_WEIGHT, with_shared_terms
 from diffumask_core.scoring.terms import bm25, terms_of
 
 WORDS = ["ferry", "bread", "stars", "pier", "night", "oven"]
@@ -33,7 +33,7 @@ def test_a_passage_gains_by_shared_words_and_by_nothing_else(passages: list[str]
     gained = with_shared_terms(reading, spans, nearness) - nearness
     shares = [bool({*terms_of(passage)} & {*terms_of(query)}) for passage in passages]
     assert (gained > 1e-6).tolist() == shares
-    np.testing.assert_allclose(gained, bm25(query, passages), atol=1e-5)
+    np.testing.assert_allclose(gained, TERMS_WEIGHT * bm25(query, passages), atol=1e-5)
 
 
 def test_a_rare_word_counts_more_than_one_of_every_passage() -> None:
