@@ -448,7 +448,10 @@ def hindsight(
 @app.command()
 def train(
     out: Annotated[Path, typer.Option(help="A folder for the model; a run that was cut off goes on there.")],
-    labels: Annotated[Path | None, typer.Option(help="Texts with what an annotator kept (token_labels.jsonl).")] = None,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(help="Texts with what an annotator kept (token_labels.jsonl); several files may."),
+    ] = None,
     hindsight: Annotated[
         Path | None,
         typer.Option(help="Rows of label hindsight, for the line model; without --labels nothing else is trained."),
@@ -456,7 +459,17 @@ def train(
     shot_labels: Annotated[Path | None, typer.Option(help="Shots with their utility (shot_labels.jsonl).")] = None,
     passages: Annotated[Path | None, typer.Option(help="Questions with passages (nq_multidoc_train.jsonl).")] = None,
     exemplars: Annotated[Path | None, typer.Option(help="Solved word problems (gsm8k_train.jsonl).")] = None,
-    encoder: Annotated[Path | None, typer.Option(help="A Hugging Face encoder folder; by default MiniLM.")] = None,
+    texts: Annotated[list[Path] | None, typer.Option(help="Texts without labels, for the comparison of texts.")] = None,
+    encoder: Annotated[
+        Path | None, typer.Option(help="A Hugging Face encoder folder for the trunk; by default the bundled trunk.")
+    ] = None,
+    trunk_layers: Annotated[int | None, typer.Option(help="As many of its first layers; by default all.")] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            help="A sentence encoder's folder: what comparing texts is learnt from; by default the bundled model."
+        ),
+    ] = None,
     start_from: Annotated[
         str | None, typer.Option(help="A DiffuMask model to go on from: bundled, a folder or a hub id.")
     ] = None,
@@ -470,12 +483,15 @@ def train(
             from diffumask_core.training.command import train_from_files
 
         train_from_files(
-            labels=labels,
+            labels=labels or [],
             hindsight=hindsight,
             shot_labels=shot_labels,
             passages=passages,
             exemplars=exemplars,
+            texts=texts or [],
             encoder=encoder,
+            trunk_layers=trunk_layers,
+            teacher=teacher,
             start_from=start_from,
             out=out,
             epochs=epochs,

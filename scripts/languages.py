@@ -109,7 +109,7 @@ def main() -> None:
     compressor = Compressor(pruner)
     methods = {
         "ours": ours(compressor),
-        "nearest passages": whole(pruner.nearness),
+        "nearest passages": whole(pruner.nearness_of),
         "BM25 passages": whole(lambda passages, question: bm25(question, passages)),
     }
     for path in sorted(given.data.glob("xquad_*.jsonl")):

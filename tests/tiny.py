@@ -58,7 +58,15 @@ def tiny_model(encoder: PreTrainedConfig) -> DiffuMaskModel:
     """A random network with the shape of the bundled one."""
     torch.manual_seed(0)
     config = DiffuMaskConfig(
-        encoder_config=encoder, denoiser_width=8, window_tokens=128, window_overlap=16, query_tokens=16
+        encoder_config=encoder,
+        upper_layers=1,
+        comparer_layers=1,
+        upper_heads=2,
+        upper_width=32,
+        denoiser_width=8,
+        window_tokens=128,
+        window_overlap=16,
+        query_tokens=16,
     )
     model = DiffuMaskModel(config).eval()
     # A fresh denoiser changes nothing; this one is to be seen.

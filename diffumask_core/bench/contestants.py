@@ -169,7 +169,7 @@ class Removal:
             encodings = []
             for prompt in prompts:
                 offsets = split_words(prompt)
-                encodings.append(pruner.encode(prompt, offsets, [(0, len(offsets))]))
+                encodings.append(pruner.encode(pruner.read(prompt, offsets, [(0, len(offsets))])))
 
             def run() -> Mapping[str, float]:
                 tasks = [(pruner.predictor(encoding, KEEP_RATE), len(encoding.context)) for encoding in encodings]

@@ -1,15 +1,14 @@
 """LLMLingua-2 as its own package runs it, on random networks of the shape of its published models.
 
-Random weights drop the wrong words, but take as long. Nothing is downloaded: the tokenizer is the bundled one, filled
-up to the size of theirs. Its vocabulary is English, so that it should give a network no more to read than a
-multilingual one would.
+Random weights drop the wrong words, but take as long. Nothing is downloaded: the vocabulary is made of the pieces of
+the bundled tokenizer, as many as theirs has, those of most languages first.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
+from tokenizers import Tokenizer
 
 from diffumask_core.bench.contestants import KEEP_RATE, Prepare, Run
 from diffumask_core.extras import needs_extra
@@ -20,6 +19,8 @@ from diffumask_core.units.words import split_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+_BEGINS = "\u2581"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class LLMLingua2:
 
 @dataclass(frozen=True)
 class ClassifierPass:
-    """A forward pass of a token classifier over windows as ours are, without the query, and nothing else."""
+    """A forward pass of a token classifier over windows as ours are, and nothing else."""
 
     name: str
     shape: Shape
@@ -114,15 +115,14 @@ class ClassifierPass:
 
             network = self.shape.network()
         pruner = load_pruner(self.model)
-        none = np.zeros(0, dtype=np.int64)
 
         def prepare(prompts: Sequence[str]) -> Run:
             windows = []
             for prompt in prompts:
                 offsets = split_words(prompt)
                 units = describe_units(prompt, offsets, pruner.tokenizer)
-                for window in windows_of(units, [(0, len(offsets))], none, pruner.network.settings):
-                    windows.append((units, window, none))
+                blocks = [(0, len(offsets))]
+                windows += [(units, window) for window in windows_of(units, blocks, pruner.network.settings)]
             batch = batch_windows(windows, pruner.frame)
             ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
 
@@ -137,12 +137,17 @@ class ClassifierPass:
 
 
 def _tokenizer(vocabulary: int) -> "PreTrainedTokenizerFast":
-    from tokenizers import models
+    from tokenizers import models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = read_tokenizer(BUNDLED / "tokenizer.json")
-    known = tokenizer.get_vocab()
-    filling = {f"[unused{number}]": number for number in range(len(known), vocabulary)}
-    tokenizer.model = models.WordPiece(known | filling, unk_token="[UNK]")
-    special = {f"{name.lower()}_token": f"[{name}]" for name in ("CLS", "SEP", "PAD", "UNK", "MASK")}
+    special = {f"{name.lower()}_token": f"[{name}]" for name in ("PAD", "UNK", "CLS", "SEP", "MASK")}
+    pieces = read_tokenizer(BUNDLED / "tokenizer.json").get_vocab()
+    # The bundled tokenizer marks where words begin, and theirs where they go on.
+    words = (piece[1:] if piece[0] == _BEGINS else f"##{piece}" for piece in sorted(pieces, key=pieces.__getitem__))
+    filling = (f"[unused{number}]" for number in range(vocabulary))
+    known = list(dict.fromkeys([*special.values(), *filter(None, words), *filling]))[:vocabulary]
+    model = models.WordPiece({piece: number for number, piece in enumerate(known)}, unk_token="[UNK]")
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)

@@ -16,6 +16,7 @@ from diffumask_core.datasets.rows import (
     RunRow,
     ShotRow,
     SolutionRow,
+    TextRow,
     covered_units,
     read_rows,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "RunRow",
     "ShotRow",
     "SolutionRow",
+    "TextRow",
     "covered_units",
     "exemplar_of",
     "is_held_out",

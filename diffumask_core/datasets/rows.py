@@ -31,6 +31,12 @@ class LabelRow(_Row):
     split: Literal["train", "dev"] = "train"
 
 
+class TextRow(_Row):
+    """A text without labels."""
+
+    text: str
+
+
 class ShotRow(_Row):
     """Shots and how much each helps with a query, from 0 to 3."""
 
@@ -48,6 +54,11 @@ class Passage(_Row):
     title: str
     text: str
     is_gold: bool
+
+    @property
+    def whole(self) -> str:
+        """The passage with its title."""
+        return f"{self.title}\n{self.text}"
 
 
 class PassageRow(_Row):

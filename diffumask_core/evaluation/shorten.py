@@ -92,7 +92,7 @@ def shorten(
         "lead": lambda: [lead(budget) for budget in budgets],
         "whole shots": whole_shots,
         "bm25 passages": lambda: words(_shots_by(reading, bm25(query, shots))),
-        "nearest passages": lambda: words(_shots_by(reading, bundled().nearness(shots, query))),
+        "nearest passages": lambda: words(_shots_by(reading, bundled().nearness_of(shots, query))),
     }
     return {name: ways[name]() for name in methods_for(bool(query)) if methods is None or name in methods}
 
@@ -159,7 +159,8 @@ def _survival(reading: Reading, pruner: Pruner) -> FloatArray:
         if not (inside := np.flatnonzero(free[first:last])).size:
             continue
         words = units.words[first:last] - units.words[first, 0]
-        predict = pruner.predictor(pruner.encode(text, words, [(0, last - first)], reading.query), _SEQUENTIAL_RATE)
+        read = pruner.read(text, words, [(0, last - first)], reading.query)
+        predict = pruner.predictor(pruner.encode(read), _SEQUENTIAL_RATE)
         gone = remove_one_by_one(predict, inside, last - first)
         scores[first + np.array(gone)] = np.arange(len(gone)) / len(gone)
     return pool_words(scores, units.first_word)

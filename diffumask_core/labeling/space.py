@@ -103,6 +103,7 @@ class Guide:
 def read_guide(space: SearchSpace, pruner: Pruner) -> Guide:
     """Scores units by the pruner, and ranks shots by how little others say the same and bring the same label."""
     scores = score(space.reading, pruner)
-    assert scores.encoding is not None  # a few-shot prompt has no results of tools
-    words = pruner.predictor(scores.encoding, _TIGHT)(np.full(len(space.units.words), UNDECIDED), 1.0)
+    encoding = scores.encoding_of(scores.read_units, space.units)
+    assert encoding is not None  # a few-shot prompt has no results of tools
+    words = pruner.predictor(encoding, _TIGHT)(np.full(len(space.units.words), UNDECIDED), 1.0)
     return Guide(pool_words(words, space.units.first_word), scores.order)

@@ -1,4 +1,4 @@
-"""What the encoder has read before: kept in memory and, if asked for, on disk."""
+"""What the trunk has read before: kept in memory and, if asked for, on disk."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from diffumask_core.errors import InputError
 from diffumask_core.extras import needs_extra
 
-FloatArray = npt.NDArray[np.float32]
+HalfArray = npt.NDArray[np.float16]
 
 _MEGABYTE = 2**20
 
@@ -24,9 +24,9 @@ class CacheInfo:
     """What a cache has done and holds.
 
     Attributes:
-        hits: Windows that were found.
-        misses: Windows that were not.
-        entries: Windows in memory.
+        hits: Windows, and texts to compare, that were found.
+        misses: Those that were not.
+        entries: Those in memory.
         megabytes: What those take up.
         folder_megabytes: What the folder takes up; None without one.
     """
@@ -42,8 +42,8 @@ class EncodingCache:
     """Vectors of windows by what was read: the same exemplar, passage or message is not encoded twice.
 
     A window is a whole shot, a part of a long one, or several short ones side by side (see `inputs.plan_windows`). Its
-    key is made of the model, the runtime, the query and the window's tokens, so one cache may serve several models,
-    and many threads. Budgets and rates are no part of it. The least recently used entries go first when it is full.
+    key is made of the model, the runtime and the window's tokens, so one cache may serve several models, and many
+    threads. Queries, budgets and rates are no part of it. The least recently used entries go first when it is full.
     """
 
     def __init__(
@@ -69,9 +69,7 @@ class EncodingCache:
                 raise InputError(f"A cache of {name}={size} can hold nothing: pass a size above 0.")
         # Another process, which unpickles a cache, may have another working directory.
         self._settings = (megabytes, None if folder is None else os.path.abspath(folder), folder_megabytes)
-        self._memory: LRUCache[bytes, FloatArray] = LRUCache(
-            megabytes * _MEGABYTE, getsizeof=lambda array: array.nbytes
-        )
+        self._memory: LRUCache[bytes, HalfArray] = LRUCache(megabytes * _MEGABYTE, getsizeof=lambda array: array.nbytes)
         self._lock = threading.Lock()
         self._disk = None if folder is None else _open_folder(folder, int(folder_megabytes * _MEGABYTE))
         self._hits = self._misses = 0
@@ -80,21 +78,21 @@ class EncodingCache:
         # Another process starts with an empty memory, and with the same folder.
         return EncodingCache, self._settings
 
-    def get(self, key: bytes, width: int) -> FloatArray | None:
+    def get(self, key: bytes, width: int) -> HalfArray | None:
         """The vectors ``[N, width]`` under a key, or None."""
         with self._lock:
             found = self._memory.get(key)
         if found is None and self._disk is not None and (stored := self._disk.get(key)) is not None:
-            found = np.frombuffer(stored, dtype=np.float32).reshape(-1, width)
+            found = np.frombuffer(stored, dtype=np.float16).reshape(-1, width)
             self._remember(key, found)
         with self._lock:
             self._hits += found is not None
             self._misses += found is None
         return found
 
-    def put(self, key: bytes, vectors: FloatArray) -> None:
-        """Keeps vectors ``[N, width]`` under a key."""
-        vectors = np.array(vectors, dtype=np.float32)
+    def put(self, key: bytes, vectors: HalfArray) -> None:
+        """Keeps vectors ``[N, width]`` under a key, in half precision."""
+        vectors = np.array(vectors, dtype=np.float16)
         vectors.setflags(write=False)
         self._remember(key, vectors)
         if self._disk is not None:
@@ -118,7 +116,7 @@ class EncodingCache:
         if self._disk is not None:
             self._disk.clear()
 
-    def _remember(self, key: bytes, vectors: FloatArray) -> None:
+    def _remember(self, key: bytes, vectors: HalfArray) -> None:
         with self._lock:
             if vectors.nbytes <= self._memory.maxsize:
                 self._memory[key] = vectors

@@ -1,17 +1,21 @@
 """From the torch network to the graphs that ONNX Runtime runs on a CPU; the weights stay in the weights file."""
 
 import logging
+import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
+from diffumask_core.errors import ModelError
+from diffumask_core.model.inputs import WindowBatch
 from diffumask_core.model.modeling import DiffuMaskModel
-from diffumask_core.model.onnx_network import GRAPHS, LARGEST_PRODUCT
+from diffumask_core.model.onnx_network import GRAPHS, LARGEST_PRODUCT, OnnxNetwork
 from diffumask_core.model.pretrained import read_tokenizer
 from diffumask_core.model.quantise import (
     MICROSOFT,
@@ -22,7 +26,13 @@ from diffumask_core.model.quantise import (
     normalised_inputs,
 )
 from diffumask_core.model.torch_network import TorchNetwork
-from diffumask_core.model.weights import SCALE, SMOOTHING, WEIGHTS_FILE, save_weights, smoothing_key
+from diffumask_core.model.trunks import prepare_export
+from diffumask_core.model.weights import BLOCKS, SMOOTHING, WEIGHTS_FILE, save_weights, smoothing_key
+
+# Of the tokens with which a trunk's graph is tried.
+_OTHER_LENGTH = 45
+# The share of a vector that 8 bits may change, on tokens in no order that a text would have.
+_MOST_ERROR = 0.5
 
 
 def export_folder(folder: Path, texts: Sequence[str]) -> None:
@@ -34,29 +44,59 @@ def export_folder(folder: Path, texts: Sequence[str]) -> None:
             it is not relied on, which takes longer and blurs more.
 
     Raises:
-        ModelError: The weights do not fit the configuration.
+        ModelError: The weights do not fit the configuration, or the trunk is of an architecture that does not become a
+            graph: the folder is then for torch alone.
     """
     network = TorchNetwork.load(folder, "cpu")
     model = network.model
-    # Attention written out in full becomes plain products, which ONNX Runtime knows how to fuse.
-    for encoder in (model.encoder, model.relevance):
-        if encoder is not None:
-            encoder.set_attn_implementation("eager")
+    prepare_export(model.encoder)
     # Buffers, such as the positions' numbers, are no weights: they stay in the graph.
     shapes = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
-    exported = {name: _exported(model, call, inputs) for name, (call, inputs) in _stages(model).items()}
+    exported = {}
+    for name, (call, inputs) in _stages(model).items():
+        try:
+            exported[name] = _exported(model, call, inputs)
+        # The exporter has errors of many kinds.
+        except Exception as error:
+            raise _no_graph(model, str(error).partition("\n")[0]) from error
     normalised = [weight for one in exported.values() for weight in normalised_inputs(one.graph, shapes)]
     smoothing = learn_smoothing(network, read_tokenizer(folder / "tokenizer.json"), texts, normalised)
     weights = model.packed_weights(smoothing)
     save_weights(weights, folder / WEIGHTS_FILE)
     (folder / GRAPHS).mkdir(exist_ok=True)
     for name, one in exported.items():
-        in_8_bits(one.graph, shapes, smoothing)
-        _take_out_weights(one.graph, shapes.keys())
+        in_8_bits(one.graph, shapes, smoothing, {name for name in shapes if name + BLOCKS in weights})
+        _take_out_weights(one.graph, weights.keys())
         one.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
         helper.set_model_props(one, {SMOOTHING: smoothing_key(weights)})
         onnx.save(one, folder / GRAPHS / f"{name}.onnx")
     onnx.save(largest_product(), folder / GRAPHS / LARGEST_PRODUCT)
+    if wrong := _differs(folder, network):
+        shutil.rmtree(folder / GRAPHS)
+        raise _no_graph(model, wrong)
+
+
+def _no_graph(model: DiffuMaskModel, reason: str) -> ModelError:
+    kind = model.encoder.config.model_type
+    return ModelError(
+        f"A trunk of type {kind} does not become a graph for ONNX Runtime ({reason}): the model runs on torch, which "
+        "is the extra of that name."
+    )
+
+
+def _differs(folder: Path, network: TorchNetwork) -> str:
+    """What is wrong with the trunk's graph, if anything: it is run on texts of other lengths than it was made with."""
+    ids = np.arange(3, 3 + 2 * _OTHER_LENGTH, dtype=np.int64).reshape(2, -1) % network.model.encoder.config.vocab_size
+    mask = np.ones_like(ids)
+    mask[1, _OTHER_LENGTH // 2 :] = 0
+    batch = WindowBatch(ids, mask, np.full_like(ids, -1))
+    try:
+        ours = OnnxNetwork(folder, network.settings).encode(batch)[mask > 0]
+    except Exception as error:
+        return str(error).partition("\n")[0]
+    theirs = network.encode(batch)[mask > 0]
+    share = float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+    return "" if share < _MOST_ERROR else f"its vectors differ by {share:.0%} from torch's"
 
 
 _Call = Callable[..., Tensor]
@@ -73,11 +113,16 @@ def _stages(model: DiffuMaskModel) -> dict[str, tuple[_Call, _Inputs]]:
     vectors = torch.randn(units, hidden), ("units", "")
     # A tensor for each: the exporter takes the same one for the same input.
     windows = {
-        name: (torch.ones(3, 8, dtype=torch.int64), ("windows", "tokens"))
-        for name in ("input_ids", "token_types", "attention_mask")
+        name: (torch.ones(3, 8, dtype=torch.int64), ("windows", "tokens")) for name in ("input_ids", "attention_mask")
+    }
+    words = {
+        "vectors": (torch.randn(3, 8, hidden), ("texts", "words", "")),
+        "roles": (torch.zeros(3, 8, dtype=torch.int64), ("texts", "words")),
+        "mask": (torch.ones(3, 8), ("texts", "words")),
     }
     stages: dict[str, tuple[_Call, _Inputs]] = {
         "encoder": (DiffuMaskModel.read, windows),
+        "upper": (lambda model, vectors, roles, mask: model.upper(vectors, roles, mask), words),
         "context": (
             lambda model, hidden, shapes: model.contextualise(hidden[None], shapes[None])[0],
             {"hidden": vectors, "shapes": (torch.randn(units, config.shape_features), ("units", ""))},
@@ -92,14 +137,9 @@ def _stages(model: DiffuMaskModel) -> dict[str, tuple[_Call, _Inputs]]:
                 "of_twins": (torch.zeros(units, 2), ("units", "")),
             },
         ),
-        "evidence": (lambda model, hidden: model.shot_head.evidence_of(hidden), {"hidden": vectors}),
-        "utility": (
-            lambda model, pooled: model.shot_head.utility(pooled).squeeze(-1),
-            {"pooled": (torch.randn(units, 4 * width), ("shots", ""))},
-        ),
     }
-    if model.relevance is not None:
-        stages["relevance"] = DiffuMaskModel.embed, {name: windows[name] for name in ("input_ids", "attention_mask")}
+    if config.comparer_layers:
+        stages["comparer"] = DiffuMaskModel.compare, words
     return stages
 
 
@@ -147,33 +187,38 @@ def _exported(model: DiffuMaskModel, call: _Call, inputs: _Inputs) -> onnx.Model
         logger.setLevel(level)
     assert program is not None
     exported = program.model_proto
-    _strip(exported)
+    _strip(exported, model.names_of_weights())
     return exported
 
 
-def _strip(exported: onnx.ModelProto) -> None:
-    """Leaves what is computed: names as in the model, and nothing of where in the source it comes from."""
+def _strip(exported: onnx.ModelProto, names: Mapping[str, str]) -> None:
+    """Leaves what is computed: names as weights are stored under, and nothing of where in the source it comes from."""
+
+    def stored(name: str) -> str:
+        own = name.removeprefix("model.")
+        return names.get(own, own)
+
     graph = exported.graph
     for node in graph.node:
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
-        node.input[:] = [name.removeprefix("model.") for name in node.input]
+        node.input[:] = [stored(name) for name in node.input]
     used = {name for node in graph.node for name in node.input}
-    weights = list(graph.initializer)
+    weights = {stored(weight.name): weight for weight in graph.initializer}
     del graph.initializer[:]
-    for weight in weights:
-        weight.name = weight.name.removeprefix("model.")
-        if weight.name in used:
+    for name, weight in weights.items():
+        weight.name = name
+        if name in used:
             graph.initializer.append(weight)
     for field in ("value_info", "metadata_props", "doc_string"):
         graph.ClearField(field)
     exported.ClearField("metadata_props")
 
 
-def _take_out_weights(graph: onnx.GraphProto, parameters: Set[str]) -> None:
+def _take_out_weights(graph: onnx.GraphProto, stored: Set[str]) -> None:
     """Leaves of each weight its name: ONNX Runtime is given the values when a session is made."""
     for weight in graph.initializer:
-        if weight.name.removesuffix(SCALE) in parameters:
+        if weight.name in stored:
             weight.ClearField("raw_data")
             weight.data_location = TensorProto.EXTERNAL
             weight.external_data.add(key="location", value=WEIGHTS_FILE)

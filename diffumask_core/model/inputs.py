@@ -17,6 +17,8 @@ from diffumask_core.units.words import split_words
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
+Vectors = npt.NDArray[np.floating]
+"""In any precision."""
 
 # A unit of many tokens (a long URL, a base64 blob) is recognised by its beginning.
 _MOST_TOKENS_OF_A_UNIT = 16
@@ -97,9 +99,10 @@ def describe_units(
         dtype=np.int64,
     )
     shapes = np.zeros((count, SHAPE_FEATURES), dtype=np.float32)
+    ends = [0, *offsets[:-1, 1].tolist()] if count else []
+    gaps = [text[end:start] for end, start in zip(ends, offsets[:, 0].tolist(), strict=True)]
     if count:
         shapes[:, :_SHAPE_OF_WORD] = np.array([_shape_of(unit) for unit in units], dtype=np.float32)
-        gaps = [text[a:b] for a, b in zip([0, *offsets[:-1, 1].tolist()], offsets[:, 0].tolist(), strict=True)]
         shapes[:, _SHAPE_OF_WORD] = [float("\n" in gap) for gap in gaps]
         shapes[:, _SHAPE_OF_WORD + 1] = [float(bool(gap)) for gap in gaps]
         first = np.full(count, count)
@@ -108,25 +111,36 @@ def describe_units(
         np.maximum.at(last, twins, np.arange(count))
         shapes[:, _SHAPE_OF_WORD + 2] = first[twins] < np.arange(count)
         shapes[:, _SHAPE_OF_WORD + 3] = last[twins] > np.arange(count)
-    tokens, first_token = _tokenise(units, tokenizer)
+    # A tokenizer that tells words by the space before them reads each as it stands in the text.
+    pairs = zip(gaps, units, strict=True)
+    spaced = [" " + unit if gap or not number else unit for number, (gap, unit) in enumerate(pairs)]
+    tokens, first_token = _tokenise(units, spaced, tokenizer)
     starts = np.array([start for start, end in blocks if start < end], dtype=np.int64)
     return UnitInputs(tokens, first_token, shapes, twins, shapes[:, _SHAPE_OF_WORD - 1] > 0, starts)
 
 
-def query_tokens(query: str, tokenizer: Tokenizer, most: int) -> IntArray:
-    """The query's token ids; of a long query its end, where the question usually stands."""
-    return describe_units(query, split_words(query), tokenizer).tokens[-most:]
+def query_words(query: str, tokenizer: Tokenizer, most: int) -> IntArray:
+    """The words of a query ``[N, 2]``; of a long query those of its end, where the question usually stands.
+
+    Args:
+        query: The query; it may be empty.
+        tokenizer: The encoder's.
+        most: The most tokens.
+    """
+    offsets = split_words(query)
+    first_token = describe_units(query, offsets, tokenizer).first_token
+    return offsets[int(np.searchsorted(first_token, first_token[-1] - most)) :]
 
 
-def _tokenise(units: list[str], tokenizer: Tokenizer) -> tuple[IntArray, IntArray]:
-    encoding = tokenizer.encode(units, is_pretokenized=True, add_special_tokens=False)
+def _tokenise(units: list[str], spaced: list[str], tokenizer: Tokenizer) -> tuple[IntArray, IntArray]:
+    encoding = tokenizer.encode(spaced, is_pretokenized=True, add_special_tokens=False)
     ids = np.array(encoding.ids, dtype=np.int64)
     owners = np.array([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
     first = np.searchsorted(owners, np.arange(len(units)))
     keep = np.arange(len(ids)) - first[owners] < _MOST_TOKENS_OF_A_UNIT if len(ids) else np.zeros(0, dtype=bool)
     counts = np.bincount(owners[keep], minlength=len(units))
     unknown = owners[keep & np.isin(ids, unknown_tokens(tokenizer))]
-    warn_of_unread_scripts(units, counts, np.bincount(unknown, minlength=len(units)))
+    warn_of_unread_scripts([unit.lstrip(" ") for unit in units], counts, np.bincount(unknown, minlength=len(units)))
     return ids[keep], np.concatenate([[0], np.cumsum(counts)])
 
 
@@ -140,21 +154,20 @@ class Window:
     core_end: int
 
 
-# The most special tokens around a window, and the fewest tokens of text in it, however long the query.
-SPECIAL_TOKENS = 3
+# The most special tokens around a window, and the fewest tokens of text in it.
+SPECIAL_TOKENS = 2
 _LEAST_ROOM = 16
 
 
-def windows_of(units: UnitInputs, blocks: Sequence[Span], query: IntArray, settings: Settings) -> list[Window]:
-    """The windows in which a model reads a text, with the query in each.
+def windows_of(units: UnitInputs, blocks: Sequence[Span], settings: Settings) -> list[Window]:
+    """The windows in which a model reads a text.
 
     Args:
         units: The text's.
         blocks: Unit ranges that cover all units in order.
-        query: Token ids of the query; none where there is none.
         settings: The model's.
     """
-    room = max(settings.window_tokens - len(query) - SPECIAL_TOKENS, _LEAST_ROOM)
+    room = max(settings.window_tokens - SPECIAL_TOKENS, _LEAST_ROOM)
     return plan_windows(
         units.first_token, blocks, room, min(settings.window_overlap, room // 2), settings.packed_tokens
     )
@@ -209,12 +222,16 @@ def _cut_block(first_token: IntArray, start: int, end: int, room: int, overlap: 
 
 @dataclass(frozen=True)
 class Frame:
-    """The special tokens around a window: ``[start] query [separator] text [end]``; None where there is none."""
+    """The special tokens around a window: ``[start] text [end]``; None where there is none."""
 
     start: int | None
-    separator: int | None
     end: int | None
     padding: int
+
+    @property
+    def tokens(self) -> int:
+        """How many special tokens there are around a window."""
+        return sum(token is not None for token in (self.start, self.end))
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> "Frame":
@@ -223,8 +240,8 @@ class Frame:
         def first_of(*names: str) -> int | None:
             return next((number for name in names if (number := tokenizer.token_to_id(name)) is not None), None)
 
-        separator = first_of("[SEP]", "</s>", "<eos>", "<|endoftext|>")
-        return cls(first_of("[CLS]", "<s>", "<bos>"), separator, separator, first_of("[PAD]", "<pad>") or 0)
+        end = first_of("[SEP]", "</s>", "<eos>", "<|endoftext|>")
+        return cls(first_of("[CLS]", "<s>", "<bos>"), end, first_of("[PAD]", "<pad>") or 0)
 
 
 @dataclass(frozen=True)
@@ -232,52 +249,78 @@ class WindowBatch:
     """Windows as token arrays ``[B, L]``; `unit_of_token` counts from each window's first unit, -1 for no unit."""
 
     input_ids: IntArray
-    token_types: IntArray
     attention_mask: IntArray
     unit_of_token: IntArray
 
 
-def batch_windows(
-    windows: Sequence[tuple[UnitInputs, Window, IntArray]], frame: Frame, length: int | None = None
-) -> WindowBatch:
+def batch_windows(windows: Sequence[tuple[UnitInputs, Window]], frame: Frame, length: int | None = None) -> WindowBatch:
     """Lays windows out as padded token arrays.
 
     Args:
-        windows: For each row the text's units, the window, and the query's token ids (empty for none).
+        windows: For each row the text's units and the window.
         frame: The special tokens.
         length: L; by default the longest window's.
     """
-    rows = [_frame_window(units, window, query, frame) for units, window, query in windows]
-    length = length or max(len(ids) for ids, _, _ in rows)
+    rows = [_frame_window(units, window, frame) for units, window in windows]
+    length = length or max(len(ids) for ids, _ in rows)
     shape = (len(rows), length)
     batch = WindowBatch(
         np.full(shape, frame.padding, dtype=np.int64),
         np.zeros(shape, dtype=np.int64),
-        np.zeros(shape, dtype=np.int64),
         np.full(shape, -1, dtype=np.int64),
     )
-    for row, (ids, owners, query_length) in enumerate(rows):
+    for row, (ids, owners) in enumerate(rows):
         batch.input_ids[row, : len(ids)] = ids
-        batch.token_types[row, :query_length] = 1
         batch.attention_mask[row, : len(ids)] = 1
         batch.unit_of_token[row, : len(ids)] = owners
     return batch
 
 
-def _frame_window(units: UnitInputs, window: Window, query: IntArray, frame: Frame) -> tuple[IntArray, IntArray, int]:
+def _frame_window(units: UnitInputs, window: Window, frame: Frame) -> tuple[IntArray, IntArray]:
     def special(token: int | None) -> IntArray:
         return np.array([] if token is None else [token], dtype=np.int64)
 
-    head = special(frame.start)
-    if len(query):
-        head = np.concatenate([head, query, special(frame.separator)])
-    tail = special(frame.end)
+    head, tail = special(frame.start), special(frame.end)
     ids = units.tokens[units.first_token[window.start] : units.first_token[window.end]]
     counts = np.diff(units.first_token[window.start : window.end + 1])
     owners = np.repeat(np.arange(window.end - window.start), counts)
-    none_before, none_after = np.full(len(head), -1), np.full(len(tail), -1)
-    return (
-        np.concatenate([head, ids, tail]),
-        np.concatenate([none_before, owners, none_after]),
-        len(head) if len(query) else 0,
+    return np.concatenate([head, ids, tail]), np.concatenate([np.full(len(head), -1), owners, np.full(len(tail), -1)])
+
+
+@dataclass(frozen=True)
+class WordBatch:
+    """Vectors of words side by side, those of texts and of queries.
+
+    Attributes:
+        vectors: ``[B, U, D]``.
+        roles: ``[B, U]``, 1 for words of a query.
+        mask: ``[B, U]``, 0 for padding.
+    """
+
+    vectors: FloatArray
+    roles: IntArray
+    mask: FloatArray
+
+
+def batch_words(texts: Sequence[Vectors], queries: Sequence[Vectors], length: int | None = None) -> WordBatch:
+    """Lays the vectors of texts ``[_, D]`` out, each with those of its query after them.
+
+    Args:
+        texts: For each row the vectors of its text.
+        queries: For each row those of its query; none where there is none.
+        length: U; by default the longest row's.
+    """
+    length = length or max(len(text) + len(query) for text, query in zip(texts, queries, strict=True))
+    shape = (len(texts), length)
+    batch = WordBatch(
+        np.zeros((*shape, texts[0].shape[1]), dtype=np.float32),
+        np.zeros(shape, dtype=np.int64),
+        np.zeros(shape, dtype=np.float32),
     )
+    for row, (text, query) in enumerate(zip(texts, queries, strict=True)):
+        end = len(text) + len(query)
+        batch.vectors[row, : len(text)] = text
+        batch.vectors[row, len(text) : end] = query
+        batch.roles[row, len(text) : end] = 1
+        batch.mask[row, :end] = 1
+    return batch

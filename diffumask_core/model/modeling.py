@@ -1,13 +1,16 @@
-"""The network: an encoder that runs once, a light denoiser that runs at each step, a head that scores shots.
+"""The network: a trunk that reads each text once, and light parts above it.
 
-    tokens --encoder--> H, one vector a unit                               [once]
-    H, shape features --> logit of "keep" at the tight and the light level [once]
-    both --> context                                                       [once]
-    context, states, noise level, keep rate --denoiser--> logit of "keep"  [each step]
-    H --shot head--> evidence of each unit for the query, pooled to a shot [once]
-    each shot, query --sentence encoder--> how near they are               [once, where there are shots and a query]
+    tokens --trunk--> vectors, pooled to one a word                            [once a text, for all queries]
+    vectors of a text's words --comparer--> vectors that compare words         [once a text, for all queries]
+    vectors of a window's words and of the query's --upper layers--> H         [once a query]
+    H, shape features --> logit of "keep" at the tight and the light level     [once a query]
+    both --> context                                                           [once a query]
+    context, states, noise level, keep rate --denoiser--> logit of "keep"      [each step]
 
-Shapes: B windows or texts, L tokens, U units, S shots, D encoder width, W denoiser width.
+The trunk rests in training: what it knows of a hundred languages stays, and what is learnt above it in one of them
+holds for the others.
+
+Shapes: B windows or texts, L tokens, U units, D encoder width, W denoiser width.
 """
 
 from collections.abc import Mapping
@@ -27,6 +30,7 @@ from transformers.utils.generic import ModelOutput
 
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
 from diffumask_core.model.configuration import DiffuMaskConfig
+from diffumask_core.model.trunks import new_trunk
 from diffumask_core.model.weights import WEIGHTS_FILE, Weights, pack, unpack
 
 
@@ -46,6 +50,61 @@ def pool_tokens(hidden: Tensor, unit_of_token: Tensor, units: int) -> Tensor:
     total = hidden.new_zeros(batch, units + 1, width).scatter_add_(1, slot.unsqueeze(-1).expand_as(hidden), hidden)
     count = hidden.new_zeros(batch, units + 1).scatter_add_(1, slot, torch.ones_like(slot, dtype=hidden.dtype))
     return total[:, :units] / count[:, :units].clamp(min=1).unsqueeze(-1)
+
+
+class Layer(nn.Module):
+    """A layer of a transformer as in BERT: attention, then a mixing of the channels, each added and normalised."""
+
+    def __init__(self, config: DiffuMaskConfig, width: int) -> None:
+        super().__init__()
+        self.heads = config.upper_heads
+        self.dropout = config.upper_dropout
+        self.query, self.key, self.value, self.attended = (nn.Linear(width, width) for _ in range(4))
+        self.attended_norm = nn.LayerNorm(width, eps=1e-12)
+        self.expand = nn.Linear(width, config.upper_width)
+        self.reduce = nn.Linear(config.upper_width, width)
+        self.norm = nn.LayerNorm(width, eps=1e-12)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Mixes vectors ``[B, U, D]``; `bias` ``[B, 1, 1, U]`` is added to what each attends to."""
+        batch, length, width = x.shape
+        query, key, value = (
+            part(x).view(batch, length, self.heads, width // self.heads).transpose(1, 2)
+            for part in (self.query, self.key, self.value)
+        )
+        # Written out, since ONNX Runtime knows these products.
+        weights = (query @ key.transpose(2, 3) / (width // self.heads) ** 0.5 + bias).softmax(-1)
+        seen = self.attended((weights @ value).transpose(1, 2).reshape(batch, length, width))
+        x = self.attended_norm(x + F.dropout(seen, self.dropout, self.training))
+        mixed = self.reduce(F.gelu(self.expand(x)))
+        normalised: Tensor = self.norm(x + F.dropout(mixed, self.dropout, self.training))
+        return normalised
+
+
+class Layers(nn.Module):
+    """Layers over the words of a text and of a query, which the trunk has read apart from each other."""
+
+    def __init__(self, config: DiffuMaskConfig, width: int, count: int) -> None:
+        super().__init__()
+        self.roles = nn.Embedding(2, width)
+        self.layers = nn.ModuleList(Layer(config, width) for _ in range(count))
+
+    def forward(self, vectors: Tensor, roles: Tensor, mask: Tensor) -> Tensor:
+        """Reads words side by side.
+
+        Args:
+            vectors: ``[B, U, D]`` of the trunk.
+            roles: ``[B, U]``, 1 for words of the query, 0 for those of the text.
+            mask: ``[B, U]``, 0 for padding.
+
+        Returns:
+            ``[B, U, D]``.
+        """
+        x: Tensor = vectors + self.roles(roles)
+        bias = ((mask - 1) * 1e4)[:, None, None, :]
+        for layer in self.layers:
+            x = layer(x, bias)
+        return x
 
 
 class DenoiserBlock(nn.Module):
@@ -144,39 +203,6 @@ class Denoiser(nn.Module):
         return (count.gather(1, twins) - own).clamp(max=1)
 
 
-class ShotHead(nn.Module):
-    """Scores how much a shot helps with the query, from the encoder's vectors of its units."""
-
-    def __init__(self, hidden: int, width: int) -> None:
-        super().__init__()
-        self.evidence = nn.Linear(hidden, 2 * width)
-        self.utility = nn.Sequential(nn.Linear(4 * width, width), nn.GELU(), nn.Linear(width, 1))
-
-    def forward(self, hidden: Tensor, shot_of_unit: Tensor, shots: int) -> Tensor:
-        """Returns each shot's utility.
-
-        Args:
-            hidden: ``[B, U, D]``.
-            shot_of_unit: ``[B, U]``, -1 for units outside shots.
-            shots: S.
-
-        Returns:
-            ``[B, S]``.
-        """
-        evidence = self.evidence_of(hidden)
-        batch, _, width = evidence.shape
-        slot = torch.where(shot_of_unit < 0, shots, shot_of_unit).unsqueeze(-1).expand_as(evidence)
-        empty = evidence.new_zeros(batch, shots + 1, width)
-        mean = empty.scatter_reduce(1, slot, evidence, "mean", include_self=False)
-        best = empty.scatter_reduce(1, slot, evidence, "amax", include_self=False)
-        utility: Tensor = self.utility(torch.cat([mean, best], -1)[:, :shots]).squeeze(-1)
-        return utility
-
-    def evidence_of(self, hidden: Tensor) -> Tensor:
-        """What each unit says about the usefulness of its shot: ``[..., D]`` to ``[..., 2 W]``."""
-        return F.gelu(self.evidence(hidden))
-
-
 @dataclass
 class DiffuMaskOutput(ModelOutput):
     """Output of `DiffuMaskModel`.
@@ -193,23 +219,21 @@ class DiffuMaskOutput(ModelOutput):
 
 
 class DiffuMaskModel(PreTrainedModel):
-    """Encoder, denoiser and shot head in one pretrained folder."""
+    """Trunk, upper layers, comparer and denoiser in one pretrained folder."""
 
     config: DiffuMaskConfig
+    middle: Tensor
     config_class = DiffuMaskConfig
     base_model_prefix = "diffumask"
 
     def __init__(self, config: DiffuMaskConfig) -> None:
         super().__init__(config)
-        self.encoder = AutoModel.from_config(config.encoder_config)
-        if hasattr(self.encoder, "pooler"):
-            self.encoder.pooler = None
-        self.relevance = None
-        if config.relevance_config is not None:
-            self.relevance = AutoModel.from_config(config.relevance_config).requires_grad_(False)
-            self.relevance.pooler = None
+        self.encoder: Any = new_trunk(config.encoder_config)
         hidden = self.encoder.config.hidden_size
         width = config.denoiser_width
+        self.upper = Layers(config, hidden, config.upper_layers)
+        self.comparer = Layers(config, hidden, config.comparer_layers)
+        self.register_buffer("middle", torch.zeros(2, hidden))
         self.shape = nn.Linear(config.shape_features, hidden)
         self.norm = nn.LayerNorm(hidden)
         self.marginals = nn.Linear(hidden, 2)
@@ -217,7 +241,6 @@ class DiffuMaskModel(PreTrainedModel):
             nn.Linear(hidden, 2 * width), nn.GELU(), nn.Linear(2 * width, width), nn.LayerNorm(width)
         )
         self.denoiser = Denoiser(config)
-        self.shot_head = ShotHead(hidden, width)
         self.post_init()  # type: ignore[no-untyped-call]
         # Here, since transformers initialises no module that has no weights of its own.
         self.denoiser.change_nothing()
@@ -234,12 +257,6 @@ class DiffuMaskModel(PreTrainedModel):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
 
-    def encode(
-        self, input_ids: Tensor, token_types: Tensor, attention_mask: Tensor, unit_of_token: Tensor, units: int
-    ) -> Tensor:
-        """Runs the encoder: token arrays ``[B, L]`` to the vectors of units ``[B, U, D]``."""
-        return pool_tokens(self.read(input_ids, token_types, attention_mask).float(), unit_of_token, units)
-
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
         """As in transformers. Packed weights (see `weights`) are unpacked."""
@@ -251,27 +268,37 @@ class DiffuMaskModel(PreTrainedModel):
         return super().from_pretrained(None, *args, config=config, state_dict=weights, **kwargs)
 
     def packed_weights(self, smoothing: Mapping[str, npt.NDArray[np.float32]] | None = None) -> Weights:
-        """The weights as they are stored; see `weights.pack`."""
-        return pack({name: value.float().cpu().numpy() for name, value in self.state_dict().items()}, smoothing)
+        """The weights as they are stored, those that go by several names once; see `weights.pack`."""
+        stored = set(self.names_of_weights().values())
+        weights = {name: value.float().cpu().numpy() for name, value in self.state_dict().items() if name in stored}
+        of_modules = self.named_modules(remove_duplicate=False)
+        vocabularies = {f"{name}.weight" for name, module in of_modules if isinstance(module, nn.Embedding)}
+        return pack(weights, smoothing, vocabularies)
 
-    def read(self, input_ids: Tensor, token_types: Tensor, attention_mask: Tensor) -> Tensor:
-        """Runs the encoder: token arrays ``[B, L]`` to the vectors of tokens ``[B, L, D]``."""
-        arguments = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if getattr(self.encoder.config, "type_vocab_size", 0) > 1:
-            arguments["token_type_ids"] = token_types
-        hidden: Tensor = self.encoder(**arguments).last_hidden_state
+    def names_of_weights(self) -> dict[str, str]:
+        """Under which name each weight is stored: its first one, or its own where it is no parameter."""
+        first: dict[int, str] = {}
+        parameters = self.named_parameters(remove_duplicate=False)
+        names = {name: first.setdefault(id(parameter), name) for name, parameter in parameters}
+        return names | {name: name for name in self.state_dict() if name not in names}
+
+    def read(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Runs the trunk: token arrays ``[B, L]`` to the vectors of tokens ``[B, L, D]``."""
+        hidden: Tensor = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         return hidden
 
-    def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Sentence vectors of unit length: token arrays ``[B, L]`` to ``[B, D]``. Needs a sentence encoder.
+    def encode(self, input_ids: Tensor, attention_mask: Tensor, unit_of_token: Tensor, units: int) -> Tensor:
+        """Runs the trunk: token arrays ``[B, L]`` to the vectors of units ``[B, U, D]``."""
+        return pool_tokens(self.read(input_ids, attention_mask).float(), unit_of_token, units)
 
-        The encoder that is trained to prune can no longer tell how near two texts are, so this is one of its own,
-        left as it was pretrained: the mean over its token vectors, as in Reimers and Gurevych, "Sentence-BERT" (2019).
+    def compare(self, vectors: Tensor, roles: Tensor, mask: Tensor) -> Tensor:
+        """The comparer's vectors of unit length ``[B, U, D]``, from those of the trunk.
+
+        They are taken from the middle of all words of texts and that of all words of queries: sentence encoders put all
+        of them into one corner of their space, where cosines hardly differ. Shapes as in `Layers.forward`.
         """
-        assert self.relevance is not None
-        hidden = self.relevance(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state.float()
-        mask = attention_mask.unsqueeze(-1).float()
-        return F.normalize((hidden * mask).sum(1), dim=1)
+        hidden = self.comparer(vectors, roles, mask).float()
+        return F.normalize(hidden - F.embedding(roles, self.middle), dim=-1)
 
     def contextualise(self, hidden: Tensor, shapes: Tensor) -> Tensor:
         """The denoiser's context ``[B, U, W + 2]`` from ``[B, U, D]`` and shape features ``[B, U, F]``.
@@ -284,7 +311,6 @@ class DiffuMaskModel(PreTrainedModel):
     def forward(
         self,
         input_ids: Tensor,
-        token_types: Tensor,
         attention_mask: Tensor,
         unit_of_token: Tensor,
         shapes: Tensor,
@@ -292,8 +318,12 @@ class DiffuMaskModel(PreTrainedModel):
         unit_mask: Tensor,
         keep_rate: Tensor,
     ) -> DiffuMaskOutput:
-        """Encodes a batch of windows and scores every unit in one step. Shapes as in the module's methods."""
-        hidden = self.encode(input_ids, token_types, attention_mask, unit_of_token, shapes.shape[1])
+        """Encodes a batch of windows without a query and scores every unit in one step.
+
+        Shapes as in the module's methods.
+        """
+        vectors = self.encode(input_ids, attention_mask, unit_of_token, shapes.shape[1])
+        hidden = self.upper(vectors, torch.zeros_like(twins), unit_mask)
         context = self.contextualise(hidden, shapes)
         states = torch.full_like(twins, UNDECIDED)
         logits = self.denoiser(context, states, torch.ones_like(keep_rate[:, :1]), keep_rate, twins, unit_mask)

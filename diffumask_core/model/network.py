@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from diffumask_core.model.inputs import WindowBatch
+from diffumask_core.model.inputs import WindowBatch, WordBatch
 from diffumask_core.model.settings import Settings
 
 FloatArray = npt.NDArray[np.float32]
@@ -22,8 +22,7 @@ class Network(Protocol):
         settings: How the model reads a text.
         width: D.
         context_width: W + 2, of what the denoiser is given of a unit.
-        evidence_width: 2 W, of what the shot head is.
-        compares: Whether there is a sentence encoder to compare shots with a query.
+        compares: Whether there is a comparer, which tells how near texts are to a query.
         workers: How many batches of windows are best run at the same time, each in a thread of its own.
         tokens_at_once: The padded tokens of a batch that are read fastest.
         fingerprint: Of the weights and the runtime: what two networks with the same compute is the same.
@@ -32,7 +31,6 @@ class Network(Protocol):
     settings: Settings
     width: int
     context_width: int
-    evidence_width: int
     compares: bool
     workers: int
     tokens_at_once: int
@@ -41,11 +39,15 @@ class Network(Protocol):
     def fingerprint(self) -> bytes: ...
 
     def encode(self, batch: WindowBatch) -> FloatArray:
-        """Runs the encoder over windows: the vectors of tokens ``[B, L, D]``."""
+        """Runs the trunk over windows: the vectors of tokens ``[B, L, D]``."""
         ...
 
-    def embed(self, batch: WindowBatch) -> FloatArray:
-        """Runs the sentence encoder over windows: vectors of unit length ``[B, D]``."""
+    def consider(self, batch: WordBatch) -> FloatArray:
+        """Runs the upper layers over words, of texts and of their queries: ``[B, U, D]``."""
+        ...
+
+    def compare(self, batch: WordBatch) -> FloatArray:
+        """Runs the comparer over the words of texts: vectors of unit length ``[B, U, D]``."""
         ...
 
     def contextualise(self, hidden: FloatArray, shapes: FloatArray) -> FloatArray:
@@ -56,12 +58,4 @@ class Network(Protocol):
         self, context: FloatArray, states: IntArray, noise: float, keep_rate: float, of_twins: FloatArray
     ) -> FloatArray:
         """One step of the denoiser: the logit of "keep" of each unit ``[N]``; see `modeling.Denoiser.score`."""
-        ...
-
-    def evidence(self, hidden: FloatArray) -> FloatArray:
-        """What each unit says about the usefulness of its shot, by the shot head: ``[N, D]`` to ``[N, 2 W]``."""
-        ...
-
-    def utilities(self, evidence: FloatArray) -> FloatArray:
-        """Each shot's utility ``[S]``, from the mean and the largest evidence of its units ``[S, 4 W]``."""
         ...

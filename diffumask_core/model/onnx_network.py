@@ -15,7 +15,7 @@ import onnxruntime
 
 from diffumask_core.errors import ModelError
 from diffumask_core.model.cache import cache_key
-from diffumask_core.model.inputs import WindowBatch
+from diffumask_core.model.inputs import WindowBatch, WordBatch
 from diffumask_core.model.settings import Settings
 from diffumask_core.model.weights import LARGEST, SMOOTHING, WEIGHTS_FILE, Weights, read_weights, smoothing_key
 
@@ -31,9 +31,8 @@ _WEIGHTS = {
     "encoder": ("encoder.",),
     "context": ("shape.", "norm.", "project.", "marginals."),
     "denoiser": ("denoiser.",),
-    "evidence": ("shot_head.evidence.",),
-    "utility": ("shot_head.utility.",),
-    "relevance": ("relevance.",),
+    "upper": ("upper.",),
+    "comparer": ("comparer.", "middle"),
 }
 
 
@@ -62,18 +61,18 @@ class OnnxNetwork:
         # Another process, which unpickles a network, may have another working directory.
         self._folder, self._threads = folder.absolute(), threads
         graphs, weights = folder / GRAPHS, read_weights(folder / WEIGHTS_FILE)
-        self.compares = (graphs / "relevance.onnx").is_file()
+        self.compares = settings.comparer_layers > 0
         cuts_off = _cuts_off(graphs / LARGEST_PRODUCT)
         self._sessions = {
             name: _Session(
                 graphs / f"{name}.onnx",
                 weights,
                 prefixes,
-                threads=1 if name in ("encoder", "relevance") else self.workers,
+                threads=1 if name in ("encoder", "upper", "comparer") else self.workers,
                 cuts_off=cuts_off,
             )
             for name, prefixes in _WEIGHTS.items()
-            if name != "relevance" or self.compares
+            if name != "comparer" or self.compares
         }
         made_for = {session.smoothing_key for session in self._sessions.values()}
         if made_for != {smoothing_key(weights)}:
@@ -81,9 +80,7 @@ class OnnxNetwork:
                 f"The graphs in {graphs} were made for other weights than are beside them: make them again with "
                 "diffumask_core.model.export.export_folder."
             )
-        self.width, self.context_width, self.evidence_width = (
-            self._sessions[name].width for name in ("encoder", "context", "evidence")
-        )
+        self.width, self.context_width = (self._sessions[name].width for name in ("encoder", "context"))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Sessions cannot be pickled: whoever unpickles a network loads the folder again.
@@ -95,14 +92,13 @@ class OnnxNetwork:
         return cache_key(b"onnx", *(file.read_bytes() for file in files))
 
     def encode(self, batch: WindowBatch) -> FloatArray:
-        return self._sessions["encoder"].run(
-            input_ids=batch.input_ids,
-            token_types=batch.token_types,
-            attention_mask=batch.attention_mask,
-        )
+        return self._sessions["encoder"].run(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
 
-    def embed(self, batch: WindowBatch) -> FloatArray:
-        return self._sessions["relevance"].run(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
+    def consider(self, batch: WordBatch) -> FloatArray:
+        return self._sessions["upper"].run(vectors=batch.vectors, roles=batch.roles, mask=batch.mask)
+
+    def compare(self, batch: WordBatch) -> FloatArray:
+        return self._sessions["comparer"].run(vectors=batch.vectors, roles=batch.roles, mask=batch.mask)
 
     def contextualise(self, hidden: FloatArray, shapes: FloatArray) -> FloatArray:
         return self._sessions["context"].run(hidden=hidden, shapes=shapes)
@@ -117,12 +113,6 @@ class OnnxNetwork:
             keep_rate=np.array([keep_rate], dtype=np.float32),
             of_twins=of_twins,
         )
-
-    def evidence(self, hidden: FloatArray) -> FloatArray:
-        return self._sessions["evidence"].run(hidden=hidden)
-
-    def utilities(self, evidence: FloatArray) -> FloatArray:
-        return self._sessions["utility"].run(pooled=evidence)
 
 
 def _cores() -> int:
@@ -165,7 +155,7 @@ class _Session:
         names = [name for name in weights if name.startswith(prefixes) and not name.endswith(SMOOTHING)]
         # ONNX Runtime reads them where they lie, so they are kept as long as the session.
         self._weights = [
-            weight if weight.dtype == np.int8 else weight.astype(np.float32)
+            weight if weight.dtype in (np.int8, np.uint8) else weight.astype(np.float32)
             for weight in map(weights.__getitem__, names)
         ]
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(weight) for weight in self._weights]
@@ -177,7 +167,6 @@ class _Session:
             providers=["CPUExecutionProvider"],
             disabled_optimizers=["BiasGeluFusion"],
         )
-        self._inputs = {node.name for node in self._session.get_inputs()}
 
     @property
     def smoothing_key(self) -> str:
@@ -188,7 +177,5 @@ class _Session:
         return int(self._session.get_outputs()[0].shape[-1])
 
     def run(self, **inputs: npt.NDArray[np.generic]) -> FloatArray:
-        # What a graph has no use for, such as types of tokens in an encoder without any, is no input of it.
-        used = {name: value for name, value in inputs.items() if name in self._inputs}
-        output: FloatArray = self._session.run(None, used, self._run_options)[0]
+        output: FloatArray = self._session.run(None, inputs, self._run_options)[0]
         return output

@@ -1,4 +1,4 @@
-"""Reductions over runs of rows: tokens to units, units to shots."""
+"""Means over runs of rows: tokens to units, units to shots."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,22 +7,8 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 
-def runs_of(owners: IntArray, count: int) -> tuple[IntArray, IntArray]:
-    """Where the members of each owner are.
-
-    Args:
-        owners: ``[N]``, numbers below `count` that never fall, and -1 for no owner anywhere between.
-        count: G.
-
-    Returns:
-        The places ``[M]`` of what has an owner, and ``[G + 1]``, where in those each owner's begin.
-    """
-    inside = np.flatnonzero(owners >= 0)
-    return inside, np.searchsorted(owners[inside], np.arange(count + 1))
-
-
-def sum_of_runs(rows: FloatArray, starts: IntArray) -> FloatArray:
-    """Sums of consecutive rows.
+def mean_of_runs(rows: npt.NDArray[np.floating], starts: IntArray) -> FloatArray:
+    """Means of consecutive rows.
 
     Args:
         rows: ``[L, D]``.
@@ -31,30 +17,16 @@ def sum_of_runs(rows: FloatArray, starts: IntArray) -> FloatArray:
     Returns:
         ``[G, D]``; zeros for an empty run.
     """
-    return _reduce(np.add, rows, starts)
-
-
-def mean_of_runs(rows: FloatArray, starts: IntArray) -> FloatArray:
-    """Means of consecutive rows; shapes as in `sum_of_runs`."""
-    return sum_of_runs(rows, starts) / np.maximum(np.diff(starts), 1).astype(np.float32)[:, None]
-
-
-def largest_of_runs(rows: FloatArray, starts: IntArray) -> FloatArray:
-    """The largest of consecutive rows in each column; shapes as in `sum_of_runs`."""
-    return _reduce(np.maximum, rows, starts)
-
-
-def _reduce(function: np.ufunc, rows: FloatArray, starts: IntArray) -> FloatArray:
     # `ufunc.reduceat` does the same, and takes five to fifteen times as long along the first axis.
     counts = np.diff(starts)
-    reduced = np.zeros((len(counts), rows.shape[1]), dtype=np.float32)
+    total = np.zeros((len(counts), rows.shape[1]), dtype=np.float32)
     longest = int(counts.max(initial=0))
     if longest > len(counts):
         for run in np.flatnonzero(counts).tolist():
-            reduced[run] = function.reduce(rows[starts[run] : starts[run + 1]])
+            total[run] = rows[starts[run] : starts[run + 1]].sum(0, dtype=np.float32)
     elif longest:
-        reduced[counts > 0] = rows[starts[:-1][counts > 0]]
+        total[counts > 0] = rows[starts[:-1][counts > 0]]
         for place in range(1, longest):
             longer = np.flatnonzero(counts > place)
-            reduced[longer] = function(reduced[longer], rows[starts[longer] + place])
-    return reduced
+            total[longer] += rows[starts[longer] + place]
+    return total / np.maximum(counts, 1).astype(np.float32)[:, None]

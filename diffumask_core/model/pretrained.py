@@ -7,9 +7,13 @@ import json
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tokenizers import Tokenizer
+from tokenizers.normalizers import Prepend, Replace, Strip
+from tokenizers.normalizers import Sequence as Normalizers
+from tokenizers.pre_tokenizers import ByteLevel, Metaspace, WhitespaceSplit
+from tokenizers.pre_tokenizers import Sequence as PreTokenizers
 
 from diffumask_core.errors import DiffuMaskError, InputError, ModelError
 from diffumask_core.extras import needs_extra
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 Runtime = Literal["onnx", "torch"]
 
 _FILES = ("config.json", WEIGHTS_FILE, "tokenizer.json")
+# What stands for a space in the vocabularies of SentencePiece.
+_SPACE = "▁"
 BUNDLED = Path(str(files("diffumask_core"))) / "assets" / "diffumask-small"
 
 
@@ -97,15 +103,42 @@ def save_folder(model: "DiffuMaskModel", tokenizer: Tokenizer, folder: Path) -> 
     folder.mkdir(parents=True, exist_ok=True)
     model.config.save_pretrained(folder)
     save_weights(model.packed_weights(), folder / WEIGHTS_FILE)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """Reads a ``tokenizer.json``; windows are cut and padded elsewhere, so it does neither."""
+    """Reads a ``tokenizer.json``; windows are cut and padded elsewhere, so it does neither.
+
+    Words are given with the space before them, so a tokenizer that tells words by these neither sets one before each
+    text nor takes one away.
+    """
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_truncation()
     tokenizer.no_padding()
+    splitters = _parts(tokenizer.pre_tokenizer, PreTokenizers)
+    cleaners = _parts(tokenizer.normalizer, Normalizers)
+    if any(isinstance(part, Metaspace | ByteLevel) for part in splitters) or any(map(_marks_spaces, cleaners)):
+        splitters = [part for part in splitters if not isinstance(part, WhitespaceSplit)]
+        for part in splitters:
+            if isinstance(part, Metaspace):
+                part.prepend_scheme = "never"
+            elif isinstance(part, ByteLevel):
+                part.add_prefix_space = False
+        tokenizer.pre_tokenizer = PreTokenizers(splitters)
+        tokenizer.normalizer = Normalizers([part for part in cleaners if not isinstance(part, Prepend | Strip)])
     return tokenizer
+
+
+def _parts(whole: Any, sequence: type[Any]) -> list[Any]:
+    """What a normalizer or a splitter does, one after the other; nothing where there is none."""
+    if whole is None:
+        return []
+    return [inner for part in whole for inner in _parts(part, sequence)] if isinstance(whole, sequence) else [whole]
+
+
+def _marks_spaces(normalizer: Any) -> bool:
+    """Whether a normalizer puts a sign in the place of a space."""
+    return isinstance(normalizer, Replace) and normalizer.content == _SPACE
 
 
 def find_folder(model: str | PathLike[str] | None) -> Path:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +14,6 @@ from diffumask_core.diffusion.sampler import Predict
 from diffumask_core.diffusion.states import KEEP, UNDECIDED
 from diffumask_core.errors import ModelError
 from diffumask_core.lines.model import LineModel
-from diffumask_core.model.blocks import BlockTotals
 from diffumask_core.model.cache import EncodingCache, cache_key
 from diffumask_core.model.inputs import (
     SPECIAL_TOKENS,
@@ -22,66 +21,83 @@ from diffumask_core.model.inputs import (
     UnitInputs,
     Window,
     batch_windows,
+    batch_words,
     describe_units,
-    query_tokens,
+    query_words,
     windows_of,
 )
 from diffumask_core.model.network import Network
-from diffumask_core.model.pooling import mean_of_runs, runs_of
+from diffumask_core.model.pooling import mean_of_runs
 from diffumask_core.prompt.spans import Span
 from diffumask_core.units.words import split_words
 
 FloatArray = npt.NDArray[np.float32]
+HalfArray = npt.NDArray[np.float16]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-# Of a long text about so many are read, and so many denoised, at once.
+# Of a long text about so many are denoised at once.
 _UNITS_AT_ONCE = 8192
-# Windows are padded to multiples of so many tokens.
+# Rows of a batch are padded to multiples of so many tokens or words.
 _LENGTHS = 16
-_NONE: IntArray = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class ReadText:
+    """What the trunk has read of a text of N units, for one query.
+
+    Attributes:
+        units: The units as they were read.
+        windows: The windows in which they were.
+        vectors: ``[N, D]``, the trunk's of the units.
+        special: For each window the trunk's vectors of its special tokens ``[_, D]``: attention rests on them where
+            nothing else is of interest, so all that reads words is given them too.
+        query: ``[Q, D]``, the trunk's of the query's special tokens and words; none where there is no query.
+        considered: What the upper layers have made of windows so far, by their numbers.
+    """
+
+    units: UnitInputs
+    windows: Sequence[Window]
+    vectors: HalfArray
+    special: Sequence[HalfArray]
+    query: HalfArray
+    considered: dict[int, FloatArray] = field(default_factory=dict)
+
+    def of_window(self, number: int) -> HalfArray:
+        """The vectors of the special tokens and of the units of a window."""
+        window = self.windows[number]
+        return np.concatenate([self.special[number], self.vectors[window.start : window.end]])
+
+    def of_part(self, first: int, last: int) -> HalfArray:
+        """The vectors of a range of units, after those of the special tokens of the window that it begins in.
+
+        None where the range is empty.
+        """
+        if first == last:
+            return self.vectors[:0]
+        starts = [window.core_start for window in self.windows]
+        window = int(np.searchsorted(starts, first, side="right")) - 1
+        return np.concatenate([self.special[window], self.vectors[first:last]])
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What the encoder made of a text of N units in G blocks.
+    """What the network made of some units (E) of a text.
 
     Attributes:
-        units: The units as they were read.
-        query: Token ids of the query; none where there is none.
-        context: ``[N, W + 2]``, what the denoiser is given at each step.
-        vectors: ``[G, D]``, the mean of the vectors of each block's units.
-        utilities: ``[G]``, what the shot head says of each block; zeros without a query.
+        context: ``[E, W + 2]``, what the denoiser is given at each step.
+        twins: ``[E]``, equal numbers for units of one block that are the same word but for case.
     """
 
-    units: UnitInputs
-    query: IntArray
     context: FloatArray
-    vectors: FloatArray
-    utilities: FloatArray
-
-    def of_shots(self, values: FloatArray, shot_of_unit: IntArray, shots: int) -> FloatArray:
-        """Takes the values of shots from those of blocks, ``[G, ...]`` to ``[S, ...]``; zeros for a shot without units.
-
-        Args:
-            values: A row a block.
-            shot_of_unit: ``[N]``, -1 for units outside shots. Each shot is a block.
-            shots: S.
-        """
-        numbers, first = np.unique(shot_of_unit, return_index=True)
-        block = np.searchsorted(self.units.block_starts, first, side="right") - 1
-        rows: FloatArray = np.zeros((shots, *values.shape[1:]), dtype=np.float32)
-        rows[numbers[numbers >= 0]] = values[block[numbers >= 0]]
-        return rows
+    twins: IntArray
 
 
 _Batch = tuple[int, list[int]]
-"""A padded length, and the windows of it that are read together."""
+"""A padded length, and the rows of it that are computed together."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-
-_Read = Callable[[UnitInputs, Sequence[Window], IntArray, int], list[FloatArray]]
 
 
 class Pruner:
@@ -108,68 +124,160 @@ class Pruner:
         self.lines = lines
         self.frame = Frame.of(tokenizer)
 
-    def encode(self, text: str, offsets: IntArray, blocks: Sequence[Span], query: str = "") -> Encoding:
-        """Encodes units ``[N, 2]`` of a text, N > 0.
+    def read(self, text: str, offsets: IntArray, blocks: Sequence[Span], query: str = "") -> ReadText:
+        """Reads units ``[N, 2]`` of a text with the trunk.
 
         Args:
             text: The text.
             offsets: Its units.
             blocks: Ranges of units that cover them all in order; a block that fits is read in one window.
-            query: What the text is read for.
+            query: What the text is read for. The trunk reads it apart.
         """
-        settings = self.network.settings
         units = describe_units(text, offsets, self.tokenizer, blocks)
-        asked = query_tokens(query, self.tokenizer, settings.query_tokens)
-        windows = windows_of(units, blocks, asked, settings)
-        totals = BlockTotals(self.network, units, len(asked) > 0)
-        context = np.empty((len(offsets), self.network.context_width), dtype=np.float32)
-        for portion in _portions(windows):
-            start, end = portion[0].core_start, portion[-1].core_end
-            hidden = np.empty((end - start, self.network.width), dtype=np.float32)
-            for number, vectors in self._once("unit vectors", units, portion, asked, self._read_windows):
-                hidden[portion[number].core_start - start : portion[number].core_end - start] = vectors
-            context[start:end] = self.network.contextualise(hidden, units.shapes[start:end])
-            totals.add(start, hidden)
-        return Encoding(units, asked, context, totals.vectors(), totals.utilities())
+        windows = windows_of(units, blocks, self.network.settings)
+        vectors, special = self._read(units, windows)
+        return ReadText(units, windows, vectors, special, self._read_query(query))
 
-    def _once(
-        self, what: str, units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read
-    ) -> Iterator[tuple[int, FloatArray]]:
-        """Runs windows that are not in the cache; gives each window's number with its result, in any order.
+    def encode(self, read: ReadText, wanted: BoolArray | None = None) -> Encoding:
+        """Encodes the units of a text that are wanted ``[N]``, by default all.
 
-        Args:
-            what: What is computed, for the key.
-            units: What the windows are of.
-            windows: Any number of windows.
-            query: Token ids of the query that is put before each; none for none.
-            read: From units, windows, query and padded length to an array for each window.
+        The upper layers see only windows that hold some of these, and each of them once.
         """
-        if self.cache is None:
-            yield from self._by_length(units, windows, query, read)
-            return
-        keys = [self._key(what, units, window, query) for window in windows]
-        new: list[int] = []
-        for number, key in enumerate(keys):
-            if (found := self.cache.get(key, self.network.width)) is None:
+        wanted = np.ones(len(read.units.words), dtype=bool) if wanted is None else wanted
+        numbers = [number for number, one in enumerate(read.windows) if wanted[one.core_start : one.core_end].any()]
+        self._consider(read, [number for number in numbers if number not in read.considered])
+        pieces = [
+            read.considered[number][wanted[read.windows[number].core_start : read.windows[number].core_end]]
+            for number in numbers
+        ]
+        none = np.zeros((0, self.network.context_width), dtype=np.float32)
+        return Encoding(np.concatenate([none, *pieces]), read.units.twins[wanted])
+
+    def _read_query(self, query: str) -> HalfArray:
+        """The trunk's vectors of a query's special tokens and words; none where it has no word."""
+        words = query_words(query, self.tokenizer, self.network.settings.query_tokens)
+        asked, count = describe_units(query, words, self.tokenizer), len(words)
+        vectors, special = self._read(asked, [Window(0, count, 0, count)] if count else [])
+        return np.concatenate([*special, vectors])
+
+    def _read(self, units: UnitInputs, windows: Sequence[Window]) -> tuple[HalfArray, list[HalfArray]]:
+        """The trunk's vectors of units ``[N, D]``, and for each window those of its special tokens.
+
+        Windows that are in the cache are not read again.
+        """
+        # In half precision, since all of a text is held.
+        vectors = np.empty((len(units.words), self.network.width), dtype=np.float16)
+        special: list[HalfArray] = [vectors[:0]] * len(windows)
+
+        def note(number: int, rows: HalfArray) -> None:
+            window = windows[number]
+            first = len(rows) - (window.core_end - window.core_start)
+            special[number] = rows[:first]
+            vectors[window.core_start : window.core_end] = rows[first:]
+
+        new = []
+        for number, window in enumerate(windows):
+            found = self.cache.get(self._key(units, window), self.network.width) if self.cache else None
+            if found is None:
                 new.append(number)
             else:
-                yield number, found
-        for place, vectors in self._by_length(units, [windows[number] for number in new], query, read):
-            self.cache.put(keys[new[place]], vectors)
-            yield new[place], vectors
+                note(number, found)
+        lengths = [
+            int(units.first_token[windows[number].end] - units.first_token[windows[number].start]) + SPECIAL_TOKENS
+            for number in new
+        ]
+
+        def run(length: int, rows: Sequence[int]) -> list[FloatArray]:
+            return self._read_windows(units, [windows[new[row]] for row in rows], length)
+
+        for row, result in self._by_length(lengths, run):
+            read = result.astype(np.float16)
+            note(new[row], read)
+            if self.cache:
+                self.cache.put(self._key(units, windows[new[row]]), read)
+        return vectors, special
+
+    def _key(self, units: UnitInputs, window: Window) -> bytes:
+        first = units.first_token[window.start : window.end + 1]
+        core = np.array([window.core_start - window.start, window.core_end - window.start])
+        arrays = (units.tokens[first[0] : first[-1]], first - first[0], core)
+        return cache_key(self.network.fingerprint, *(array.tobytes() for array in arrays))
+
+    def _read_windows(self, units: UnitInputs, windows: Sequence[Window], length: int) -> list[FloatArray]:
+        """For each window the vectors of its special tokens and of its core's units: the means over their tokens."""
+        batch = batch_windows([(units, window) for window in windows], self.frame, length)
+        hidden = self.network.encode(batch)
+        vectors = []
+        for row, window in enumerate(windows):
+            is_of_unit = batch.unit_of_token[row] >= 0
+            special = hidden[row, (batch.attention_mask[row] > 0) & ~is_of_unit]
+            starts = units.first_token[window.core_start : window.core_end + 1] - units.first_token[window.start]
+            vectors.append(np.concatenate([special, mean_of_runs(hidden[row, is_of_unit], starts)]))
+        return vectors
+
+    def _consider(self, read: ReadText, numbers: Sequence[int]) -> None:
+        """Runs the upper layers over some windows of a text, and notes the context of the units of their cores."""
+        windows = [read.windows[number] for number in numbers]
+
+        def run(length: int, rows: Sequence[int]) -> list[FloatArray]:
+            texts = [read.of_window(numbers[row]) for row in rows]
+            hidden = self.network.consider(batch_words(texts, [read.query] * len(rows), length))
+            of_rows = [windows[row] for row in rows]
+            cores = []
+            for row, one, vectors in zip(rows, of_rows, hidden, strict=True):
+                first = len(read.special[numbers[row]]) - one.start
+                cores.append(vectors[first + one.core_start : first + one.core_end])
+            shapes = [read.units.shapes[one.core_start : one.core_end] for one in of_rows]
+            context = self.network.contextualise(np.concatenate(cores), np.concatenate(shapes))
+            return np.split(context, np.cumsum([len(core) for core in cores])[:-1])
+
+        lengths = [len(read.special[number]) + len(read.query) for number in numbers]
+        lengths = [length + one.end - one.start for length, one in zip(lengths, windows, strict=True)]
+        for row, context in self._by_length(lengths, run):
+            read.considered[numbers[row]] = context
+
+    def compare(self, texts: Sequence[HalfArray], *, are_queries: bool = False) -> list[HalfArray]:
+        """The comparer's vectors of the words of texts, ``[N, D]`` each.
+
+        Args:
+            texts: For each the trunk's vectors, those of the special tokens first; none where there is no word.
+            are_queries: Whether they are queries.
+        """
+        none = np.zeros((0, self.network.width), dtype=np.float16)
+        compared = [none] * len(texts)
+        role = b"query" if are_queries else b"text"
+        keys = [cache_key(self.network.fingerprint, role, text.tobytes()) for text in texts] if self.cache else []
+        new = []
+        for number, text in enumerate(texts):
+            found = self.cache.get(keys[number], self.network.width) if self.cache and len(text) else None
+            if found is not None:
+                compared[number] = found
+            elif len(text):
+                new.append(number)
+
+        def run(length: int, rows: Sequence[int]) -> list[FloatArray]:
+            words, others = [texts[new[row]] for row in rows], [none] * len(rows)
+            batch = batch_words(others, words, length) if are_queries else batch_words(words, others, length)
+            rows_of_words = zip(self.network.compare(batch), words, strict=True)
+            return [vectors[self.frame.tokens : len(text)] for vectors, text in rows_of_words]
+
+        for row, vectors in self._by_length([len(texts[number]) for number in new], run):
+            compared[new[row]] = vectors.astype(np.float16)
+            if self.cache:
+                self.cache.put(keys[new[row]], compared[new[row]])
+        return compared
 
     def _by_length(
-        self, units: UnitInputs, windows: Sequence[Window], query: IntArray, read: _Read
+        self, lengths: Sequence[int], run: Callable[[int, Sequence[int]], list[FloatArray]]
     ) -> Iterator[tuple[int, FloatArray]]:
-        """Runs windows in batches of one padded length; gives each window's number with its result.
+        """Computes rows in batches of one padded length; gives each row's number with its result, in any order.
 
-        The length depends on a window alone: what else is run, or is in the cache already, cannot change its vectors
+        The length depends on a row alone: what else is computed, or is in the cache already, cannot change its vectors
         by a rounding error.
         """
         of_length: dict[int, list[int]] = {}
-        for number, window in enumerate(windows):
-            tokens = units.first_token[window.end] - units.first_token[window.start] + len(query) + SPECIAL_TOKENS
-            of_length.setdefault(math.ceil(tokens / _LENGTHS) * _LENGTHS, []).append(number)
+        for number, length in enumerate(lengths):
+            of_length.setdefault(math.ceil(length / _LENGTHS) * _LENGTHS, []).append(number)
         total = sum(length * len(members) for length, members in of_length.items())
         at_once = min(self.network.tokens_at_once, total // self.network.workers)
         batches: list[_Batch] = []
@@ -179,32 +287,9 @@ class Pruner:
             batches += [(length, members[part::parts]) for part in range(parts)]
         # The last ones to be done are small, so that no worker waits long for another.
         batches.sort(key=lambda batch: batch[0] * len(batch[1]), reverse=True)
-
-        def run(batch: _Batch) -> list[FloatArray]:
-            length, members = batch
-            return read(units, [windows[member] for member in members], query, length)
-
-        for (_, members), vectors in zip(batches, side_by_side(run, batches, self.network.workers), strict=True):
+        results = side_by_side(lambda batch: run(*batch), batches, self.network.workers)
+        for (_, members), vectors in zip(batches, results, strict=True):
             yield from zip(members, vectors, strict=True)
-
-    def _key(self, what: str, units: UnitInputs, window: Window, query: IntArray) -> bytes:
-        first = units.first_token[window.start : window.end + 1]
-        core = np.array([window.core_start - window.start, window.core_end - window.start])
-        arrays = (query, units.tokens[first[0] : first[-1]], first - first[0], core)
-        return cache_key(self.network.fingerprint, what.encode(), *(array.tobytes() for array in arrays))
-
-    def _read_windows(
-        self, units: UnitInputs, windows: Sequence[Window], query: IntArray, length: int
-    ) -> list[FloatArray]:
-        """The vectors of the units of each window's core: the means over their tokens."""
-        batch = batch_windows([(units, window, query) for window in windows], self.frame, length)
-        hidden = self.network.encode(batch)
-        vectors = []
-        for row, window in enumerate(windows):
-            tokens = hidden[row, batch.unit_of_token[row] >= 0]
-            starts = units.first_token[window.core_start : window.core_end + 1] - units.first_token[window.start]
-            vectors.append(mean_of_runs(tokens, starts))
-        return vectors
 
     def predictor(self, encoding: Encoding, keep_rate: float) -> Predict:
         """The denoiser as the sampler calls it, at one keep rate for the whole text.
@@ -212,7 +297,7 @@ class Pruner:
         It gives logits for the undecided units, or for all where nothing is undecided, and zeros for the others. Only
         what the denoiser sees from there is read, and of a long text a piece after the other: the logits are the same.
         """
-        twins, reach = encoding.units.twins, self.network.settings.denoiser_reach
+        twins, reach = encoding.twins, self.network.settings.denoiser_reach
 
         def predict(states: IntArray, noise: float) -> FloatArray:
             undecided = states == UNDECIDED
@@ -230,75 +315,77 @@ class Pruner:
 
         return predict
 
-    def shot_scores(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
-        """The utility of each shot for the query that the text was encoded with: ``[S]``.
+    def nearness(self, read: ReadText, parts: Sequence[Span]) -> FloatArray:
+        """How near parts of a text are to its query ``[P]``, on the scale of utilities; zeros without a query.
 
         Args:
-            encoding: Of N units.
-            shot_of_unit: ``[N]``, -1 for units outside shots. Each shot is a block.
-            shots: S.
+            read: The text.
+            parts: Ranges of units.
         """
-        settings = self.network.settings
-        scores = settings.evidence_weight * encoding.of_shots(encoding.utilities, shot_of_unit, shots)
-        if self.network.compares and len(encoding.query):
-            scores = scores + settings.relevance_weight * self._shot_cosines(encoding, shot_of_unit, shots)
-        return scores
+        if not (len(read.query) and len(parts) and self.compares):
+            return np.zeros(len(parts), dtype=np.float32)
+        most = self.network.settings.relevance_units
+        compared = self.compare([read.of_part(first, min(last, first + most)) for first, last in parts])
+        return self._agreement(compared, self.compare([read.query], are_queries=True)[0])
 
-    def _shot_cosines(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
-        """The cosine between the query and each shot: ``[S]``."""
-        units = encoding.units
-        inside, starts = runs_of(shot_of_unit, shots)
-        texts = [_NONE] * shots
-        # A shot has no words here where all of it is decided by the line model.
-        for shot in np.flatnonzero(np.diff(starts)).tolist():
-            first, last = inside[starts[shot]], inside[starts[shot + 1] - 1]
-            texts[shot] = units.tokens[units.first_token[first] : units.first_token[last + 1]]
-        vectors = self._embed([*texts, encoding.query])
-        nearness: FloatArray = vectors[:-1] @ vectors[-1]
-        return nearness
+    def _agreement(self, texts: Sequence[HalfArray], query: HalfArray) -> FloatArray:
+        """How well the words of a query find theirs in texts ``[T]``, on the scale of utilities.
 
-    def _embed(self, texts: Sequence[IntArray]) -> FloatArray:
-        """Vectors of unit length of token ids ``[T, D]``, zeros where there are none."""
-        filled = [number for number, tokens in enumerate(texts) if len(tokens)]
-        vectors = np.zeros((len(texts), self.network.width), dtype=np.float32)
-        if filled:
-            read = [texts[number][: self.network.settings.relevance_tokens] for number in filled]
-            for number, vector in self._once("text vector", *_as_units(read), _NONE, self._embed_windows):
-                vectors[filled[number]] = vector
-        return vectors
+        It is the mean over the words of the query of the largest cosine with a word of the text: late interaction, as
+        in Khattab and Zaharia, "ColBERT" (2020). A text without a word has zero.
+        """
+        asked = query.astype(np.float32).T
+        found = [float((text @ asked).max(0).mean()) if len(text) and len(query) else 0.0 for text in texts]
+        return self.network.settings.relevance_weight * np.array(found, dtype=np.float32)
 
-    def _embed_windows(
-        self, units: UnitInputs, windows: Sequence[Window], query: IntArray, length: int
-    ) -> list[FloatArray]:
-        batch = batch_windows([(units, window, query) for window in windows], self.frame, length)
-        return list(self.network.embed(batch))
+    def means(self, read: ReadText, parts: Sequence[Span]) -> FloatArray:
+        """The means of the trunk's vectors of parts of a text ``[P, D]``: parts that say the same are near each other.
 
-    def embed(self, texts: Sequence[str]) -> FloatArray:
+        Args:
+            read: The text.
+            parts: Ranges of units.
+        """
+        means = [mean_of_runs(read.vectors[first:last], np.array([0, last - first])) for first, last in parts]
+        return np.concatenate([np.zeros((0, self.network.width), dtype=np.float32), *means])
+
+    def embed(self, texts: Sequence[str], *, are_queries: bool = False) -> FloatArray:
         """Vectors of unit length whose inner products tell how near texts are to each other: ``[T, D]``.
 
         A text without a word has zeros.
 
+        Args:
+            texts: Any texts; of a long one the beginning is read, and of a long query the end.
+            are_queries: Whether they ask for what other texts tell.
+
         Raises:
-            ModelError: The model has no sentence encoder.
+            ModelError: The model has no comparer.
         """
-        if not self.network.compares:
-            raise ModelError("This model has no sentence encoder to compare texts with: use the bundled one.")
-        return self._embed([describe_units(text, split_words(text), self.tokenizer).tokens for text in texts])
+        compared = self._compare_texts(texts, are_queries)
+        sums = [words.sum(0, dtype=np.float32) for words in compared]
+        means = np.array(sums, dtype=np.float32).reshape(-1, self.network.width)
+        embedded: FloatArray = means / np.linalg.norm(means, axis=1, keepdims=True).clip(1e-6)
+        return embedded
+
+    def _compare_texts(self, texts: Sequence[str], are_queries: bool = False) -> list[HalfArray]:
+        if not self.compares:
+            raise ModelError("This model has no comparer to compare texts with: use the bundled one.")
+        if are_queries:
+            return self.compare([self._read_query(text) for text in texts], are_queries=True)
+        return self.compare([self._read_text(text) for text in texts])
+
+    def _read_text(self, text: str) -> HalfArray:
+        """The trunk's vectors of the special tokens and of the first words of a text."""
+        offsets = split_words(text)[: self.network.settings.relevance_units]
+        return self.read(text, offsets, [(0, len(offsets))]).of_part(0, len(offsets))
 
     @property
     def compares(self) -> bool:
-        """Whether the model has a sentence encoder to compare texts with."""
+        """Whether the model has a comparer, which tells how near texts are to each other."""
         return self.network.compares
 
-    def nearness(self, texts: Sequence[str], query: str) -> FloatArray:
+    def nearness_of(self, texts: Sequence[str], query: str) -> FloatArray:
         """How near texts are to a query, ``[T]``, on the scale of utilities."""
-        vectors = self.embed([*texts, query])
-        nearness: FloatArray = self.network.settings.relevance_weight * (vectors[:-1] @ vectors[-1])
-        return nearness
-
-    def shot_vectors(self, encoding: Encoding, shot_of_unit: IntArray, shots: int) -> FloatArray:
-        """The mean of each shot's unit vectors ``[S, D]``."""
-        return encoding.of_shots(encoding.vectors, shot_of_unit, shots)
+        return self._agreement(self._compare_texts(texts), self._compare_texts([query], are_queries=True)[0])
 
 
 def side_by_side(run: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> Iterator[_Result]:
@@ -322,21 +409,3 @@ def _near(units: BoolArray, reach: int) -> BoolArray:
     before, place = np.concatenate([[0], np.cumsum(units)]), np.arange(len(units))
     near: BoolArray = before[np.minimum(place + reach + 1, len(units))] > before[np.maximum(place - reach, 0)]
     return near
-
-
-def _as_units(texts: Sequence[IntArray]) -> tuple[UnitInputs, list[Window]]:
-    """Texts of token ids as a unit each, to be read in a window each."""
-    numbers = np.arange(len(texts))
-    first_token = np.cumsum([0, *map(len, texts)])
-    shapes, words = np.zeros((len(texts), 0), dtype=np.float32), np.ones(len(texts), dtype=bool)
-    units = UnitInputs(np.concatenate(texts), first_token, shapes, numbers, words, numbers)
-    return units, [Window(number, number + 1, number, number + 1) for number in numbers.tolist()]
-
-
-def _portions(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:
-    """Consecutive windows of some `_UNITS_AT_ONCE` units, so that the vectors of a long text are never all held."""
-    start = 0
-    for number, window in enumerate(windows):
-        if window.core_end - windows[start].core_start >= _UNITS_AT_ONCE or number == len(windows) - 1:
-            yield windows[start : number + 1]
-            start = number + 1

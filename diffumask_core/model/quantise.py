@@ -7,7 +7,7 @@ their channels has been multiplied with a factor that tames those that are much 
 rounded with a scale for each token. Both are in Xiao et al., "SmoothQuant" (2023).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.torch_network import TorchNetwork
-from diffumask_core.model.weights import LARGEST, SCALE, is_packed
+from diffumask_core.model.weights import BLOCK, BLOCKS, LARGEST, SCALE, is_packed
 from diffumask_core.units.units import read_words
 
 FloatArray = npt.NDArray[np.float32]
@@ -36,6 +36,11 @@ _HEADROOM = 1.1
 
 def _is_packed(name: str, shapes: Shapes) -> bool:
     return name in shapes and is_packed(name, shapes[name])
+
+
+def _is_product(name: str, shapes: Shapes) -> bool:
+    """Whether a weight is a packed matrix; those of experts are looked up."""
+    return _is_packed(name, shapes) and len(shapes[name]) == 2
 
 
 class _Product(NamedTuple):
@@ -66,7 +71,7 @@ def _products(graph: onnx.GraphProto, shapes: Shapes) -> dict[str, _Product]:
     products = {}
     for node in graph.node:
         matrix = makers.get(node.input[1]) if node.op_type == "MatMul" else None
-        if matrix is not None and matrix.op_type == "Transpose" and _is_packed(matrix.input[0], shapes):
+        if matrix is not None and matrix.op_type == "Transpose" and _is_product(matrix.input[0], shapes):
             maker = makers.get(node.input[0])
             while maker is not None and maker.op_type == "Identity":
                 maker = makers.get(maker.input[0])
@@ -109,8 +114,10 @@ def learn_smoothing(
     for text in texts:
         if len(offsets := read_words(text)):
             for query in ("", text):
-                encoding = pruner.encode(text, offsets, [(0, len(offsets))], query)
-                pruner.shot_scores(encoding, np.zeros(len(offsets), dtype=np.int64), 1)
+                whole = [(0, len(offsets))]
+                read = pruner.read(text, offsets, whole, query)
+                pruner.encode(read)
+                pruner.nearness(read, whole)
     for hook in hooks:
         hook.remove()
     smoothing = {}
@@ -153,18 +160,23 @@ _SIGNED = _Range("", 128, LARGEST, 1e-9)
 _OF_GELU = _Range("_of_gelu", 16, 239, 2.54)
 
 
-def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, FloatArray]) -> None:
-    """Changes a graph so that it multiplies with packed matrices, and looks packed embeddings up, in 8 bits.
+def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, FloatArray], in_blocks: Set[str]) -> None:
+    """Changes a graph so that it multiplies with packed matrices in 8 bits, and looks packed embeddings up.
+
+    Whatever else is done with a packed matrix is done with its numbers.
 
     Args:
         graph: As exported.
         shapes: Of the model's weights.
         smoothing: Of some of the packed matrices the factors of what goes into them.
+        in_blocks: The matrices that are stored in 4 bits.
     """
     products = _products(graph, shapes)
     nodes: list[onnx.NodeProto] = []
     rounded: set[str] = set()
     with_bias: set[str] = set()
+    whole: set[str] = set()
+    matrices = {product.matrix for product in products.values()}
     for node in graph.node:
         output = node.output[0]
         if output in with_bias:  # an addition that a product has done
@@ -183,16 +195,32 @@ def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, Fl
             else:
                 with_bias.add(product.output)
                 nodes.append(_product(product, _SIGNED, product.output, product.bias))
+        elif node.op_type == "Gather" and node.input[0] in in_blocks:
+            nodes += _look_up_multiples(node.input[0], node.input[1], output)
         elif node.op_type == "Gather" and _is_packed(node.input[0], shapes):
             nodes += _look_up(node.input[0], node.input[1], output)
         else:
+            if output not in matrices:
+                for place, name in enumerate(node.input):
+                    if _is_packed(name, shapes):
+                        whole.add(name)
+                        node.input[place] = f"{name}:whole"
             nodes.append(node)
     del graph.node[:]
-    graph.node.extend(nodes)
+    graph.node.extend([part for name in sorted(whole) for part in _numbers_of(name, name in smoothing)] + nodes)
+    graph.initializer.extend(
+        numpy_helper.from_array(smoothing[name], f"{name}:factors") for name in sorted(whole & smoothing.keys())
+    )
     for weight in list(graph.initializer):
-        if _is_packed(weight.name, shapes):
+        if weight.name in in_blocks:
+            rows, columns = weight.dims
+            weight.data_type = TensorProto.UINT8
+            weight.dims[1] = columns // 2
+            dims = [rows, columns // BLOCK]
+            graph.initializer.append(TensorProto(name=weight.name + BLOCKS, data_type=TensorProto.FLOAT, dims=dims))
+        elif _is_packed(weight.name, shapes):
             weight.data_type = TensorProto.INT8
-            scale = TensorProto(name=weight.name + SCALE, data_type=TensorProto.FLOAT, dims=weight.dims[:1])
+            scale = TensorProto(name=weight.name + SCALE, data_type=TensorProto.FLOAT, dims=weight.dims[:-1])
             graph.initializer.append(scale)
     for kind in (_SIGNED, _OF_GELU):
         for name, value in (
@@ -201,7 +229,15 @@ def in_8_bits(graph: onnx.GraphProto, shapes: Shapes, smoothing: Mapping[str, Fl
             ("least", np.float32(kind.least)),
         ):
             graph.initializer.append(numpy_helper.from_array(np.array(value), name + kind.name))
-    graph.initializer.append(numpy_helper.from_array(np.array([-1], dtype=np.int64), "last_axis"))
+    constants: Sequence[tuple[str, npt.ArrayLike]] = (
+        ("last_axis", np.array([-1])),
+        ("in_blocks", np.array([0, 0, -1, BLOCK])),
+        ("in_rows", np.array([0, 0, -1])),
+        ("lower_bits", np.uint8(15)),
+        ("to_lower_bits", np.uint8(4)),
+        ("halfway", np.float32(8)),
+    )
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants)
 
 
 def _round_tokens(source: str, kind: _Range) -> list[onnx.NodeProto]:
@@ -232,6 +268,18 @@ def _product(product: _Product, kind: _Range, output: str, bias: str = "") -> on
     return helper.make_node("MatMulIntegerToFloat", inputs, [output], domain=MICROSOFT)
 
 
+def _numbers_of(weight: str, has_factors: bool) -> list[onnx.NodeProto]:
+    """All of a matrix in 8 bits as the numbers that it stands for."""
+    scaled = f"{weight}:scaled" if has_factors else f"{weight}:whole"
+    nodes = [
+        helper.make_node("Cast", [weight], [f"{weight}:raised"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", [weight + SCALE, "last_axis"], [f"{weight}:scales"]),
+        helper.make_node("Mul", [f"{weight}:raised", f"{weight}:scales"], [scaled]),
+    ]
+    factors = [helper.make_node("Mul", [scaled, f"{weight}:factors"], [f"{weight}:whole"])]
+    return nodes + factors if has_factors else nodes
+
+
 def _look_up(weight: str, numbers: str, output: str) -> list[onnx.NodeProto]:
     return [
         helper.make_node("Gather", [weight, numbers], [f"{output}:rounded"]),
@@ -239,4 +287,21 @@ def _look_up(weight: str, numbers: str, output: str) -> list[onnx.NodeProto]:
         helper.make_node("Gather", [weight + SCALE, numbers], [f"{output}:scale"]),
         helper.make_node("Unsqueeze", [f"{output}:scale", "last_axis"], [f"{output}:scales"]),
         helper.make_node("Mul", [f"{output}:scaled", f"{output}:scales"], [output]),
+    ]
+
+
+def _look_up_multiples(weight: str, numbers: str, output: str) -> list[onnx.NodeProto]:
+    """Rows ``[B, L, D]`` of a matrix in 4 bits; see `weights`."""
+    return [
+        helper.make_node("Gather", [weight, numbers], [f"{output}:bytes"]),
+        helper.make_node("BitwiseAnd", [f"{output}:bytes", "lower_bits"], [f"{output}:lower"]),
+        helper.make_node("BitShift", [f"{output}:bytes", "to_lower_bits"], [f"{output}:upper"], direction="RIGHT"),
+        helper.make_node("Concat", [f"{output}:lower", f"{output}:upper"], [f"{output}:both"], axis=-1),
+        helper.make_node("Cast", [f"{output}:both"], [f"{output}:raised"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", [f"{output}:raised", "halfway"], [f"{output}:multiples"]),
+        helper.make_node("Reshape", [f"{output}:multiples", "in_blocks"], [f"{output}:blocks"]),
+        helper.make_node("Gather", [weight + BLOCKS, numbers], [f"{output}:step"]),
+        helper.make_node("Unsqueeze", [f"{output}:step", "last_axis"], [f"{output}:steps"]),
+        helper.make_node("Mul", [f"{output}:blocks", f"{output}:steps"], [f"{output}:values"]),
+        helper.make_node("Reshape", [f"{output}:values", "in_rows"], [output]),
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from diffumask_core.errors import ModelError
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -14,13 +14,13 @@ class Settings:
     """How a model reads a text. `configuration.DiffuMaskConfig` has the same, and the shape of the network.
 
     Attributes:
-        window_tokens: Tokens of one encoder window, query and special tokens included.
+        window_tokens: Tokens of one window of the trunk, special tokens included.
         packed_tokens: The most tokens of whole shots that share a window.
         window_overlap: Tokens that neighbouring windows of one long block share.
-        query_tokens: The most tokens of the query that each window is given.
-        relevance_tokens: The most tokens of a shot that the sentence encoder reads.
-        relevance_weight: What a cosine of 1 adds to a shot's utility.
-        evidence_weight: What the shot head's score is multiplied by; both weights were chosen on development questions.
+        query_tokens: The most tokens of the query that are read.
+        relevance_units: The most words of a text that the comparer reads.
+        comparer_layers: Its layers; without any, texts are not compared.
+        relevance_weight: What a cosine of 1 adds to a shot's utility; it was chosen on development questions.
         denoiser_blocks: Convolutions of the denoiser, one after the other.
         denoiser_kernel: Units that one of them sees; odd.
     """
@@ -29,9 +29,9 @@ class Settings:
     packed_tokens: int
     window_overlap: int
     query_tokens: int
-    relevance_tokens: int
+    relevance_units: int
+    comparer_layers: int
     relevance_weight: float
-    evidence_weight: float
     denoiser_blocks: int
     denoiser_kernel: int
 

@@ -12,7 +12,7 @@ from transformers.utils import logging as transformers_logging
 
 from diffumask_core.errors import ModelError
 from diffumask_core.model.cache import cache_key
-from diffumask_core.model.inputs import WindowBatch
+from diffumask_core.model.inputs import WindowBatch, WordBatch
 from diffumask_core.model.modeling import DiffuMaskModel
 from diffumask_core.model.settings import Settings
 
@@ -31,8 +31,7 @@ class TorchNetwork:
         self.settings = Settings.of(model.config.to_dict(), "this model")
         self.width = int(model.encoder.config.hidden_size)
         self.context_width = model.config.denoiser_width + 2
-        self.evidence_width = 2 * model.config.denoiser_width
-        self.compares = model.relevance is not None
+        self.compares = self.settings.comparer_layers > 0
 
     @classmethod
     def load(cls, folder: Path, device: str, threads: int | None = None) -> "TorchNetwork":
@@ -71,14 +70,17 @@ class TorchNetwork:
     @torch.inference_mode()
     def encode(self, batch: WindowBatch) -> FloatArray:
         with self._fastest():
-            hidden = self.model.read(*self._tensors(batch.input_ids, batch.token_types, batch.attention_mask))
-        return _array(hidden)
+            return _array(self.model.read(*self._tensors(batch.input_ids, batch.attention_mask)))
 
     @torch.inference_mode()
-    def embed(self, batch: WindowBatch) -> FloatArray:
+    def consider(self, batch: WordBatch) -> FloatArray:
         with self._fastest():
-            vectors = self.model.embed(*self._tensors(batch.input_ids, batch.attention_mask))
-        return _array(vectors)
+            return _array(self.model.upper(*self._tensors(batch.vectors, batch.roles, batch.mask)))
+
+    @torch.inference_mode()
+    def compare(self, batch: WordBatch) -> FloatArray:
+        with self._fastest():
+            return _array(self.model.compare(*self._tensors(batch.vectors, batch.roles, batch.mask)))
 
     @torch.inference_mode()
     def contextualise(self, hidden: FloatArray, shapes: FloatArray) -> FloatArray:
@@ -92,14 +94,6 @@ class TorchNetwork:
         level, rate = (torch.full((1, 1), value, device=self.model.device) for value in (noise, keep_rate))
         mask = torch.ones(now.shape, device=self.model.device)
         return _array(self.model.denoiser.score(vectors, now, level, rate, twins, mask)[0])
-
-    @torch.inference_mode()
-    def evidence(self, hidden: FloatArray) -> FloatArray:
-        return _array(self.model.shot_head.evidence_of(*self._tensors(hidden)))
-
-    @torch.inference_mode()
-    def utilities(self, evidence: FloatArray) -> FloatArray:
-        return _array(self.model.shot_head.utility(*self._tensors(evidence)).squeeze(-1))
 
     def _tensors(self, *arrays: npt.NDArray[np.generic]) -> list[Tensor]:
         return [torch.from_numpy(array).to(self.model.device) for array in arrays]

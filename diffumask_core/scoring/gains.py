@@ -9,6 +9,7 @@ from diffumask_core.scoring.line_gains import line_gains
 from diffumask_core.scoring.novelty import copies, repeats
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.telling import is_telling, named_by, odd_ones
+from diffumask_core.scoring.terms import bm25
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating]
@@ -21,6 +22,8 @@ _COPY_PENALTY = 8.0
 _TELLING_BONUS = 4.0
 # What a line or a record gains that holds a term of the query which few others hold.
 _NAMED_BONUS = 4.0
+# What the words weigh that a line or a record shares with the query.
+_TERMS_WEIGHT = 3.0
 # What the results of the newest calls of a running turn gain, the newest first: they are the last to be shortened.
 _RECENCY_BONUS = (16.0, 4.0, 2.0, 1.0)
 
@@ -29,8 +32,8 @@ def unit_gains(reading: Reading, utilities: FloatArray, by_lines: BoolArray) -> 
     """What each unit ``[N]`` gains, or loses, by what it tells, on the scale of logits.
 
     Results of a running turn gain by how new they are. Near-equal lines lose but for the first, and sentences that are
-    told again but for that of the best passage. Lines and records gain that say how something ended, or that the query
-    names.
+    told again but for that of the best passage. Lines and records gain that say how something ended, that the query
+    names, or that say in its words what it asks for.
 
     Args:
         reading: The prompt.
@@ -74,9 +77,10 @@ def _add_of_series(gains: FloatArray, reading: Reading, kind: str, series: Serie
     texts = [reading.text(item) for item in series.items]
     seen = repeats(series.alike) or [False] * len(texts)
     named, odd = named_by(reading.query, texts), odd_ones(texts)
-    for item, text, is_copy, is_named, is_odd in zip(series.items, texts, seen, named, odd, strict=True):
+    shared = bm25(reading.query, texts)
+    for item, text, is_copy, is_named, is_odd, words in zip(series.items, texts, seen, named, odd, shared, strict=True):
         tells = is_odd or is_telling(kind, text)
-        gain = _NAMED_BONUS * is_named + _TELLING_BONUS * tells - _COPY_PENALTY * is_copy
+        gain = _NAMED_BONUS * is_named + _TELLING_BONUS * tells - _COPY_PENALTY * is_copy + _TERMS_WEIGHT * words
         if gain:
             first, last = reading.units.at(item)
             gains[first:last] += gain

@@ -1,4 +1,4 @@
-"""What the model thinks of a prompt, for whatever budget: what needs an encoder is encoded here, once."""
+"""What the model thinks of a prompt, for whatever budget: it is read here, once."""
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffumask_core.lines.evidence import Evidence, read_evidence
-from diffumask_core.model.pruner import Encoding, Pruner
+from diffumask_core.model.pruner import Encoding, Pruner, ReadText
 from diffumask_core.prompt.layout import ShotSpan
 from diffumask_core.prompt.spans import Span
 from diffumask_core.scoring.gains import unit_gains
@@ -16,7 +16,7 @@ from diffumask_core.scoring.novelty import copies
 from diffumask_core.scoring.ranking import rank_shots, relevance_of, retrieval_utilities, typicality
 from diffumask_core.scoring.readable import readable_parts
 from diffumask_core.scoring.reading import Reading
-from diffumask_core.scoring.relevance import unit_utilities
+from diffumask_core.scoring.relevance import paragraphs_of, unit_utilities, with_shared_terms
 from diffumask_core.units.units import Units
 
 FloatArray = npt.NDArray[np.floating]
@@ -30,8 +30,8 @@ class Scores:
 
     Attributes:
         pruner: The model that made them.
-        encoded: ``[N]``, the units whose words the encoder has read.
-        encoding: What the encoder made of these words; None where it had nothing to read.
+        read_units: ``[N]``, the units whose words the trunk has read.
+        read: What it has read of these words; None where it had nothing to read.
         lines: What the line model is told of the lines that it decides; None where there are none.
         utilities: ``[S]``, how much each shot helps with the query, with what a retriever thought of it.
         of_units: ``[N]``, the same of each unit: of the paragraph that it is in, or of its shot.
@@ -45,8 +45,8 @@ class Scores:
     """
 
     pruner: Pruner
-    encoded: BoolArray
-    encoding: Encoding | None
+    read_units: BoolArray
+    read: ReadText | None
     lines: Evidence | None
     utilities: FloatArray
     of_units: FloatArray
@@ -56,6 +56,18 @@ class Scores:
     order: IntArray
     repeated: BoolArray
     labels: IntArray
+
+    def encoding_of(self, wanted: BoolArray, units: Units) -> Encoding | None:
+        """What the network makes of the words of wanted units ``[N]``; None where there is nothing to read.
+
+        Args:
+            wanted: Units of those that were read.
+            units: All of them.
+        """
+        if self.read is None or not wanted.any():
+            return None
+        lengths = np.diff(units.first_word)[self.read_units]
+        return self.pruner.encode(self.read, np.repeat(wanted[self.read_units], lengths))
 
     def of_shots(self, wanted: BoolArray) -> "Scores":
         """The same scores, but only wanted shots ``[S]`` in the order of those that can be kept."""
@@ -77,7 +89,7 @@ class Scores:
 
 
 def score(reading: Reading, pruner: Pruner) -> Scores:
-    """Encodes a prompt and ranks its shots.
+    """Reads a prompt with the trunk and ranks its shots; words are scored later, where their shots stay.
 
     Args:
         reading: The prompt.
@@ -86,29 +98,34 @@ def score(reading: Reading, pruner: Pruner) -> Scores:
     units = reading.units
     shots = units.layout.shots
     lines = read_evidence(reading) if pruner.lines else None
-    encoded = _to_encode(units, lines)
-    words = np.repeat(encoded, np.diff(units.first_word))
-    shot_of_word = np.repeat(units.shot, np.diff(units.first_word))[words]
-    encoding = None
-    if words.any():
-        encoding = pruner.encode(units.layout.text, units.words[words], _blocks(shot_of_word), reading.query)
+    read_units = _to_read(units, lines)
+    words = np.repeat(read_units, np.diff(units.first_word))
+    paragraphs = paragraphs_of(reading) if reading.query and pruner.compares else []
     answers = [_answer(reading, shot) for shot in shots]
     labels = find_labels(answers, [_before_answer(reading, shot) for shot in shots])
     vectors: FloatArray = np.zeros((len(shots), 1))
-    own: FloatArray = np.zeros(len(shots))
-    if encoding is not None and shots:
-        vectors = pruner.shot_vectors(encoding, shot_of_word, len(shots))
-        own = pruner.shot_scores(encoding, shot_of_word, len(shots)) if reading.query else own
+    near: FloatArray = np.zeros(len(shots) + len(paragraphs))
+    read = None
+    if words.any():
+        offsets = units.words[words]
+        shot_of_word = np.repeat(units.shot, np.diff(units.first_word))[words]
+        read = pruner.read(units.layout.text, offsets, _blocks(shot_of_word), reading.query)
+        spans = np.array([*(shot.span for shot in shots), *paragraphs], dtype=np.int64).reshape(-1, 2)
+        parts = [(int(first), int(last)) for first, last in np.searchsorted(offsets[:, 0], spans)]
+        near = pruner.nearness(read, parts)
+        vectors = pruner.means(read, parts[: len(shots)])
+    own, of_paragraphs = near[: len(shots)], with_shared_terms(reading, paragraphs, near[len(shots) :])
     relevance = np.full(len(shots), np.nan)
     utilities: FloatArray
     if shots and reading.query:
         found = set(units.layout.passages)
         passages = np.array([shot.span in found for shot in shots])
         relevance[passages] = relevance_of(own[passages])
+        own[passages] = with_shared_terms(reading, [shot.span for shot in shots if shot.span in found], own[passages])
         utilities = own + retrieval_utilities([shot.score for shot in shots], own * passages)
     else:
         utilities = retrieval_utilities([shot.score for shot in shots]) + typicality(vectors, labels)
-    of_units = unit_utilities(reading, pruner, utilities)
+    of_units = unit_utilities(reading, paragraphs, of_paragraphs, utilities)
     utilities = _best_of_shots(of_units, units.shot, utilities)
     repeated = copies([reading.text(shot.span) for shot in shots], answers)
     order = rank_shots(utilities, vectors, labels, repeated)
@@ -116,24 +133,24 @@ def score(reading: Reading, pruner: Pruner) -> Scores:
     by_lines[lines.unit if lines else []] = True
     gains, readable = unit_gains(reading, of_units, by_lines), readable_parts(reading, of_units)
     return Scores(
-        pruner, encoded, encoding, lines, utilities, of_units, gains, readable, relevance, order, repeated, labels
+        pruner, read_units, read, lines, utilities, of_units, gains, readable, relevance, order, repeated, labels
     )
 
 
-def _to_encode(units: Units, lines: Evidence | None) -> BoolArray:
-    """``[N]``, the units that the encoder has to read: not the lines that the line model decides.
+def _to_read(units: Units, lines: Evidence | None) -> BoolArray:
+    """``[N]``, the units that the trunk has to read: not the lines that the line model decides.
 
     A text of a conversation without any other unit to decide is not read either, unless it is part of a shot that may
     go whole.
     """
-    encoded = np.ones(len(units), dtype=bool)
+    others = np.ones(len(units), dtype=bool)
     if not units.layout.voices:
-        return encoded
-    encoded[lines.unit if lines else []] = False
-    open_segments = np.unique(units.segment[encoded & units.free])
+        return others
+    others[lines.unit if lines else []] = False
+    open_segments = np.unique(units.segment[others & units.free])
     in_open_shot = np.append(~units.pinned, False)[units.shot]
-    to_encode: BoolArray = encoded & (np.isin(units.segment, open_segments) | in_open_shot)
-    return to_encode
+    to_read: BoolArray = others & (np.isin(units.segment, open_segments) | in_open_shot)
+    return to_read
 
 
 def _blocks(shot_of_word: IntArray) -> list[Span]:

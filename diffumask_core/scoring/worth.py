@@ -100,13 +100,14 @@ def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArra
     # The denoiser is told a share of tokens. Markers and answers count as kept, as they did in the labels.
     with_shot = float(costs[units.kept_with_shot & stays].sum())
     rate = min(max((room + with_shot) / max(float(costs[free].sum()) + with_shot, 1.0), 0.01), 1.0)
-    of_words, of_lines = _of_words(scores, units, rate), LineWorth.of(reading, scores, rate)
+    seen = scores.read_units & stays
+    of_words, of_lines = _of_words(scores, units, seen, rate), LineWorth.of(reading, scores, rate)
     short = _short_passages(units)
 
     def predict(states: IntArray, noise: float) -> FloatArray:
         logits = bias.copy()
         if of_words:
-            logits[scores.encoded] += of_words(states, noise)
+            logits[seen] += of_words(states, noise)
         if of_lines:
             logits[of_lines.unit] += of_lines(states)
         for first, last in short:
@@ -119,17 +120,20 @@ def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArra
     return Worth(predict, costs, room, states, predict(states, 1.0), scores.lines)
 
 
-def _of_words(scores: Scores, units: Units, rate: float) -> Callable[[IntArray, float], FloatArray] | None:
-    """From states ``[N]`` to the logits of the E units whose words the encoder has read; None where it read none."""
-    if scores.encoding is None:
+def _of_words(
+    scores: Scores, units: Units, seen: BoolArray, rate: float
+) -> Callable[[IntArray, float], FloatArray] | None:
+    """From states ``[N]`` to the logits of the units ``[N]`` that are seen; None where there is nothing to see."""
+    encoding = scores.encoding_of(seen, units)
+    if encoding is None:
         return None
-    denoise = scores.pruner.predictor(scores.encoding, rate)
-    lengths, lines = np.diff(units.first_word)[scores.encoded], _lines_of(units)[scores.encoded]
+    denoise = scores.pruner.predictor(encoding, rate)
+    lengths, lines = np.diff(units.first_word)[seen], _lines_of(units)[seen]
     first_word = np.concatenate([[0], np.cumsum(lengths)])
-    clauses = _clauses_of(units)[scores.encoded]
+    clauses = _clauses_of(units)[seen]
 
     def predict(states: IntArray, noise: float) -> FloatArray:
-        words = denoise(np.repeat(states[scores.encoded], lengths), noise)
+        words = denoise(np.repeat(states[seen], lengths), noise)
         pooled = np.where(clauses, pool_best(words, first_word), pool_words(words, first_word))
         return with_neighbours(pooled, lines)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from diffumask_core.diffusion.forward_process import absorb, mix_decisions, roll_out
-from diffumask_core.diffusion.losses import anti_mask_penalty, mask_loss, ranking_loss, required_loss, size_penalty
+from diffumask_core.diffusion.losses import anti_mask_penalty, mask_loss, required_loss, size_penalty
 from diffumask_core.diffusion.schedules import LinearSchedule
 from diffumask_core.diffusion.states import UNDECIDED
 from diffumask_core.model.modeling import DiffuMaskModel
@@ -35,8 +35,8 @@ class Objective:
     anti_mask: float = 1.0
     required: float = 1.0
 
-    def encoder_loss(self, model: DiffuMaskModel, batch: Batch) -> Tensor:
-        """The loss of the encoder: both levels, each unit by itself, and what a tight budget must keep."""
+    def upper_loss(self, model: DiffuMaskModel, batch: Batch) -> Tensor:
+        """The loss of the upper layers: both levels, each unit by itself, and what a tight budget must keep."""
         tight, light = model.contextualise(encode_batch(model, batch), batch.shapes)[..., -2:].unbind(-1)
         loss = tight.new_zeros(())
         # Each row counts by its units, so that few rows of one kind do not outweigh many of the other.
@@ -57,7 +57,7 @@ class Objective:
         return loss
 
     def denoiser_loss(self, model: DiffuMaskModel, hidden: Tensor, batch: Batch) -> Tensor:
-        """The loss of the denoiser, on what the encoder made of a batch of labels.
+        """The loss of the denoiser, on what the upper layers made of a batch of labels.
 
         Both levels with everything undecided, both at a random noise level, and a random rate.
         """
@@ -118,23 +118,15 @@ def _lift(logits: Tensor, required: Tensor, scope: Tensor, mask: Tensor) -> Tens
     return required_loss(logits, required, scope, _TIGHT_SHARE) + _SIZE_WEIGHT * size_penalty(logits, mask)
 
 
-def shot_loss(model: DiffuMaskModel, hidden: Tensor, batch: Batch) -> Tensor:
-    """The loss of the shot head, on what the encoder made of a batch of graded shots."""
-    scores = model.shot_head(hidden, batch.shot_of_unit, batch.grades.shape[1])
-    return ranking_loss(scores, batch.grades, batch.grades.isfinite())
-
-
 def encode_batch(model: DiffuMaskModel, batch: Batch) -> Tensor:
-    """Encodes a batch's windows and puts the units of each row together: ``[R, U, D]``."""
-    device = batch.input_ids.device
-    with torch.autocast(device.type, torch.bfloat16):
-        hidden = model.encode(
-            batch.input_ids, batch.token_types, batch.attention_mask, batch.unit_of_token, batch.unit_place.shape[1]
-        )
+    """Runs the upper layers over a batch's windows and puts the units of each row together: ``[R, U, D]``."""
+    with torch.autocast(batch.vectors.device.type, torch.bfloat16):
+        hidden = model.upper(batch.vectors, batch.roles, batch.seen)
     rows, units = batch.mask.shape
     flat = hidden.new_zeros(rows * units + 1, hidden.shape[-1], dtype=torch.float32)
     flat = flat.index_copy(0, batch.unit_place.flatten(), hidden.flatten(0, 1).float())
-    return flat[:-1].view(rows, units, -1)
+    vectors: Tensor = flat[:-1].view(rows, units, -1)
+    return vectors
 
 
 def labels_between(light: Tensor, tight: Tensor, mask: Tensor, rate: Tensor) -> Tensor:

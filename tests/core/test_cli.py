@@ -11,7 +11,7 @@ from made_runs import drawn_run, drawn_runs
 from tokenizers import Tokenizer
 from typer.testing import CliRunner
 
-from diffumask_core import Compressor
+from diffumask_core import Compressor, ModelError
 from diffumask_core.cli import app
 from diffumask_core.datasets import HindsightRow, SolutionRow, is_held_out, read_rows
 from diffumask_core.lines.model import LINES_FILE, LineModel
@@ -185,16 +185,19 @@ def labels(tmp_path: Path) -> Path:
 
 class TestTrain:
     def test_a_model_comes_out(self, tmp_path: Path, labels: Path, encoder_folder: Path, prompt: Path) -> None:
+        """A new one from an encoder, with another as the teacher of its comparer."""
         out = tmp_path / "out"
         shots = {"id": "s", "kind": "qa", "query": "Who?", "shots": ["Anna did.", "It rained."], "grades": [3, 0]}
         shot_file = write(tmp_path / "shots.jsonl", shots)
-        options = ["--labels", labels, "--shot-labels", shot_file, "--out", out, "--encoder", encoder_folder]
+        texts = write(tmp_path / "texts.jsonl", *({"text": f"A boat with {number} sails."} for number in range(3)))
+        options = ["--labels", labels, "--shot-labels", shot_file, "--texts", texts, "--out", out]
+        options += ["--encoder", encoder_folder, "--trunk-layers", 1, "--teacher", encoder_folder]
         result = invoke("train", *options, "--epochs", 1, "--device", "cpu")
         assert result.exit_code == 0, result.output
         assert {file.name for file in out.iterdir()} >= {"config.json", "model.safetensors", "tokenizer.json"}
         log = [json.loads(line) for line in (out / "log.jsonl").read_text("utf-8").splitlines()]
         assert log[0]["epoch"] == 1
-        assert all(0 <= line["tight_f1_1"] <= line["score"] for line in log)
+        assert all(0 <= line["tight_f1"] <= line["score"] for line in log)
         used = invoke("compress", prompt, "--keep-rate", 0.3, "--model", out, "--tokenizer", out)
         assert used.exit_code == 0
         again = invoke("train", *options[:2], "--out", tmp_path / "on", "--start-from", out, "--epochs", 1)
@@ -204,7 +207,7 @@ class TestTrain:
     def test_both_splits_are_needed(self, tmp_path: Path, splits: str, encoder_folder: Path) -> None:
         file = write(tmp_path / "labels.jsonl", {**LABEL, "id": "a", "split": splits})
         result = invoke("train", "--labels", file, "--out", tmp_path / "out", "--encoder", encoder_folder)
-        assert_told(result, "it must have rows of both splits")
+        assert_told(result, "there must be rows of both splits")
 
     def test_a_broken_line_is_named(self, tmp_path: Path, labels: Path) -> None:
         labels.write_text(labels.read_text("utf-8") + '{"id": 1}\n', "utf-8")
@@ -212,6 +215,35 @@ class TestTrain:
 
     def test_a_missing_file(self, tmp_path: Path) -> None:
         assert_told(invoke("train", "--labels", tmp_path / "none.jsonl", "--out", tmp_path), "Cannot read")
+
+    @pytest.mark.parametrize("option", ["--encoder", "--teacher"])
+    def test_a_start_that_has_both(self, tmp_path: Path, labels: Path, option: str, encoder_folder: Path) -> None:
+        options = ["--labels", labels, "--out", tmp_path / "out", "--start-from", "bundled", option, encoder_folder]
+        assert_told(invoke("train", *options), "are for a new model: leave them out with --start-from")
+
+    def test_layers_of_no_encoder(self, tmp_path: Path, labels: Path) -> None:
+        options = ["--labels", labels, "--out", tmp_path / "out", "--trunk-layers", 2]
+        assert_told(invoke("train", *options), "--trunk-layers is about an encoder: pass it with --encoder")
+
+    def test_a_trunk_without_a_graph_is_told_of(
+        self,
+        tmp_path: Path,
+        labels: Path,
+        encoder_folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """What has been trained is there, and runs on torch."""
+
+        def refuse(*_: object) -> None:
+            raise ModelError("A trunk of this type does not become a graph.")
+
+        monkeypatch.setattr("diffumask_core.training.command.export_folder", refuse)
+        options = ["--labels", labels, "--out", tmp_path / "out", "--epochs", 1, "--device", "cpu"]
+        result = invoke("train", *options, "--encoder", encoder_folder, "--teacher", encoder_folder)
+        assert result.exit_code == 0, result.output
+        assert "A trunk of this type does not become a graph." in caplog.text
+        assert Compressor.from_pretrained(tmp_path / "out").compress("one two three", keep_rate=0.5, tokenizer=len)
 
     @pytest.mark.parametrize("option", ["--encoder", "--start-from"])
     def test_a_missing_start(self, tmp_path: Path, labels: Path, option: str) -> None:
@@ -294,7 +326,8 @@ class TestHindsight:
         rows, out, on = tmp_path / "rows.jsonl", tmp_path / "both", tmp_path / "on"
         invoke("label", "hindsight", "--runs", runs, "--out", rows)
         options = ["--labels", labels, "--epochs", 1, "--device", "cpu"]
-        result = invoke("train", *options, "--encoder", encoder_folder, "--hindsight", rows, "--out", out)
+        new = ["--encoder", encoder_folder, "--teacher", encoder_folder]
+        result = invoke("train", *options, *new, "--hindsight", rows, "--out", out)
         assert result.exit_code == 0, result.output
         assert LineModel.load(out) is not None
         # Where there are no rows, the line model is that of the model to start from.
@@ -309,7 +342,9 @@ class TestHindsight:
         assert_told(result, "Of 2 rows 2 have between 10 and 2500 lines")
         assert not out.exists()
 
-    @pytest.mark.parametrize("option", ["--shot-labels", "--passages", "--exemplars", "--encoder"])
+    @pytest.mark.parametrize(
+        "option", ["--shot-labels", "--passages", "--exemplars", "--texts", "--encoder", "--teacher"]
+    )
     def test_what_goes_with_labels(self, tmp_path: Path, runs: Path, option: str) -> None:
         rows = tmp_path / "rows.jsonl"
         invoke("label", "hindsight", "--runs", runs, "--out", rows)

@@ -314,7 +314,7 @@ class TestDecidingAgain:
     def test_without_another_encoder_run(self, compressor: Compressor, monkeypatch: pytest.MonkeyPatch) -> None:
         result = compressor.compress(few_shot(6), keep_rate=0.5, tokenizer=words)
         expected = compressor.compress(few_shot(6), keep_rate=0.2, tokenizer=words)
-        monkeypatch.setattr(compressor._pruner, "encode", None)
+        monkeypatch.setattr(compressor._pruner, "read", None)
         again = result.at(keep_rate=0.2)
         assert again == expected
         assert again.at(keep_rate=0.5) == result

@@ -242,13 +242,13 @@ class TestDecidedOnce:
         self, talk: Callable[..., Conversation], compressor: Compressor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         lengths: list[int] = []
-        encode = type(compressor._pruner).encode
+        read = type(compressor._pruner).read
 
         def noted(self: Any, text: str, *arguments: Any, **options: Any) -> Any:
             lengths.append(len(text))
-            return encode(self, text, *arguments, **options)
+            return read(self, text, *arguments, **options)
 
-        monkeypatch.setattr(type(compressor._pruner), "encode", noted)
+        monkeypatch.setattr(type(compressor._pruner), "read", noted)
         messages = [said("user", "Well?")]
         for number in range(24):
             # Results of tools that stay, some of them huge, and one after the other that is shortened.
@@ -584,7 +584,7 @@ class TestRestore:
 
     def test_whole_results_have_one_hash_each(self, talk: Callable[..., Conversation]) -> None:
         messages = [said("user", "Well?"), *step([1, 2, 3, 4], RESULTS), *step([5], [LOG])]
-        conversation = talk(restore="whole", keep=("messages", 0))
+        conversation = talk(restore="whole", keep=("messages", 0), keep_rate=0.2)
         seen = conversation.shorten(messages)
         assert len(conversation.marks) == 4
         for index, text in zip((2, 3, 4, 5, 7), (*RESULTS, LOG), strict=True):

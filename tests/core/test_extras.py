@@ -13,12 +13,11 @@ import pytest
 
 from diffumask_core import DiffuMaskError, EncodingCache
 from diffumask_core.errors import MissingExtraError
-from diffumask_core.evaluation.baselines import minilm_similarities, tfidf_similarities
+from diffumask_core.evaluation.baselines import minilm_folder, minilm_similarities, tfidf_similarities
 from diffumask_core.extras import needs_extra
 from diffumask_core.pictures import check_picture
 from diffumask_core.readers.causal_lm import CausalLMReader
 from diffumask_core.readers.resolve import resolve_reader
-from diffumask_core.training.encoder import minilm_folder
 
 
 def test_a_missing_package_names_the_extra() -> None:

@@ -1,4 +1,4 @@
-"""The corridor: what is encoded, how often, and what comes out, with a pruner that likes long words."""
+"""The corridor: what is read, how often, and what comes out, with a pruner that likes long words."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,27 +18,30 @@ class LongWords:
     """A pruner by the length of words, which notes what it is asked."""
 
     def __init__(self) -> None:
-        self.encoded: list[tuple[str, str]] = []
+        self.texts: list[tuple[str, str]] = []
         self.rates: list[float] = []
 
     compares = False
     lines = None
 
-    def encode(self, text: str, offsets: np.ndarray, blocks: Sequence[Span], query: str = "") -> np.ndarray:
+    def read(self, text: str, offsets: np.ndarray, blocks: Sequence[Span], query: str = "") -> np.ndarray:
         assert blocks[0][0] == 0
         assert blocks[-1][1] == len(offsets)
-        self.encoded.append((text, query))
+        self.texts.append((text, query))
         return (offsets[:, 1] - offsets[:, 0]).astype(np.float64)
+
+    def encode(self, read: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        return read[wanted]
 
     def predictor(self, encoding: np.ndarray, keep_rate: float) -> Callable[[np.ndarray, float], np.ndarray]:
         self.rates.append(keep_rate)
         return lambda states, noise: encoding
 
-    def shot_scores(self, encoding: np.ndarray, shot_of_unit: np.ndarray, shots: int) -> np.ndarray:
-        return np.array([encoding[shot_of_unit == shot].sum() for shot in range(shots)])
+    def nearness(self, read: np.ndarray, parts: Sequence[Span]) -> np.ndarray:
+        return np.array([read[first:last].sum() for first, last in parts])
 
-    def shot_vectors(self, encoding: np.ndarray, shot_of_unit: np.ndarray, shots: int) -> np.ndarray:
-        return np.eye(shots, dtype=np.float32)
+    def means(self, read: np.ndarray, parts: Sequence[Span]) -> np.ndarray:
+        return np.eye(len(parts), dtype=np.float32)
 
 
 def words(text: str) -> int:
@@ -57,13 +60,13 @@ def shortened(pruner: LongWords, layout: Layout, **options: Any) -> CompressionR
     return compress(layout, Options(tokenizer=words, **options), pruner)  # type: ignore[arg-type]
 
 
-class TestEncoding:
+class TestReading:
     @pytest.mark.parametrize("layout", [Layout(PROSE), SHOTS.layout], ids=["prose", "shots"])
-    def test_a_prompt_is_encoded_once_for_every_budget(self, layout: Layout) -> None:
+    def test_a_prompt_is_read_once_for_every_budget(self, layout: Layout) -> None:
         pruner = LongWords()
         result = shortened(pruner, layout, keep_rate=0.5)
         again = [result.at(keep_rate=0.3), result.at(target_tokens=40), result.at(keep_rate=0.3).at(keep_rate=0.5)]
-        assert pruner.encoded == [(layout.text, "Q: abc?" if layout.shots else "")]
+        assert pruner.texts == [(layout.text, "Q: abc?" if layout.shots else "")]
         assert again[2] == result
         for each, options in zip(again, [{"keep_rate": 0.3}, {"target_tokens": 40}], strict=False):
             assert each == shortened(LongWords(), layout, **options)
@@ -71,34 +74,34 @@ class TestEncoding:
 
     @pytest.mark.parametrize("options", [{"keep_rate": 1.0}, {"target_tokens": 1000}])
     @pytest.mark.parametrize("least", [0, 2])
-    def test_nothing_is_encoded_where_the_text_fits(self, options: dict[str, Any], least: int) -> None:
+    def test_nothing_is_read_where_the_text_fits(self, options: dict[str, Any], least: int) -> None:
         pruner = LongWords()
         result = shortened(pruner, SHOTS.layout, min_shots=least, **options)
         assert result.text == SHOTS.text
         assert {shot.fate for shot in result.shots} == {"kept"}
-        assert pruner.encoded == []
+        assert pruner.texts == []
 
-    def test_nothing_is_encoded_where_only_what_must_stay_fits(self) -> None:
+    def test_nothing_is_read_where_only_what_must_stay_fits(self) -> None:
         pruner = LongWords()
         must = words("Sort them. Q: abc? A:")
         result = shortened(pruner, SHOTS.layout, target_tokens=must)
         assert result.text == "Sort them.\n\nQ: abc?\nA:"
         with pytest.raises(BudgetError):
             shortened(pruner, SHOTS.layout, target_tokens=must - 1)
-        assert pruner.encoded == []
+        assert pruner.texts == []
 
-    def test_a_larger_budget_is_encoded_when_it_is_first_needed(self) -> None:
+    def test_a_prompt_is_read_when_that_is_first_needed(self) -> None:
         pruner = LongWords()
         whole = shortened(pruner, Layout(PROSE), keep_rate=1.0)
-        assert pruner.encoded == []
+        assert pruner.texts == []
         assert whole.at(keep_rate=0.4) == shortened(LongWords(), Layout(PROSE), keep_rate=0.4)
         whole.at(keep_rate=0.2)
-        assert len(pruner.encoded) == 1
+        assert len(pruner.texts) == 1
 
     def test_shots_that_must_stay_are_the_best(self) -> None:
         pruner = LongWords()
         result = shortened(pruner, SHOTS.layout, target_tokens=60, min_shots=2)
-        assert len(pruner.encoded) == 1
+        assert len(pruner.texts) == 1
         assert sum(shot.fate != "dropped" for shot in result.shots) >= 2
 
     def test_the_denoiser_is_told_the_share_that_may_stay(self) -> None:

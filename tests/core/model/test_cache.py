@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from diffumask_core import Compressor, EncodingCache, InputError, Prompt
-from diffumask_core.model.inputs import WindowBatch
+from diffumask_core.model.inputs import WindowBatch, WordBatch
 from diffumask_core.model.network import Network
 from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.torch_network import TorchNetwork
@@ -26,13 +28,18 @@ OPTIONS: dict[str, Any] = {"keep_rate": 0.5, "tokenizer": str.__len__}
 
 
 class CountingNetwork(TorchNetwork):
-    """Counts the windows that are read."""
+    """Counts the windows that are read, and the texts whose words are compared."""
 
     windows = 0
+    compared = 0
 
     def encode(self, batch: WindowBatch) -> Any:
         self.windows += len(batch.input_ids)
         return super().encode(batch)
+
+    def compare(self, batch: WordBatch) -> Any:
+        self.compared += len(batch.vectors)
+        return super().compare(batch)
 
 
 @pytest.fixture
@@ -79,13 +86,64 @@ def test_results_are_those_without_a_cache(network: CountingNetwork, tokenizer: 
             )
 
 
-def test_another_query_or_model_is_another_reading(network: CountingNetwork, tokenizer: Tokenizer) -> None:
+def test_a_text_is_read_once_whatever_the_query(network: CountingNetwork, tokenizer: Tokenizer) -> None:
+    cached = compressor(network, tokenizer, EncodingCache())
+    plain = cached.compress(Prompt(shots=SHOTS), **OPTIONS)
+    read = network.windows
+    asked = cached.compress(Prompt(shots=SHOTS), query="how many rolls?", **OPTIONS)
+    # The query is read, and the text is not read again.
+    assert network.windows == read + 1
+    assert asked == compressor(network, tokenizer, None).compress(
+        Prompt(shots=SHOTS), query="how many rolls?", **OPTIONS
+    )
+    again = network.windows
+    cached.compress(Prompt(shots=SHOTS), query="how many rolls?", **{**OPTIONS, "keep_rate": 0.2})
+    assert network.windows == again
+    assert [shot.score for shot in asked.shots] != [shot.score for shot in plain.shots]
+
+
+@pytest.mark.parametrize("place", ["memory", "folder"])
+def test_words_are_compared_once(network: CountingNetwork, tokenizer: Tokenizer, tmp_path: Path, place: str) -> None:
+    folder = tmp_path if place == "folder" else None
+    cache, texts, query = EncodingCache(folder=folder), [*SHOTS, " "], "how many rolls?"
+    expected = Pruner(TorchNetwork(network.model), tokenizer).nearness_of(texts, query)
+    np.testing.assert_array_equal(Pruner(network, tokenizer, cache).nearness_of(texts, query), expected)
+    # A text without a word is not compared, and the query is.
+    assert network.compared == len(SHOTS) + 1
+    later = cache if folder is None else EncodingCache(folder=folder)
+    np.testing.assert_array_equal(Pruner(network, tokenizer, later).nearness_of(texts, query), expected)
+    assert network.compared == len(SHOTS) + 1
+    Pruner(network, tokenizer, later).nearness_of(texts[::-1], "who bought books?")
+    assert network.compared == len(SHOTS) + 2
+
+
+def test_a_text_is_not_taken_for_a_query_with_the_same_words(network: CountingNetwork, tokenizer: Tokenizer) -> None:
+    cached, plain = (Pruner(network, tokenizer, cache) for cache in (EncodingCache(), None))
+    for are_queries in (False, True):
+        ours, theirs = (one.embed(["how many rolls?"], are_queries=are_queries) for one in (cached, plain))
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from([*SHOTS, "rolls", ""]), max_size=3), st.sampled_from(["rolls?", "who went?"])
+        ),
+        max_size=3,
+    )
+)
+def test_whatever_was_compared_before_texts_are_as_near(pruner: Pruner, asked: list[tuple[list[str], str]]) -> None:
+    cached = Pruner(pruner.network, pruner.tokenizer, EncodingCache())
+    for texts, query in asked:
+        np.testing.assert_allclose(cached.nearness_of(texts, query), pruner.nearness_of(texts, query), atol=0.1)
+
+
+def test_another_model_is_another_reading(network: CountingNetwork, tokenizer: Tokenizer) -> None:
     cache = EncodingCache()
     cached = compressor(network, tokenizer, cache)
     cached.compress(Prompt(shots=SHOTS), **OPTIONS)
     read = network.windows
-    cached.compress(Prompt(shots=SHOTS), query="how many rolls?", **OPTIONS)
-    assert network.windows == 2 * read
     other = CountingNetwork(type(network.model)(network.model.config).train(False))
     compressor(other, tokenizer, cache).compress(Prompt(shots=SHOTS), **OPTIONS)
     assert other.windows == read
@@ -94,13 +152,13 @@ def test_another_query_or_model_is_another_reading(network: CountingNetwork, tok
 def test_it_never_holds_more_than_it_may() -> None:
     cache = EncodingCache(megabytes=1)
     for number in range(40):
-        cache.put(str(number).encode(), np.full((100, 100), number, dtype=np.float32))
+        cache.put(str(number).encode(), np.full((200, 100), number, dtype=np.float16))
         assert cache.info().megabytes <= 1
     assert cache.get(b"0", 100) is None
     kept = cache.get(b"39", 100)
     assert kept is not None
     assert (kept == 39).all()
-    cache.put(b"too large", np.zeros((1000, 1000), dtype=np.float32))
+    cache.put(b"too large", np.zeros((1000, 1000), dtype=np.float16))
     assert cache.get(b"too large", 1000) is None
 
 
@@ -125,7 +183,7 @@ def test_a_folder_outlives_the_cache(network: CountingNetwork, tokenizer: Tokeni
 def write_some(folder: str, first: int) -> None:
     cache = EncodingCache(folder=folder)
     for number in range(first, first + 20):
-        cache.put(str(number).encode(), np.full((3, 4), number, dtype=np.float32))
+        cache.put(str(number).encode(), np.full((3, 4), number, dtype=np.float16))
 
 
 def test_several_processes_share_a_folder(tmp_path: Path) -> None:
@@ -152,7 +210,7 @@ class Trap:
 
 def test_a_pickle_in_the_folder_is_not_opened(tmp_path: Path) -> None:
     cache = EncodingCache(folder=tmp_path)
-    cache.put(b"key", np.zeros((1, 4), dtype=np.float32))
+    cache.put(b"key", np.zeros((1, 4), dtype=np.float16))
     with sqlite3.connect(tmp_path / "cache.db") as database:
         database.execute("UPDATE Cache SET mode = 4, value = ?", (pickle.dumps(Trap()),))
     assert EncodingCache(folder=tmp_path).get(b"key", 4) is None

@@ -1,14 +1,28 @@
 """What the network sees of a text."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers.models import Model
+from tokenizers.normalizers import Normalizer
+from tokenizers.pre_tokenizers import PreTokenizer
 
-from diffumask_core.model.inputs import Frame, UnitInputs, Window, batch_windows, describe_units, plan_windows
+from diffumask_core.model.inputs import (
+    Frame,
+    UnitInputs,
+    Window,
+    batch_windows,
+    batch_words,
+    describe_units,
+    plan_windows,
+    query_words,
+)
+from diffumask_core.model.pretrained import read_tokenizer
 from diffumask_core.prompt.spans import Span
 from diffumask_core.units.words import split_words
 
@@ -45,6 +59,78 @@ class TestUnits:
         units = described("  ", tokenizer)
         assert units.first_token.tolist() == [0]
         assert units.shapes.shape == (0, 12)
+
+
+def letters(space: str) -> Model:
+    """A vocabulary of single letters and of the sign that stands for a space."""
+    signs = ["?", space, *"abcd,()"]
+    return models.BPE({sign: number for number, sign in enumerate(signs)}, [], unk_token="?")
+
+
+class TestSpaces:
+    """A tokenizer that tells words by the space before them sees each unit as it stands in the text."""
+
+    @pytest.mark.parametrize(
+        ("space", "split", "normalizer"),
+        [
+            ("Ġ", pre_tokenizers.ByteLevel(add_prefix_space=False), None),
+            ("Ġ", pre_tokenizers.ByteLevel(add_prefix_space=True), None),
+            ("▁", pre_tokenizers.Metaspace(prepend_scheme="never"), None),
+            ("▁", pre_tokenizers.Metaspace(prepend_scheme="always"), None),
+            ("▁", pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]), None),
+            ("▁", None, normalizers.Replace(" ", "▁")),
+            ("▁", None, normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])),
+            ("▁", pre_tokenizers.Metaspace(), normalizers.Sequence([normalizers.NFKC(), normalizers.Strip()])),
+        ],
+        ids=["bytes", "bytes-prefix", "never", "always", "split", "replace", "prepend", "strip"],
+    )
+    def test_a_unit_has_its_space(
+        self, space: str, split: PreTokenizer | None, normalizer: Normalizer | None, tmp_path: Path
+    ) -> None:
+        saved = Tokenizer(letters(space))
+        if split is not None:
+            saved.pre_tokenizer = split
+        if normalizer is not None:
+            saved.normalizer = normalizer
+        saved.save(str(tmp_path / "tokenizer.json"))
+        tokenizer = read_tokenizer(tmp_path / "tokenizer.json")
+        units = described("ab, (cd)\na", tokenizer)
+        tokens = [tokenizer.id_to_token(token) for token in units.tokens]
+        runs = ["".join(tokens[start:end]) for start, end in pairwise(units.first_token.tolist())]
+        # The first one stands at the beginning of a text, where words have a space too.
+        assert runs == [space + "ab", ",", space + "(", "cd", ")", space + "a"]
+
+    def test_it_stays_so_when_it_is_saved(self, tmp_path: Path) -> None:
+        saved = Tokenizer(letters("▁"))
+        saved.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+        saved.save(str(tmp_path / "first.json"))
+        read_tokenizer(tmp_path / "first.json").save(str(tmp_path / "second.json"))
+        first, second = (read_tokenizer(tmp_path / f"{name}.json") for name in ("first", "second"))
+        assert described("ab, (cd)", first).tokens.tolist() == described("ab, (cd)", second).tokens.tolist()
+
+
+class TestQuery:
+    def test_of_a_long_query_the_end_is_read(self, tokenizer: Tokenizer) -> None:
+        query = "why? " * 30 + "how many?"
+        read = describe_units(query, query_words(query, tokenizer, 16), tokenizer)
+        end = described("how many?", tokenizer)
+        assert len(end.tokens) <= len(read.tokens) <= 16
+        assert read.tokens[-len(end.tokens) :].tolist() == end.tokens.tolist()
+
+    def test_a_short_query_is_read_whole(self, tokenizer: Tokenizer) -> None:
+        assert query_words("how many?", tokenizer, 16).tolist() == split_words("how many?").tolist()
+
+    @given(query=st.text("ab ?é\u200b", max_size=60), most=st.integers(16, 40))
+    def test_as_many_words_of_the_end_are_read_as_fit(self, tokenizer: Tokenizer, query: str, most: int) -> None:
+        words, all_words = query_words(query, tokenizer, most), split_words(query)
+        assert words.tolist() == all_words[len(all_words) - len(words) :].tolist()
+        assert len(describe_units(query, words, tokenizer).tokens) <= most
+        one_more = all_words[len(all_words) - len(words) - 1 :]
+        assert len(words) == len(all_words) or len(describe_units(query, one_more, tokenizer).tokens) > most
+
+    @pytest.mark.parametrize("query", ["", "  "])
+    def test_an_empty_query_has_no_words(self, tokenizer: Tokenizer, query: str) -> None:
+        assert len(query_words(query, tokenizer, 16)) == 0
 
 
 def plan(tokens: list[int], blocks: list[Span], room: int, overlap: int = 2, pack: int = 99) -> list[Window]:
@@ -96,29 +182,41 @@ class TestWindows:
 
 
 class TestBatch:
-    frame = Frame(start=2, separator=3, end=3, padding=0)
+    frame = Frame(start=2, end=3, padding=0)
 
     def test_rows_are_framed_and_padded(self, tokenizer: Tokenizer) -> None:
         units = described("ab c d", tokenizer)
-        first, second = Window(0, 3, 0, 3), Window(1, 2, 1, 2)
-        query = np.array([7, 8])
-        batch = batch_windows([(units, first, query), (units, second, query[:0])], self.frame)
+        batch = batch_windows([(units, Window(0, 3, 0, 3)), (units, Window(1, 2, 1, 2))], self.frame)
         tokens = units.tokens.tolist()
-        assert batch.input_ids.tolist() == [[2, 7, 8, 3, *tokens, 3], [2, tokens[2], 3, 0, 0, 0, 0, 0, 0]]
-        assert batch.unit_of_token.tolist() == [[-1, -1, -1, -1, 0, 0, 1, 2, -1], [-1, 0] + [-1] * 7]
-        assert batch.attention_mask.sum(1).tolist() == [9, 3]
-        assert batch.token_types.tolist() == [[1] * 4 + [0] * 5, [0] * 9]
+        assert batch.input_ids.tolist() == [[2, *tokens, 3], [2, tokens[2], 3, 0, 0, 0]]
+        assert batch.unit_of_token.tolist() == [[-1, 0, 0, 1, 2, -1], [-1, 0] + [-1] * 4]
+        assert batch.attention_mask.tolist() == [[1] * 6, [1] * 3 + [0] * 3]
+
+    def test_a_tokenizer_without_special_tokens_has_no_frame(self, tokenizer: Tokenizer) -> None:
+        units = described("ab c", tokenizer)
+        batch = batch_windows([(units, Window(0, 2, 0, 2))], Frame(None, None, 0), length=5)
+        assert batch.input_ids.tolist() == [[*units.tokens.tolist(), 0, 0]]
+        assert batch.unit_of_token.tolist() == [[0, 0, 1, -1, -1]]
+
+    def test_words_of_a_query_stand_after_those_of_its_text(self) -> None:
+        text, query = np.full((3, 2), 1.0, dtype=np.float16), np.full((2, 2), 2.0, dtype=np.float16)
+        batch = batch_words([text, text[:1]], [query, query[:0]])
+        assert batch.vectors[..., 0].tolist() == [[1, 1, 1, 2, 2], [1, 0, 0, 0, 0]]
+        assert batch.roles.tolist() == [[0, 0, 0, 1, 1], [0] * 5]
+        assert batch.mask.tolist() == [[1] * 5, [1, 0, 0, 0, 0]]
 
     @pytest.mark.parametrize(
         ("vocabulary", "frame"),
         [
-            (["[PAD]", "[CLS]", "[SEP]"], Frame(1, 2, 2, 0)),
-            (["<s>", "<pad>", "</s>"], Frame(0, 2, 2, 1)),
-            (["x"], Frame(None, None, None, 0)),
+            (["[PAD]", "[CLS]", "[SEP]"], Frame(1, 2, 0)),
+            (["<s>", "<pad>", "</s>"], Frame(0, 2, 1)),
+            (["<pad>", "</s>"], Frame(None, 1, 0)),
+            (["<pad>", "<eos>", "<bos>"], Frame(2, 1, 0)),
+            (["x"], Frame(None, None, 0)),
         ],
+        ids=["bert", "roberta", "t5", "gemma", "none"],
     )
     def test_special_tokens_by_the_names_of_their_family(self, vocabulary: list[str], frame: Frame) -> None:
-        from tokenizers.models import WordLevel
-
         tokens = {token: number for number, token in enumerate(vocabulary)}
-        assert Frame.of(Tokenizer(WordLevel(tokens, unk_token="x"))) == frame
+        assert Frame.of(Tokenizer(models.WordLevel(tokens, unk_token="x"))) == frame
+        assert frame.tokens == sum(token not in ("[PAD]", "<pad>", "x") for token in vocabulary)

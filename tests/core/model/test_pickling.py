@@ -14,7 +14,7 @@ from diffumask_core import Compressor, EncodingCache
 from diffumask_core.model.export import export_folder
 from diffumask_core.model.onnx_network import OnnxNetwork
 from diffumask_core.model.pretrained import load_pruner, save_folder
-from diffumask_core.model.pruner import Encoding, Pruner
+from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.units.words import split_words
 
@@ -34,14 +34,13 @@ def there_and_back(value: Any) -> Any:
     return pickle.loads(pickle.dumps(value))
 
 
-def encode(pruner: Pruner) -> Encoding:
+def assert_equal(one: Pruner, other: Pruner) -> None:
     offsets = split_words(TEXT)
-    return pruner.encode(TEXT, offsets, [(0, 20), (20, len(offsets))], "how many loaves?")
-
-
-def assert_equal(one: Encoding, other: Encoding) -> None:
-    for name in ("context", "vectors", "utilities"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    parts = [(0, 20), (20, len(offsets))]
+    first, second = (each.read(TEXT, offsets, parts, "how many loaves?") for each in (one, other))
+    np.testing.assert_array_equal(first.vectors, second.vectors)
+    np.testing.assert_array_equal(one.encode(first).context, other.encode(second).context)
+    np.testing.assert_array_equal(one.nearness(first, parts), other.nearness(second, parts))
 
 
 def test_a_pickled_model_on_onnx_reads_the_same(folder: Path) -> None:
@@ -50,7 +49,7 @@ def test_a_pickled_model_on_onnx_reads_the_same(folder: Path) -> None:
     assert isinstance(again.network, OnnxNetwork)
     assert again.network.fingerprint == pruner.network.fingerprint
     assert again.network.workers == 2
-    assert_equal(encode(again), encode(pruner))
+    assert_equal(again, pruner)
 
 
 def test_a_pickle_of_a_model_on_onnx_holds_no_weights(folder: Path) -> None:
@@ -64,7 +63,7 @@ def test_a_pickled_model_on_torch_reads_the_same(folder: Path) -> None:
     again = there_and_back(pruner)
     assert isinstance(again.network, TorchNetwork)
     assert again.network.fingerprint == fingerprint
-    assert_equal(encode(again), encode(pruner))
+    assert_equal(again, pruner)
 
 
 def test_a_relative_folder_is_found_from_another_working_directory(
@@ -78,15 +77,16 @@ def test_a_relative_folder_is_found_from_another_working_directory(
 
 def test_a_pickled_cache_has_its_settings_and_is_empty(tmp_path: Path) -> None:
     memory = EncodingCache(megabytes=1)
-    memory.put(b"key", np.ones((2, 3), dtype=np.float32))
+    memory.put(b"key", np.ones((2, 3), dtype=np.float16))
     again = there_and_back(memory)
     assert again.info().entries == 0
-    large = np.ones((2**18 + 1, 1), dtype=np.float32)
+    # Each number takes two bytes.
+    large = np.ones((2**19 + 1, 1), dtype=np.float16)
     again.put(b"more than a megabyte", large)
     assert again.info().entries == 0
 
     kept = EncodingCache(folder=tmp_path / "cache")
-    kept.put(b"key", np.ones((2, 3), dtype=np.float32))
+    kept.put(b"key", np.ones((2, 3), dtype=np.float16))
     found = there_and_back(kept).get(b"key", 3)
     assert found is not None
     assert found.shape == (2, 3)
@@ -95,7 +95,7 @@ def test_a_pickled_cache_has_its_settings_and_is_empty(tmp_path: Path) -> None:
 def test_a_relative_folder_of_a_cache_is_found_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     cache = EncodingCache(folder="cache")
-    cache.put(b"key", np.ones((2, 3), dtype=np.float32))
+    cache.put(b"key", np.ones((2, 3), dtype=np.float16))
     pickled = pickle.dumps(cache)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")

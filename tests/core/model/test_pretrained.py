@@ -54,7 +54,7 @@ def test_a_whole_folder_is_read(folder: Path) -> None:
         (lambda folder: truncated(folder / "config.json"), "cannot be read|config.json"),
         (lambda folder: truncated(folder / "tokenizer.json"), "cannot be read"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b""), "cannot be read"),
-        (lambda folder: configured(folder, format_version=1), "is of format 1, .* reads format 5: train it again"),
+        (lambda folder: configured(folder, format_version=1), "is of format 1, .* reads format 6: train it again"),
         (lambda folder: configured(folder, format_version=None), "is of format None"),
         (lambda folder: configured(folder, model_type="bert"), "a model of type 'bert', not a DiffuMask model"),
         (lambda folder: configured(folder, model_type=None), "not a DiffuMask model"),
@@ -62,6 +62,9 @@ def test_a_whole_folder_is_read(folder: Path) -> None:
         (lambda folder: configured(folder, denoiser_width="wide"), "cannot be read"),
         (lambda folder: without(folder, "denoiser."), "do not fit its config.json"),
         (lambda folder: without(folder, "encoder."), "do not fit its config.json"),
+        (lambda folder: without(folder, "upper."), "do not fit its config.json"),
+        (lambda folder: without(folder, "comparer."), "do not fit its config.json"),
+        (lambda folder: configured(folder, format_version=5), "is of format 5"),
     ],
 )
 def test_a_broken_folder(folder: Path, spoil: Callable[[Path], None], message: str) -> None:

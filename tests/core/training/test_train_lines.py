@@ -133,7 +133,7 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any, **options: Any) -> None:
         raise AssertionError("The encoder was run.")
 
-    for name in ("encode", "shot_vectors", "shot_scores"):
+    for name in ("read", "encode"):
         monkeypatch.setattr(Pruner, name, refuse)
 
 
