@@ -18,6 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from diffumask_core import CompressionResult, Compressor, Prompt
+from diffumask_core.rendering.marks import REST_KEY
 
 RATES = (0.7, 0.5, 0.3)
 EXACTING = re.compile(r"[\d/@_\\]|::")
@@ -70,6 +71,8 @@ def untrue(left: Any, source: Any) -> Iterator[str]:
     """What a shortened JSON value says that its source does not."""
     if isinstance(left, dict):
         for key, value in left.items():
+            if isinstance(source, dict) and key == REST_KEY and key not in source:
+                continue  # How many members were left out.
             if not isinstance(source, dict) or key not in source:
                 yield f"no member {key!r}"
             else:
