@@ -24,6 +24,8 @@ _SHARED = 0.2
 _STEPS_OF_LINES = 16
 # A decision about a word that is this far from the threshold is not put off.
 _CONFIDENCE = 2.0
+# What words lose beside lines of results of tools: a line holds what is needed to the letter, and a word seldom does.
+_BESIDE_LINES = 2.0
 # A passage of so few words goes whole, as far as the budget allows.
 _FEW_WORDS = 10
 
@@ -102,12 +104,12 @@ def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArra
     rate = min(max((room + with_shot) / max(float(costs[free].sum()) + with_shot, 1.0), 0.01), 1.0)
     seen = scores.read_units & stays
     of_words, of_lines = _of_words(scores, units, seen, rate), LineWorth.of(reading, scores, rate)
-    short = _short_passages(units)
+    short, beside = _short_passages(units), _BESIDE_LINES if of_lines else 0.0
 
     def predict(states: IntArray, noise: float) -> FloatArray:
         logits = bias.copy()
         if of_words:
-            logits[seen] += of_words(states, noise)
+            logits[seen] += of_words(states, noise) - beside
         if of_lines:
             logits[of_lines.unit] += of_lines(states)
         for first, last in short:

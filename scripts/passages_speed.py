@@ -1,0 +1,50 @@
+"""Measures what fifty passages at a tenth of their tokens take: without a cache, with all read to the end, and cached.
+
+    python scripts/passages_speed.py
+
+The passages are pieces of the repository's documents (data/technical_docs.jsonl), and so are the questions. Whoever keeps
+all shots (`shot_level=False`) has all of them read by the upper layers. With a cache the trunk and the comparer
+have read the passages for another question before.
+"""
+
+import time
+from pathlib import Path
+from statistics import median
+
+from diffumask_core import Compressor, EncodingCache, Prompt
+from diffumask_core.datasets import DocsRow, DocumentRow, QuestionRow, read_rows
+from diffumask_core.evaluation.docs import chunks
+from diffumask_core.tokens import get_counter
+
+PASSAGES, QUESTIONS, RATE, TOKENIZER = 50, 5, 0.1, "o200k_base"
+
+
+def main() -> None:
+    """Prints medians over the questions, and ratios."""
+    rows = read_rows(Path(__file__).parents[1] / "data" / "technical_docs.jsonl", DocsRow)
+    documents = [row.root.text for row in rows if isinstance(row.root, DocumentRow)]
+    counter = get_counter(TOKENIZER)
+    passages = [chunk for text in documents for chunk in chunks(text, counter)][:PASSAGES]
+    questions = [row.root.question for row in rows if isinstance(row.root, QuestionRow)][: QUESTIONS + 1]
+    plain = Compressor.from_pretrained()
+
+    def seconds(compressor: Compressor, question: str, shot_level: bool = True) -> float:
+        began = time.perf_counter()
+        prompt = Prompt(shots=passages, query=question)
+        compressor.compress(prompt, keep_rate=RATE, tokenizer=TOKENIZER, shot_level=shot_level)
+        return time.perf_counter() - began
+
+    seconds(plain, questions[0])
+    first = [seconds(plain, question) for question in questions[1:]]
+    whole = [seconds(plain, question, shot_level=False) for question in questions[1:]]
+    cached = Compressor.from_pretrained(cache=EncodingCache())
+    seconds(cached, questions[0])
+    again = [seconds(cached, question) for question in questions[1:]]
+    tokens = sum(map(counter.count, passages))
+    print(f"{len(passages)} passages of {tokens} tokens, seconds: {median(first):.3f}")
+    print(f"with all of them read to the end: {median(whole):.3f}, ratio {median(first) / median(whole):.2f}")
+    print(f"another question, with a cache: {median(again):.3f}, ratio {median(again) / median(first):.2f}")
+
+
+if __name__ == "__main__":
+    main()
