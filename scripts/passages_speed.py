@@ -2,8 +2,8 @@
 
     python scripts/passages_speed.py
 
-The passages are pieces of the repository's documents (data/technical_docs.jsonl), and so are the questions. Whoever keeps
-all shots (`shot_level=False`) has all of them read by the upper layers. With a cache the trunk and the comparer
+The passages are pieces of the repository's documents (data/technical_docs.jsonl), and the questions are of that file.
+Where all shots are kept (`shot_level=False`) the upper layers read all of them. With a cache the trunk and the comparer
 have read the passages for another question before.
 """
 
