@@ -1,4 +1,4 @@
-"""Formulas, command lines and template variables in prose: stretches of several words of which a part says nothing."""
+"""Formulas, lists of numbers and command lines in prose: stretches of several words of which a part says nothing."""
 
 import re
 from collections.abc import Iterator
@@ -19,6 +19,9 @@ _MINUS = r"(?<=[\d)\]%][ ]?|(?<!\w)\w[ ]?|[\d_]\w[ ]?)[-−–](?=[ ]?(?:[(\[$�
 _SIGN = rf"(?:[+*/×·÷=≤≥≠≈±^<>]|[=<>!]=|\*\*|//|{_MINUS})"
 _LINK = rf"(?:[ ]{_SIGN}[ ]|(?<=[)\]])[ ]?{_SIGN}[ ]?|[ ]?{_SIGN}[ ]?(?=[(\[]))"
 _FORMULA = regex.compile(rf"(?<![\w.,]){_OPEN}{_TERM}{_CLOSE}(?:{_LINK}{_OPEN}{_TERM}{_CLOSE}){{1,60}}+")
+
+# Numbers in brackets, nested or not; longer lists lose items.
+_NUMBERS = re.compile(r"(?<!\w)[\[({][\d .,eE+\-\[\](){}]{2,300}")
 
 _COMMANDS = (
     "apt|apt-get|awk|aws|az|brew|bundle|cargo|chmod|chown|composer|conda|cp|curl|docker|docker-compose|dotnet|ffmpeg|"
@@ -46,14 +49,29 @@ _MOST_PLAIN = 3
 
 
 def expressions(text: str, start: int, end: int) -> Iterator[Span]:
-    """Finds formulas and command lines in ``text[start:end]``; they may overlap."""
+    """Finds formulas, lists of numbers and command lines in ``text[start:end]``; they may overlap."""
     for formula in _FORMULA.finditer(text, start, end):
         yield formula.span()
+    for numbers in _NUMBERS.finditer(text, start, end):
+        yield from _lists(text, *numbers.span())
     at = start
     for match in _BEGIN.finditer(text, start, end):
         if match.start() >= at and (command := _command(text, match.start(), start, end, bool(match["name"]))):
             at = command[1]
             yield command
+
+
+def _lists(text: str, start: int, end: int) -> Iterator[Span]:
+    """Lists of several numbers whose brackets close within ``text[start:end]``, the outer ones."""
+    depth, first = 0, start
+    for at in range(start, end):
+        if text[at] in "[({":
+            first = at if depth == 0 else first
+            depth += 1
+        elif text[at] in "])}" and depth:
+            depth -= 1
+            if depth == 0 and "," in text[first:at]:
+                yield first, at + 1
 
 
 def _command(text: str, at: int, start: int, end: int, is_known: bool) -> Span | None:

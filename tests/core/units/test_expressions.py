@@ -1,4 +1,4 @@
-"""Formulas and command lines of prose, and what is left of them."""
+"""Formulas, lists of numbers and command lines of prose, and what is left of them."""
 
 import time
 
@@ -24,12 +24,14 @@ COMMANDS = [
     "curl -X POST https://a.example/b -H 'Accept: text/plain' -d @body.json",
 ]
 
+LISTS = ["[[1, 2, 3], [8, 9, 10, 11]]", "(3.5, -4.5e-3, 5)", "{7, 8}", "[ 1, 2 ]"]
+
 
 def found(text: str) -> list[str]:
     return [text[start:end] for start, end in expressions(text, 0, len(text))]
 
 
-@pytest.mark.parametrize("expression", [*FORMULAS, *COMMANDS])
+@pytest.mark.parametrize("expression", [*FORMULAS, *COMMANDS, *LISTS])
 def test_an_expression_is_found_in_prose(expression: str) -> None:
     assert found(f"Then we write {expression}, as the book says.") == [expression]
     assert found(f"Run {expression} and wait.") == [expression]
@@ -43,13 +45,14 @@ def test_an_expression_is_found_in_prose(expression: str) -> None:
         "Use the flag --force to push.",
         "Make sure that you find out, and go home.",
         "A well-known man, an e-mail and a (long) walk.",
+        "The town (2019) has a[0], two(3) and [open, 1 of them] brackets ) ] (4, 5 or more.",
     ],
 )
 def test_prose_is_no_expression(text: str) -> None:
     assert found(text) == []
 
 
-@pytest.mark.parametrize("expression", [*FORMULAS, *COMMANDS])
+@pytest.mark.parametrize("expression", [*FORMULAS, *COMMANDS, *LISTS])
 def test_an_expression_is_whole_or_gone(compressor: Compressor, expression: str) -> None:
     text = f"Our teacher, who came from the north, wrote {expression} and then left the room for a long while. " * 3
     result = compressor.compress(text, keep_rate=0.5, tokenizer=len)
@@ -64,7 +67,7 @@ def test_an_expression_is_whole_or_gone(compressor: Compressor, expression: str)
             at = text.find(expression, end)
 
 
-@pytest.mark.parametrize("piece", ["a + ", "(", "1 - ", "git ", "-a ", "x (", "a = (", "ls -l \\\n", "a.b.c(d) * "])
+@pytest.mark.parametrize("piece", ["a + ", "(", "1 - ", "git ", "-a ", "x (", "a = (", "ls -l \\\n", "a.b.c(d) * ", "[1, ", "(1, 2)"])
 def test_time_is_linear(piece: str) -> None:
     text = piece * (50_000 // len(piece))
     start = time.process_time()
