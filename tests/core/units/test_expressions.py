@@ -67,7 +67,9 @@ def test_an_expression_is_whole_or_gone(compressor: Compressor, expression: str)
             at = text.find(expression, end)
 
 
-@pytest.mark.parametrize("piece", ["a + ", "(", "1 - ", "git ", "-a ", "x (", "a = (", "ls -l \\\n", "a.b.c(d) * ", "[1, ", "(1, 2)"])
+@pytest.mark.parametrize(
+    "piece", ["a + ", "(", "1 - ", "git ", "-a ", "x (", "a = (", "ls -l \\\n", "a.b.c(d) * ", "[1, ", "(1, 2)"]
+)
 def test_time_is_linear(piece: str) -> None:
     text = piece * (50_000 // len(piece))
     start = time.process_time()
