@@ -1,6 +1,7 @@
 """A tiny random model in place of the bundled one: what the tests and the fuzzer compress with."""
 
 import string
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -24,16 +25,18 @@ def tiny_tokenizer() -> Tokenizer:
     return tokenizer
 
 
+SMALL: dict[str, Any] = {
+    "hidden_size": 16,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 128,
+}
+"""The shape of an encoder that is the bundled one's in small."""
+
+
 def tiny_encoder(tokenizer: Tokenizer) -> BertConfig:
     """The configuration of an encoder that is the bundled one's in small."""
-    return BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=128,
-    )
+    return BertConfig(vocab_size=tokenizer.get_vocab_size(), num_hidden_layers=1, **SMALL)
 
 
 def roberta(tokenizer: Tokenizer) -> PreTrainedConfig:

@@ -1,7 +1,7 @@
 """LLMLingua-2 as its own package runs it, on random networks of the shape of its published models.
 
 Random weights drop the wrong words, but take as long. Nothing is downloaded: the vocabulary is made of the pieces of
-the bundled tokenizer, as many as theirs has, those of most languages first.
+the bundled tokenizer, as many as theirs has, the likeliest first.
 """
 
 from collections.abc import Mapping, Sequence

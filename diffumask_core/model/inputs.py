@@ -39,7 +39,6 @@ class UnitInputs:
         shapes: ``[N, SHAPE_FEATURES]``: what an uncased encoder cannot see.
         twins: ``[N]``, equal numbers below N for units of one block that are the same word but for case.
         words: ``[N]``, whether the unit holds a letter or a digit.
-        block_starts: ``[G]``, the first unit of each block that has any.
     """
 
     tokens: IntArray
@@ -47,7 +46,6 @@ class UnitInputs:
     shapes: FloatArray
     twins: IntArray
     words: npt.NDArray[np.bool_]
-    block_starts: IntArray
 
 
 def _word_shape(unit: str) -> tuple[float, ...]:
@@ -115,8 +113,7 @@ def describe_units(
     pairs = zip(gaps, units, strict=True)
     spaced = [" " + unit if gap or not number else unit for number, (gap, unit) in enumerate(pairs)]
     tokens, first_token = _tokenise(units, spaced, tokenizer)
-    starts = np.array([start for start, end in blocks if start < end], dtype=np.int64)
-    return UnitInputs(tokens, first_token, shapes, twins, shapes[:, _SHAPE_OF_WORD - 1] > 0, starts)
+    return UnitInputs(tokens, first_token, shapes, twins, shapes[:, _SHAPE_OF_WORD - 1] > 0)
 
 
 def query_words(query: str, tokenizer: Tokenizer, most: int) -> IntArray:

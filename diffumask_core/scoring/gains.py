@@ -23,7 +23,7 @@ _TELLING_BONUS = 4.0
 # What a line or a record gains that holds a term of the query which few others hold.
 _NAMED_BONUS = 4.0
 # What the words weigh that a line or a record shares with the query.
-_TERMS_WEIGHT = 3.0
+_SHARED_WEIGHT = 3.0
 # What the results of the newest calls of a running turn gain, the newest first: they are the last to be shortened.
 _RECENCY_BONUS = (16.0, 4.0, 2.0, 1.0)
 
@@ -80,7 +80,7 @@ def _add_of_series(gains: FloatArray, reading: Reading, kind: str, series: Serie
     shared = bm25(reading.query, texts)
     for item, text, is_copy, is_named, is_odd, words in zip(series.items, texts, seen, named, odd, shared, strict=True):
         tells = is_odd or is_telling(kind, text)
-        gain = _NAMED_BONUS * is_named + _TELLING_BONUS * tells - _COPY_PENALTY * is_copy + _TERMS_WEIGHT * words
+        gain = _NAMED_BONUS * is_named + _TELLING_BONUS * tells - _COPY_PENALTY * is_copy + _SHARED_WEIGHT * words
         if gain:
             first, last = reading.units.at(item)
             gains[first:last] += gain

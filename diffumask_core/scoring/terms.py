@@ -31,11 +31,14 @@ def terms_of(text: str) -> list[str]:
 
 def bm25(query: str, texts: Sequence[str]) -> FloatArray:
     """How much each text says in the words of a query, ``[T]`` (Okapi BM25, Robertson and Zaragoza, 2009)."""
+    asked = set(terms_of(query))
+    if not asked:
+        return np.zeros(len(texts))
     counts = [Counter(terms_of(text)) for text in texts]
     lengths = np.array([sum(count.values()) for count in counts], dtype=np.float64)
     lengths *= _LENGTH / max(lengths.mean(), 1.0) if len(texts) else 1.0
     scores = np.zeros(len(texts))
-    for term in set(terms_of(query)):
+    for term in asked:
         found = np.array([count[term] for count in counts], dtype=np.float64)
         holding = np.count_nonzero(found)
         rarity = np.log1p((len(texts) - holding + 0.5) / (holding + 0.5))

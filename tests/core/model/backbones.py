@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from tiny import SMALL
 from tokenizers import Tokenizer
 from transformers import (
     BertConfig,
@@ -38,11 +39,8 @@ def bert(vocabulary: int) -> PreTrainedModel:
     return BertModel(
         BertConfig(
             vocab_size=vocabulary,
-            hidden_size=16,
+            **SMALL,
             num_hidden_layers=LAYERS,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=128,
         )
     )
 
@@ -51,11 +49,8 @@ def xlm_roberta(vocabulary: int) -> PreTrainedModel:
     return XLMRobertaForMaskedLM(
         XLMRobertaConfig(
             vocab_size=vocabulary,
-            hidden_size=16,
+            **(SMALL | {"max_position_embeddings": 132}),
             num_hidden_layers=LAYERS,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=132,
             pad_token_id=0,
         )
     )
@@ -65,11 +60,8 @@ def modernbert(vocabulary: int) -> PreTrainedModel:
     return ModernBertModel(
         ModernBertConfig(
             vocab_size=vocabulary,
-            hidden_size=16,
+            **(SMALL | {"max_position_embeddings": 256}),
             num_hidden_layers=LAYERS,
-            num_attention_heads=2,
-            intermediate_size=24,
-            max_position_embeddings=256,
             local_attention=16,
             pad_token_id=0,
             bos_token_id=2,
@@ -84,11 +76,8 @@ def deberta(vocabulary: int) -> PreTrainedModel:
     return DebertaV2Model(
         DebertaV2Config(
             vocab_size=vocabulary,
-            hidden_size=16,
+            **SMALL,
             num_hidden_layers=LAYERS,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=128,
             relative_attention=True,
             position_buckets=16,
             pos_att_type=["p2c", "c2p"],

@@ -127,7 +127,7 @@ def test_a_channel_much_larger_than_the_others_does_not_blur_them(tokenizer: Tok
     model = tiny_model(tiny_encoder(tokenizer))
     large = 3
     with no_grad():
-        model.encoder.embeddings.LayerNorm.weight[large] = 50
+        model.encoder.embeddings.LayerNorm.weight[large] = 100
         attention = model.encoder.encoder.layer[0].attention
         for product in (attention.self.query, attention.self.key, attention.self.value):
             product.weight[:, large] = 0
@@ -144,7 +144,7 @@ def test_a_channel_much_larger_than_the_others_does_not_blur_them(tokenizer: Tok
             for runtime in ("onnx", "torch")
         )
         errors.append(relative_error(ours, theirs))
-    assert errors[0] < errors[1] / 2
+    assert errors[0] < errors[1] / 3
 
 
 def test_where_large_products_are_cut_off_others_are_used(
