@@ -46,6 +46,11 @@ class Compared:
     targets: HalfArray
     is_query: bool
 
+    @property
+    def words(self) -> int:
+        """How many vectors the comparer reads, those of special tokens included."""
+        return len(self.vectors)
+
 
 @dataclass(frozen=True)
 class Graded:
@@ -168,18 +173,6 @@ def _middle(several: Sequence[HalfArray], width: int) -> FloatArray:
     total = sum((words.sum(0, dtype=np.float32) for words in several), np.zeros(width, dtype=np.float32))
     middle: FloatArray = total / max(sum(map(len, several)), 1)
     return middle
-
-
-def in_groups(items: Sequence[Compared], words: int, rng: random.Random) -> list[list[Compared]]:
-    """Groups texts of like length, in random order."""
-    grouped: list[list[Compared]] = []
-    for item in sorted(items, key=lambda one: len(one.vectors) * rng.uniform(0.8, 1.25)):
-        if grouped and (len(grouped[-1]) + 1) * max(len(one.vectors) for one in (item, *grouped[-1])) <= words:
-            grouped[-1].append(item)
-        else:
-            grouped.append([item])
-    rng.shuffle(grouped)
-    return grouped
 
 
 def comparer_loss(model: DiffuMaskModel, group: Sequence[Compared]) -> Tensor:

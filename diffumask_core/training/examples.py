@@ -9,6 +9,7 @@ slowly and less.
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,14 @@ from diffumask_core.units.units import read_words
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.floating]
+
+
+class _Read(Protocol):
+    @property
+    def words(self) -> int: ...
+
+
+_Item = TypeVar("_Item", bound=_Read)
 
 
 @dataclass(frozen=True)
@@ -192,14 +201,14 @@ def _pad(arrays: Sequence[npt.NDArray[np.generic]], length: int, filling: float)
     return torch.from_numpy(padded)
 
 
-def batches(examples: Sequence[Example], words: int, rng: random.Random) -> list[list[Example]]:
-    """Groups examples of like length into batches of at most ``words`` padded words, in random order."""
-    grouped: list[list[Example]] = []
+def batches(items: Sequence[_Item], words: int, rng: random.Random) -> list[list[_Item]]:
+    """Groups items of like length into batches of at most ``words`` padded words, in random order."""
+    grouped: list[list[_Item]] = []
     # Some noise on the length, so that batches differ from epoch to epoch.
-    for example in sorted(examples, key=lambda one: one.words * rng.uniform(0.9, 1.1)):
-        if grouped and (len(grouped[-1]) + 1) * max(example.words, *(o.words for o in grouped[-1])) <= words:
-            grouped[-1].append(example)
+    for item in sorted(items, key=lambda one: one.words * rng.uniform(0.9, 1.1)):
+        if grouped and (len(grouped[-1]) + 1) * max(one.words for one in (item, *grouped[-1])) <= words:
+            grouped[-1].append(item)
         else:
-            grouped.append([example])
+            grouped.append([item])
     rng.shuffle(grouped)
     return grouped

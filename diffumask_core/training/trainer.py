@@ -26,7 +26,7 @@ from diffumask_core.model.pruner import Pruner
 from diffumask_core.model.settings import Settings
 from diffumask_core.model.torch_network import TorchNetwork
 from diffumask_core.model.weights import unpack
-from diffumask_core.training.comparing import Teacher, compared, comparer_loss, graded, graded_loss, in_groups
+from diffumask_core.training.comparing import Teacher, compared, comparer_loss, graded, graded_loss
 from diffumask_core.training.examples import Batch, Example, ExampleBuilder, batches, collate
 from diffumask_core.training.objective import Objective, encode_batch
 
@@ -237,7 +237,7 @@ def _train_comparer(
 
         def tasks(epoch: int) -> list[Callable[[], Tensor]]:
             rng = random.Random(f"{options.seed}/{epoch}")
-            groups = [partial(comparer_loss, model, group) for group in in_groups(items, options.batch_words, rng)]
+            groups = [partial(comparer_loss, model, group) for group in batches(items, options.batch_words, rng)]
             steps = [*groups, *(partial(graded_loss, model, row) for row in rows)]
             return rng.sample(steps, len(steps))
 

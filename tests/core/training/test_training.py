@@ -32,7 +32,6 @@ from diffumask_core.training.comparing import (
     comparer_loss,
     graded,
     graded_loss,
-    in_groups,
 )
 from diffumask_core.training.encoder import fresh_model, read_teacher
 from diffumask_core.training.examples import Batch, ExampleBuilder, batches, collate
@@ -362,7 +361,7 @@ class TestComparer:
         before = figures()
         assert before[0] == pytest.approx(1 - before[1], abs=0.02)
         optimizer = torch.optim.Adam(model.comparer.parameters(), lr=1e-2)
-        for group in in_groups(items, 512, random.Random(0)) * 150:
+        for group in batches(items, 512, random.Random(0)) * 150:
             optimizer.zero_grad()
             comparer_loss(model, group).backward()
             optimizer.step()
@@ -499,7 +498,7 @@ class TestComparer:
 
     def test_groups_hold_all_texts_within_the_limit(self, pruner: Pruner) -> None:
         items, _ = compared(pruner, teacher, [row.text for row in LABELS], ["how many?"])
-        groups = in_groups(items, 100, random.Random(0))
+        groups = batches(items, 100, random.Random(0))
         assert sorted(map(id, (one for group in groups for one in group))) == sorted(map(id, items))
         assert all(len(group) * max(len(one.vectors) for one in group) <= 100 for group in groups if len(group) > 1)
 
