@@ -60,8 +60,9 @@ class Options:
             too long is cut at its end.
         grain: What is kept or dropped whole: the least that makes sense in each region, such as a line of code or a row
             of a table (``"auto"``), or words everywhere (``"words"``).
-        marks: Whether a mark such as ``[… 12 lines left out]`` stands where lines, rows or records went; ``"named"``
-            for marks with a name each, such as ``[… 12 lines left out, #3fa9c2]``.
+        marks: Whether a mark such as ``[… 12 lines left out]`` stands where lines, rows or records went, or ``[…]`` for
+            few lines of a tool's result; ``"named"`` for marks with a name each, such as
+            ``[… 12 lines left out, #3fa9c2]``.
         on_overflow: What to do when the protected text alone is longer than the budget: ``"raise"`` a `BudgetError`
             or give the protected text back (``"best_effort"``).
     """

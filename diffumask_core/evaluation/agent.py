@@ -29,7 +29,7 @@ AS_IT_GOES = f"{OURS}, each message as it becomes old"
 _SHARE = 0.5
 # A share of fewer strings says little.
 _LEAST_NEEDED = 3
-_MARK = re.compile(r"\[… .* left out\b.*\]")
+_MARK = re.compile(r"\[…(?: .* left out\b.*)?\]")
 
 Figures = dict[str, float]
 """Shares from 0 to 1 by what is measured, and seconds."""

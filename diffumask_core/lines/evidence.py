@@ -111,7 +111,7 @@ def lines_of_results(units: Units) -> BoolArray:
     layout = units.layout
     if not layout.voices:
         return np.zeros(len(units), dtype=bool)
-    brought = np.array([voice.role in ("tool", "function") for voice in layout.voices])
+    brought = np.array([voice.is_result for voice in layout.voices])
     whole = overlapping(units.spans, [span for region in walk_all(layout.regions) for span in region.units])
     lines: BoolArray = units.free & whole & brought[units.segment]
     return lines
@@ -157,7 +157,7 @@ class _Scene:
             for voice, text in zip(layout.voices, (layout.text[slice(*each)] for each in layout.segments), strict=True)
         ]
         for number, (voice, text) in enumerate(zip(layout.voices, meant, strict=True)):
-            if number not in open_segments and voice.role not in ("tool", "function"):
+            if number not in open_segments and not voice.is_result:
                 spoken = said if voice.role == "assistant" else asked
                 spoken[message_of[number]] += f"{text}\n"
         message = np.array([message_of[number] for number in segments.tolist()])

@@ -56,6 +56,11 @@ class Voice:
     is_call: bool = False
     calls: tuple[int, ...] = ()
 
+    @property
+    def is_result(self) -> bool:
+        """Whether it is what a tool or a function brought."""
+        return self.role in ("tool", "function")
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -2,7 +2,8 @@
 
 A mark is the only text of an output that is not the source's. There is one for each gap, and none is dearer than what
 it stands for: a gap that costs no more than its mark is filled again. A named mark bears a short hash of what it stands
-for, by which that can be asked for.
+for, by which that can be asked for. Of a few lines of a tool's result a mark says only that they went: old results have
+many small gaps, and words in each of them would take the room of what the agent needs.
 """
 
 import hashlib
@@ -25,7 +26,12 @@ IntArray = npt.NDArray[np.int64]
 Marks = bool | Literal["named"]
 """Whether marks stand in gaps, and whether they have names."""
 
-# Of a gap of so many items the mark has about as many tokens as of any.
+BRIEF_MARK = "[…]"
+"""The mark of a few lines of a tool's result."""
+# So many lines are few.
+_FEW_LINES = 10
+# A line is priced with the mark of so many, which has about as many tokens as any that says how many: dearer than the
+# mark of a few, since lines that stay together also read better.
 _TYPICAL_GAP = 12
 _NAME_DIGITS = 6
 HASH_DIGITS = 24
@@ -113,6 +119,7 @@ class MarkPlan:
         self._count = count
         self._series, openers = _series_of(units) if marks else ([], [])
         self._named = marks == "named"
+        self._briefly = [marks != "named" and _of_a_result(series, units) for series in self._series]
         ranges = [units.at(item) for series in self._series for item in series.items]
         self._first, self._end = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
         self._owner = np.repeat(np.arange(len(self._series)), [len(series.items) for series in self._series])
@@ -186,8 +193,8 @@ class MarkPlan:
         # The segments of a conversation are sent apart, so that each has a mark of its own.
         for gaps in self._of_one_mark(self._gaps(mask, stays, kept_before), kept_before):
             marks = [self._placed(first, last, known) for first, last in gaps]
-            series = self._series[self._owner[gaps[0][0]]]
-            placed.append(reduce(partial(self._merged, series), marks))
+            owner = int(self._owner[gaps[0][0]])
+            placed.append(reduce(partial(self._merged, owner), marks))
         return sorted(placed, key=lambda each: each.unit)
 
     def _gaps(self, mask: BoolArray, stays: BoolArray, kept_before: IntArray) -> list[tuple[int, int]]:
@@ -226,19 +233,20 @@ class MarkPlan:
             each = self._series[series]
             # How many items are similar to a kept one is seen only when all gaps are known.
             similar = {0, count - 1, count} if any(each.alike) else {0}
-            quoted = [_written(each, mark_text(count, each.noun, number, name)) for number in sorted(similar)]
+            quoted = [self._written(series, count, each.noun, number, name) for number in sorted(similar)]
             parted = [f"\n{text}" if each.form == "line" else f"{text}, " for text in quoted]
             self._price[series, count, name] = max(map(self._count, parted))
         return self._price[series, count, name]
 
     def _placed(self, first: int, last: int, known: BoolArray) -> PlacedMark:
-        series = self._series[self._owner[first]]
+        owner = int(self._owner[first])
+        series = self._series[owner]
         start, end = int(self._first[first]), int(self._end[last - 1])
         size, repeated = self._size(first, last), known[self._like[first:last]]
         similar = int(self._sizes[first:last][repeated].sum())
         span = self._span(start, end)
         name = self._name(span)
-        mark = Mark(_written(series, mark_text(size, series.noun, similar, name)), span, size, series.noun, name)
+        mark = Mark(self._written(owner, size, series.noun, similar, name), span, size, series.noun, name)
         if series.form == "line":
             newline = self._units.joins.newline(start)
             return PlacedMark(mark, start, newline, newline)
@@ -248,16 +256,22 @@ class MarkPlan:
             mark, start, " " if precedes and follows else ", " if precedes else "", ", " if follows else ""
         )
 
-    def _merged(self, series: Series, before: PlacedMark, after: PlacedMark) -> PlacedMark:
-        """One mark for two gaps, of which the first one is in a series."""
+    def _merged(self, owner: int, before: PlacedMark, after: PlacedMark) -> PlacedMark:
+        """One mark for two gaps, of which the first one is in the series of a number."""
         noun = before.mark.noun if before.mark.noun == after.mark.noun else "line"
         count = before.mark.count + after.mark.count
         span = (before.mark.span[0], after.mark.span[1])
         name = self._name(span)
-        text = mark_text(count, noun, name=name)
-        if series.form == "member":
-            return replace(before, mark=Mark(_written(series, text), span, count, noun, name))
-        return replace(before, mark=Mark(text, span, count, noun, name), after=after.after)
+        merged = replace(before, mark=Mark(self._written(owner, count, noun, 0, name), span, count, noun, name))
+        return merged if self._series[owner].form == "member" else replace(merged, after=after.after)
+
+    def _written(self, owner: int, count: int, noun: str, similar: int, name: str) -> str:
+        """A mark as it stands among the items of the series of a number; the rest is as of `mark_text`."""
+        if self._briefly[owner] and noun == "line" and not similar and count <= _FEW_LINES:
+            return BRIEF_MARK
+        series, text = self._series[owner], mark_text(count, noun, similar, name)
+        quoted = f"{series.quote}{text}{series.quote}"
+        return f"{series.quote}{REST_KEY}{series.quote}: {quoted}" if series.form == "member" else quoted
 
     def _known(self, kept_before: IntArray) -> BoolArray:
         """For each number of near-equal items, and at the end for none, whether one of the items is kept."""
@@ -311,10 +325,11 @@ def _sizes_of(series: Sequence[Series], units: Units, first: IntArray) -> IntArr
     return np.array(sizes, dtype=np.int64)
 
 
-def _written(series: Series, text: str) -> str:
-    """A mark as it stands among the items of a series."""
-    quoted = f"{series.quote}{text}{series.quote}"
-    return f"{series.quote}{REST_KEY}{series.quote}: {quoted}" if series.form == "member" else quoted
+def _of_a_result(series: Series, units: Units) -> bool:
+    """Whether items are lines of a tool's result in a conversation."""
+    first = units.at(series.items[0])[0]
+    voices = units.layout.voices
+    return series.form == "line" and first < len(units) and bool(voices) and voices[units.segment[first]].is_result
 
 
 def _kept_before(mask: BoolArray) -> IntArray:

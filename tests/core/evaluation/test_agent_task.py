@@ -115,7 +115,7 @@ class TestWithoutAModel:
 class TestFigures:
     def test_a_string_counts_where_it_stands_whole(self) -> None:
         case = case_of(coding_run())
-        texts = [f"look at {NEEDED[0]} there", "the QUAY_DEPTH", "[… 9 lines left out, 2 similar]"]
+        texts = [f"look at {NEEDED[0]} there", "the QUAY_DEPTH", "[… 9 lines left out, 2 similar]", "[…]"]
         figures = figures_of(case, Left(texts, 0.0))
         assert figures["strings left"] == 0.25
         assert figures["whole lines"] == 0.5

@@ -40,6 +40,6 @@ def test_a_turn_without_a_word_to_read(bundled: Compressor, turns: int) -> None:
     for before, after in zip(messages, result.messages, strict=True):
         if before["role"] == "tool":
             source = str(before["content"]).split("\n")
-            assert all(line in source or line.startswith("[… ") for line in after["content"].split("\n"))
+            assert all(line in source or line.startswith("[…") for line in after["content"].split("\n"))
         elif before["content"] != PROSE:
             assert after == before

@@ -82,13 +82,28 @@ def test_where_nothing_went_there_is_no_mark() -> None:
     assert kept.marks == []
 
 
-def test_where_all_went_a_mark_says_so() -> None:
-    conversation = [
-        {"role": "user", "content": "What does the log say?"},
-        {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "a", "arguments": "{}"}}]},
-        {"role": "tool", "content": LOG},
-    ]
-    assert left(messages_layout(conversation).layout, "What").text.endswith("{}\n\n[… 8 lines left out]")
+def conversation(result: str) -> Layout:
+    call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "a", "arguments": "{}"}}]}
+    asked = {"role": "user", "content": "What does the log say?"}
+    return messages_layout([asked, call, {"role": "tool", "content": result}]).layout
+
+
+def test_where_all_of_a_text_went_a_mark_says_so() -> None:
+    assert left(conversation(f"{LOG}\n{LOG}"), "What").text.endswith("{}\n\n[… 16 lines left out]")
+    assert left(conversation(LOG), "What").text.endswith("{}\n\n[…]")
+
+
+def test_of_a_few_lines_of_a_result_a_mark_says_only_that_they_went() -> None:
+    longer = "\n".join(line.replace("10:00", f"{hour}:00") for hour in (10, 11) for line in LOG.split("\n"))
+    kept = left(conversation(longer), "What", "10:00:00 INFO Di", "11:00:00 INFO Hal")
+    assert [(mark.text, mark.count) for mark in kept.marks] == [("[…]", 3), ("[… 11 lines left out, 2 similar]", 11)]
+    named = left(conversation(LOG), "What", "INFO Di", marks="named")
+    assert all(mark.text.endswith(f"#{mark.name}]") for mark in named.marks)
+    similar = left(conversation(ALIKE), "What", "job 3")
+    assert [mark.text for mark in similar.marks] == ["[… 2 similar lines left out]", "[… 5 similar lines left out]"]
+    rows = left(conversation(TABLE), "What", "Cy")
+    assert rows.marks
+    assert all(" left out]" in mark.text for mark in rows.marks)
 
 
 def test_near_equal_lines_are_counted_as_similar_where_one_of_them_is_kept() -> None:

@@ -22,7 +22,7 @@ from diffumask_core.model.pruner import Pruner
 from diffumask_core.training.lines import Case, LineTraining, train_lines
 
 OPTIONS = LineTraining(epochs=6, rate=1e-2, width=16, static_blocks=1, kernel=3, averaging=0.5)
-MARK = re.compile(r"\[… [^\]]*left out[^\]]*\]")
+MARK = re.compile(r"\[…(?: [^\]]*left out[^\]]*)?\]")
 
 
 def rows_of(count: int, first: int = 0) -> list[HindsightRow]:
