@@ -46,6 +46,10 @@ _ASKING = frozenset("?？؟")
 _CLAUSE_END = regex.compile(r"[,:](?=\s)|(?<=\s)[-–—](?=\s)|[()（）]|[，：、،]")
 _IS_LIMIT = regex.compile(LIMITS, regex.IGNORECASE)
 _WORD = regex.compile(r"\w[\w'’-]*+")
+# With a preposition before it, or none.
+_RELATIVE = regex.compile(
+    r"(?:[^\W\d_]{1,5}\s)?\L<relatives>(?![\w'’-])", regex.IGNORECASE, relatives=_words("relatives", has_spaces=True)
+)
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,8 @@ def _denied(text: str, clauses: Sequence[_Clause], turns: Sequence[tuple[Span, S
 
     The word before goes with them ("may not"), since alone it says the opposite.
 
-    A clause that begins with the negation ("not to her brother") hangs on the clause before.
+    A clause that begins with the negation ("not to her brother") hangs on the clause before. What is denied hangs on a
+    short relative clause behind a comma ("nur an Gäste, deren Name auf der Liste steht"), which says of whom it holds.
     """
     sides: dict[Span, Span] = {}
     for word, governed in turns:
@@ -191,6 +196,10 @@ def _denied(text: str, clauses: Sequence[_Clause], turns: Sequence[tuple[Span, S
         at = max(bisect_right(starts, word[0]) - 1, 0)
         if governed[0] >= word[1] and _is_short(text, (word[0], clauses[at].span[1]), 2):
             last = max(last, clauses[at].span[1])
+        if last == clauses[at].span[1] and at < clauses[at].sentence[1]:
+            following = clauses[at + 1].span
+            if _RELATIVE.match(text, *following) and _is_short(text, (first, following[1]), 1):
+                last = following[1]
         before = _words_ahead(text, clauses[at], first)
         if before and not text[first - 1].isspace():
             # In a script without spaces the words before are not known.

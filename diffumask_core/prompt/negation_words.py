@@ -17,6 +17,7 @@ class Turning:
         conditions: Words of clauses without which another clause says too much, such as a condition or an exception.
         others: Words that begin what holds where a condition does not.
         contrasts: Words that part a clause from one that says the contrary.
+        relatives: Words that begin a relative clause, where a comma parts any such clause from its noun.
         common: Words by which a text of the language is told from others in Latin script.
         reach: Of a language without spaces, how many characters a word governs; 0 of a language with spaces.
     """
@@ -27,6 +28,7 @@ class Turning:
     conditions: str = ""
     others: str = ""
     contrasts: str = ""
+    relatives: str = ""
     common: str = ""
     reach: int = 0
 
@@ -60,6 +62,7 @@ LANGUAGES = {
         ),
         others="sonst|andernfalls|ansonsten",
         contrasts="sondern|aber|doch|jedoch|hingegen|dagegen",
+        relatives="der|die|das|den|dem|deren|dessen|denen|welche|welcher|welches|welchen|welchem|wer|was|wo",
         common="der|die|das|und|ist|ein|eine|zu|den|von|mit|für|auf|sich|dem|auch|wird",
     ),
     "nl": Turning(
@@ -71,6 +74,7 @@ LANGUAGES = {
         conditions="indien|tenzij|mits|behalve|voordat|nadat|totdat|zodra|zolang|in plaats van",
         others="anders",
         contrasts="maar|echter|daarentegen",
+        relatives="die|dat|wiens|wie|waar|waarvan|waarin|waarop",
         common="de|het|een|van|dat|op|te|met|voor|zijn|wordt|ook|deze|naar",
     ),
     "fr": Turning(
@@ -131,6 +135,7 @@ LANGUAGES = {
         conditions="jeśli|jeżeli|chyba że|o ile|oprócz|zanim|dopóki|pod warunkiem|zamiast|po tym jak|dopiero gdy",
         others="w przeciwnym razie|inaczej",
         contrasts="ale|lecz|natomiast|tylko",
+        relatives="który|która|które|którzy|którego|której|których|któremu|którym|którymi|którą|kto|co|gdzie",
         common="w|na|się|z|jest|to|do|że|i|są|dla|jak|przez|od",
     ),
     "ru": Turning(
@@ -144,6 +149,10 @@ LANGUAGES = {
         ),
         others="иначе|в противном случае",
         contrasts="а|но|однако|зато",
+        relatives=(
+            "который|которая|которое|которые|которого|которой|которых|которому|которым|которыми|которую|"
+            "чей|чья|чьё|чьи|кто|что|где"
+        ),
     ),
     "uk": Turning(
         after=(
@@ -156,6 +165,7 @@ LANGUAGES = {
         ),
         others="інакше",
         contrasts="а|але|проте|однак",
+        relatives="який|яка|яке|які|якого|якої|яких|якому|яким|якими|яку|чий|чия|чиє|чиї|хто|що|де",
     ),
     "ar": Turning(
         after=(

@@ -33,6 +33,8 @@ Der rote Eimer ist [nicht für den Garten, sondern für den Keller].
 [Wenn die Pumpe leckt, rufen Sie den Schmied].
 [Der Gast darf nicht rauchen, es sei denn, der Wirt erlaubt es].
 [Öffnen Sie den Deckel erst, nachdem die Lampe erloschen ist].
+Die Schlüssel [werden nur an Gäste ausgegeben, deren Name auf der Liste steht].
+Der Wirt [haftet nicht für Mäntel, die im Saal hängen].
 """,
     "Spanish": """
 El cubo rojo [no es para el jardín, sino para el sótano].
@@ -48,6 +50,7 @@ Le seau rouge [n'est pas pour le jardin mais pour la cave].
 Красное ведро [не для сада, а для подвала].
 [Если насос течёт, позовите кузнеца].
 [Закройте крышку, пока лампа не погаснет].
+Ключи [выдают только гостям, имена которых есть в списке].
 """,
     "Chinese": """
 红桶[不是给花园的，而是给地窖的]。
