@@ -25,8 +25,9 @@ FUZZ_TARGETS ?= parse prompt regions messages-chat messages-responses messages-a
 demo: $(VENV)/.runtime
 	@$(BIN)/python -m diffumask_core.demo
 
+# Two workers: each holds models of some GB. Work is taken over in stretches, since tests of a file share what they load.
 test: lint types
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 test-search: $(VENV)/.dev
 	EXAMPLES=search $(BIN)/pytest
