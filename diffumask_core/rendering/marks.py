@@ -7,6 +7,7 @@ many small gaps, and words in each of them would take the room of what the agent
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -33,6 +34,8 @@ _FEW_LINES = 10
 # A line is priced with the mark of so many, which has about as many tokens as any that says how many: dearer than the
 # mark of a few, since lines that stay together also read better.
 _TYPICAL_GAP = 12
+# A mark of an earlier shortening, and how many it says are gone.
+_EARLIER_MARK = re.compile(r"""(?:["']…+["']:\s*)?["']?\[…\s(\d{1,9})\s[^\]]*left\sout[^\]]*\]["']?,?""")
 _NAME_DIGITS = 6
 HASH_DIGITS = 24
 REST_KEY = "…"
@@ -81,7 +84,7 @@ def mark_text(count: int, noun: str, similar: int = 0, name: str = "") -> str:
     Args:
         count: How many items were left out.
         noun: What an item is.
-        similar: How many of them are near-equal to an item that is kept.
+        similar: How many of them are near-equal to what stands above the mark, or below one that nothing stands above.
         name: The name of the mark, if it has one.
     """
     nouns = noun if count == 1 else f"{noun}s"
@@ -124,7 +127,7 @@ class MarkPlan:
         self._first, self._end = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
         self._owner = np.repeat(np.arange(len(self._series)), [len(series.items) for series in self._series])
         self._opener = np.array(openers, dtype=np.int64)[self._owner]
-        self._like = _numbers_of_alike(self._series)
+        self._like = _numbers_of_alike(self._series, units)
         self._sizes = _sizes_of(self._series, units, self._first)
         self._price: dict[tuple[int, int, str], float] = {}
         self._names: dict[Span, str] = {}
@@ -188,11 +191,10 @@ class MarkPlan:
     def place(self, mask: BoolArray, stays: BoolArray) -> list[PlacedMark]:
         """The marks that a mask needs, in order; arguments as of `spared`."""
         kept_before = _kept_before(mask)
-        known = self._known(kept_before)
         placed: list[PlacedMark] = []
         # The segments of a conversation are sent apart, so that each has a mark of its own.
         for gaps in self._of_one_mark(self._gaps(mask, stays, kept_before), kept_before):
-            marks = [self._placed(first, last, known) for first, last in gaps]
+            marks = [self._placed(first, last) for first, last in gaps]
             owner = int(self._owner[gaps[0][0]])
             placed.append(reduce(partial(self._merged, owner), marks))
         return sorted(placed, key=lambda each: each.unit)
@@ -238,11 +240,14 @@ class MarkPlan:
             self._price[series, count, name] = max(map(self._count, parted))
         return self._price[series, count, name]
 
-    def _placed(self, first: int, last: int, known: BoolArray) -> PlacedMark:
+    def _placed(self, first: int, last: int) -> PlacedMark:
         owner = int(self._owner[first])
         series = self._series[owner]
         start, end = int(self._first[first]), int(self._end[last - 1])
-        size, repeated = self._size(first, last), known[self._like[first:last]]
+        follows = last < len(self._first) and self._owner[last] == owner
+        precedes = first > 0 and self._owner[first - 1] == owner
+        beside = self._like[first - 1] if precedes else self._like[last] if follows else -1
+        size, repeated = self._size(first, last), (self._like[first:last] == beside) & (beside >= 0)
         similar = int(self._sizes[first:last][repeated].sum())
         span = self._span(start, end)
         name = self._name(span)
@@ -250,8 +255,6 @@ class MarkPlan:
         if series.form == "line":
             newline = self._units.joins.newline(start)
             return PlacedMark(mark, start, newline, newline)
-        follows = last < len(self._first) and self._owner[last] == self._owner[first]
-        precedes = first > 0 and self._owner[first - 1] == self._owner[first]
         return PlacedMark(
             mark, start, " " if precedes and follows else ", " if precedes else "", ", " if follows else ""
         )
@@ -272,14 +275,6 @@ class MarkPlan:
         series, text = self._series[owner], mark_text(count, noun, similar, name)
         quoted = f"{series.quote}{text}{series.quote}"
         return f"{series.quote}{REST_KEY}{series.quote}: {quoted}" if series.form == "member" else quoted
-
-    def _known(self, kept_before: IntArray) -> BoolArray:
-        """For each number of near-equal items, and at the end for none, whether one of the items is kept."""
-        kept = kept_before[self._end] > kept_before[self._first]
-        known: BoolArray = np.zeros(int(self._like.max(initial=-1)) + 2, dtype=bool)
-        known[self._like[kept]] = True
-        known[-1] = False
-        return known
 
 
 def _series_of(units: Units) -> tuple[list[Series], list[int]]:
@@ -303,26 +298,37 @@ def _series_of(units: Units) -> tuple[list[Series], list[int]]:
     return [found[number] for number in filled], [openers[number] for number in filled]
 
 
-def _numbers_of_alike(series: Sequence[Series]) -> IntArray:
+def _numbers_of_alike(series: Sequence[Series], units: Units) -> IntArray:
     """``[I]``, equal numbers for near-equal items of one series, -1 for an item that is like no other."""
     numbers: dict[tuple[int, str], int] = {}
     like: list[int] = []
     for owner, each in enumerate(series):
-        for value in each.alike or [None] * len(each.items):
-            like.append(-1 if value is None else numbers.setdefault((owner, value), len(numbers)))
+        for item, value in zip(each.items, each.alike or [None] * len(each.items), strict=True):
+            is_alone = value is None or _EARLIER_MARK.fullmatch(units.layout.text, *item)
+            like.append(-1 if is_alone else numbers.setdefault((owner, str(value)), len(numbers)))
     return np.array(like, dtype=np.int64)
 
 
 def _sizes_of(series: Sequence[Series], units: Units, first: IntArray) -> IntArray:
-    """``[I]``, how many a mark counts each item as: an item of several lines counts as its lines."""
+    """``[I]``, how many a mark counts each item as.
+
+    An item of several lines counts as its lines, and a mark of an earlier shortening as what it says is gone.
+    """
     sizes: list[int] = []
     for each in series:
         for number, item in enumerate(each.items):
             newline = units.joins.newline(int(min(first[len(sizes)], len(units) - 1)))
-            parts = units.layout.text[slice(*item)].split(newline) if each.noun == "line" else []
-            lines = max(sum(bool(part.strip()) for part in parts), 1)
+            text = units.layout.text[slice(*item)]
+            parts = text.split(newline) if each.noun == "line" else [text]
+            lines = max(sum(_gone_before(part) for part in parts if part.strip()), 1)
             sizes.append(each.sizes[number] if each.sizes else lines)
     return np.array(sizes, dtype=np.int64)
+
+
+def _gone_before(text: str) -> int:
+    """How many a text stands for: 1, or what the mark says that it is."""
+    earlier = _EARLIER_MARK.fullmatch(text.strip())
+    return int(earlier[1]) if earlier else 1
 
 
 def _of_a_result(series: Series, units: Units) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diffumask_core import Compressor
 from diffumask_core.options import Options
 from diffumask_core.pipeline import read_prompt
 from diffumask_core.prompt.layout import Layout
@@ -96,7 +97,7 @@ def test_where_all_of_a_text_went_a_mark_says_so() -> None:
 def test_of_a_few_lines_of_a_result_a_mark_says_only_that_they_went() -> None:
     longer = "\n".join(line.replace("10:00", f"{hour}:00") for hour in (10, 11) for line in LOG.split("\n"))
     kept = left(conversation(longer), "What", "10:00:00 INFO Di", "11:00:00 INFO Hal")
-    assert [(mark.text, mark.count) for mark in kept.marks] == [("[…]", 3), ("[… 11 lines left out, 2 similar]", 11)]
+    assert [(mark.text, mark.count) for mark in kept.marks] == [("[…]", 3), ("[… 11 lines left out, 1 similar]", 11)]
     named = left(conversation(LOG), "What", "INFO Di", marks="named")
     assert all(mark.text.endswith(f"#{mark.name}]") for mark in named.marks)
     similar = left(conversation(ALIKE), "What", "job 3")
@@ -104,6 +105,29 @@ def test_of_a_few_lines_of_a_result_a_mark_says_only_that_they_went() -> None:
     rows = left(conversation(TABLE), "What", "Cy")
     assert rows.marks
     assert all(" left out]" in mark.text for mark in rows.marks)
+
+
+def test_lines_are_similar_to_what_stands_above_the_mark() -> None:
+    report = [f"tests/test_sea.py::test_{n} {'FAILED' if n == 4 else 'PASSED'}" for n in range(30)]
+    assert left("\n".join(report), "test_4", "test_9 ").text.split("\n") == [
+        "[… 4 lines left out]",
+        report[4],
+        "[… 4 lines left out]",
+        report[9],
+        "[… 20 similar lines left out]",
+    ]
+
+
+@pytest.mark.parametrize("rates", [(0.1, 0.5), (0.4, 0.4), (0.6, 0.2), (0.3, 0.6, 0.3)])
+def test_what_is_shortened_again_still_says_how_much_is_gone(compressor: Compressor, rates: tuple[float, ...]) -> None:
+    lines = [f"2026-03-02 10:{n // 60:02}:{n % 60:02} {'WARN' if n % 9 == 4 else 'INFO'} job {n}" for n in range(150)]
+    text = "\n".join(lines)
+    for rate in rates:
+        text = compressor.compress(text, keep_rate=rate).text
+        left = text.split("\n")
+        gone = [int(line.split()[1]) for line in left if line.startswith("[…")]
+        assert sum(gone) + sum(line in lines for line in left) == len(lines)
+        assert sum(gone)
 
 
 def test_near_equal_lines_are_counted_as_similar_where_one_of_them_is_kept() -> None:
