@@ -24,7 +24,8 @@ from diffumask_core.prompt.layout import Layout
 from diffumask_core.prompt.protect import query_words
 from diffumask_core.prompt.task import with_task
 from diffumask_core.regions.detect import regions_of
-from diffumask_core.regions.documentation import with_whole_paragraphs
+from diffumask_core.regions.documentation import DOCUMENTATION, with_whole_paragraphs, without_whole_paragraphs
+from diffumask_core.regions.region import walk_all
 from diffumask_core.rendering.join import BETWEEN_SEGMENTS
 from diffumask_core.rendering.shot_result import ShotResult
 from diffumask_core.result import CompressionResult
@@ -82,6 +83,10 @@ def read_prompt(layout: Layout, options: Options) -> Reading:
     query = options.query or query_words(layout.text[slice(*layout.query)] if layout.query else "")
     if query and options.grain == "auto":
         layout = with_whole_paragraphs(layout)
+    return _read_units(layout, query, options)
+
+
+def _read_units(layout: Layout, query: str, options: Options) -> Reading:
     units = Units.of(layout, protect(layout, options), bool(options.marks))
     return read(units, query, get_counter(options.tokenizer), options.marks)
 
@@ -96,8 +101,13 @@ def decide(
     """Applies a budget to a prompt that has been read; `CompressionResult.at` begins here."""
     began, encoded = time.perf_counter(), scored.seconds
     choice = choose(reading, scored, options)
-    result = render(reading, choice, rebuild)
-    encode = scored.seconds - encoded
+    shown, encode = reading, scored.seconds - encoded
+    if choice.scores and _is_too_coarse(reading, choice, choice.scores):
+        shown = _read_units(without_whole_paragraphs(reading.units.layout), reading.query, options)
+        rescored = Once(partial(score, shown, choice.scores.pruner))
+        choice = choose(shown, rescored, options)
+        encode += rescored.seconds
+    result = render(shown, _never_empty(shown, choice, options), rebuild)
     stages = {**timings, "encode": encode, "decide": time.perf_counter() - began - encode}
 
     def again(keep_rate: float | None, target_tokens: int | None) -> CompressionResult:
@@ -149,7 +159,35 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     else:
         ranked, guess = _in_reading_order(reading, scores.order, budget, alive)
     mask = fit_budget(reading, alive, ranked, guess, budget.limit)
-    return _never_empty(reading, Choice(budget, mask, alive, scored()), options)
+    mask, alive = _without_bare_shots(reading, mask, alive, pinned, budget.limit)
+    return Choice(budget, mask, alive, scored())
+
+
+def _without_bare_shots(
+    reading: Reading, mask: BoolArray, alive: BoolArray, pinned: BoolArray, limit: int
+) -> tuple[BoolArray, BoolArray]:
+    """The mask and the shots without those of which only markers would be left: a head without its text misleads."""
+    units = reading.units
+    could, does = units.shots_with(units.free), units.shots_with(units.free & mask)
+    bare = alive & ~pinned & could & ~does
+    fewer = alive & ~bare
+    less = reading.close(mask & units.free, fewer) if bare.any() else mask
+    # Some tokenizers count more tokens in less text.
+    return (less, fewer) if bare.any() and reading.count(less, fewer) <= limit else (mask, alive)
+
+
+def _is_too_coarse(reading: Reading, choice: Choice, scores: Scores) -> bool:
+    """Whether the paragraph that helps most is larger than the budget, where paragraphs go whole.
+
+    Words of it are better than another paragraph that fits, and than nothing.
+    """
+    units = reading.units
+    if all(region.kind != DOCUMENTATION for region in walk_all(units.layout.regions)):
+        return False
+    free = np.flatnonzero(units.free)
+    best = free[np.argmax(scores.of_units[free])]
+    alive = choice.alive | units.shots_with(np.arange(len(units)) == best)
+    return not choice.mask[best] and bool(reading.costs[best] > reading.room(choice.budget.limit, alive))
 
 
 def _relevant(reading: Reading, scored: "Once[Scores]", pinned: BoolArray, options: Options) -> BoolArray:
@@ -166,7 +204,7 @@ def _relevant(reading: Reading, scored: "Once[Scores]", pinned: BoolArray, optio
 def _protected_alone(reading: Reading, budget: Budget, pinned: BoolArray, options: Options) -> Choice:
     choice = Choice(budget, reading.close(reading.nothing, pinned), pinned)
     _check(budget, options)
-    return _never_empty(reading, choice, options)
+    return choice
 
 
 def _never_empty(reading: Reading, choice: Choice, options: Options) -> Choice:

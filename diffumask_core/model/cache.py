@@ -3,6 +3,7 @@
 import hashlib
 import os
 import threading
+import weakref
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -72,6 +73,8 @@ class EncodingCache:
         self._memory: LRUCache[bytes, HalfArray] = LRUCache(megabytes * _MEGABYTE, getsizeof=lambda array: array.nbytes)
         self._lock = threading.Lock()
         self._disk = None if folder is None else _open_folder(folder, int(folder_megabytes * _MEGABYTE))
+        if self._disk is not None:
+            weakref.finalize(self, self._disk.close)
         self._hits = self._misses = 0
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -55,6 +55,16 @@ def with_whole_paragraphs(layout: Layout) -> Layout:
     return replace(layout, regions=_filled(text, layout.regions, passages, kept))
 
 
+def without_whole_paragraphs(layout: Layout) -> Layout:
+    """The layout as it was before `with_whole_paragraphs`, for a budget that hardly any paragraph fits."""
+    return replace(layout, regions=_emptied(layout.regions))
+
+
+def _emptied(regions: Sequence[Region]) -> tuple[Region, ...]:
+    kept = [region for region in regions if region.kind != DOCUMENTATION]
+    return tuple(replace(region, inner=_emptied(region.inner)) for region in kept)
+
+
 def _is_technical(texts: Sequence[str]) -> bool:
     words = sum(map(count_words, texts))
     found = sum(len(_EXACT.findall(text)) + len(_RULE.findall(text)) for text in texts)

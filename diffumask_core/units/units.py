@@ -148,10 +148,14 @@ class Units:
 
     def shots_of(self, mask: BoolArray) -> BoolArray:
         """``[S]``, the shots that a mask ``[N]`` keeps a unit of, and those that may not go whole."""
-        alive = self.pinned.copy()
-        touched = self.shot[mask]
-        alive[touched[touched >= 0]] = True
-        return alive
+        return self.pinned | self.shots_with(mask)
+
+    def shots_with(self, which: BoolArray) -> BoolArray:
+        """``[S]``, the shots that have one of these units ``[N]``."""
+        found = np.zeros(len(self.pinned), dtype=bool)
+        touched = self.shot[which]
+        found[touched[touched >= 0]] = True
+        return found
 
     def blocks(self) -> list[Span]:
         """Ranges of words that belong together, in order: shots, and what is between them."""

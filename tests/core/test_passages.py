@@ -68,6 +68,24 @@ class TestDocumentation:
         assert "\n\n".join(kept).split() == result.text.split()
         assert 0 < len(kept) < len(paragraphs)
 
+    @pytest.mark.parametrize("tokens", range(20, 180, 10))
+    def test_no_head_is_left_without_its_text(self, bundled: Compressor, tokens: int) -> None:
+        rules = [
+            "Deposit: guests of the boat house must leave a deposit of 40 euros at the desk, and get it back within 14 "
+            "days unless an oar is missing, a lamp is broken, or the key comes back after 22:00 on the last day.",
+            "Heating: the stove in the hall must not be lit above 18 degrees; the valve is behind the `boiler_2` door, "
+            "and the default of the clock is 06:30.",
+            "Boats: the maximum is 4 persons, the required age is 16, and a motor must be booked 3 days before.",
+            "Parking: the yard has 12 places, each of which should be left by 11:00 unless the clerk agrees to more.",
+        ]
+        prompt = Prompt(shots=rules)
+        result = bundled.compress(prompt, query="When does a guest get the deposit back?", target_tokens=tokens)
+        heads = {rule.partition(":")[0] + ":" for rule in rules}
+        assert not any(shot.text in heads for shot in result.shots)
+        assert "Deposit:" in result.text
+        assert all((shot.fate == "dropped") == (not shot.text) for shot in result.shots)
+        assert tokens < 30 or result.compressed_tokens > 0.7 * min(tokens, 60)
+
     def test_words_are_decided_where_the_user_wants_it(self, bundled: Compressor) -> None:
         assert not self.shorten(bundled, "How many weekly archives are kept?", grain="words").regions
 
