@@ -4,6 +4,7 @@ import multiprocessing
 import pickle
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,7 @@ class Trap:
 def test_a_pickle_in_the_folder_is_not_opened(tmp_path: Path) -> None:
     cache = EncodingCache(folder=tmp_path)
     cache.put(b"key", np.zeros((1, 4), dtype=np.float16))
-    with sqlite3.connect(tmp_path / "cache.db") as database:
+    with closing(sqlite3.connect(tmp_path / "cache.db")) as database, database:
         database.execute("UPDATE Cache SET mode = 4, value = ?", (pickle.dumps(Trap()),))
     assert EncodingCache(folder=tmp_path).get(b"key", 4) is None
 
