@@ -99,8 +99,8 @@ def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArra
     units, costs = reading.units, reading.costs
     stays = units.in_shots(alive)
     free = units.free & stays
-    # The denoiser is told a share of tokens, those of what is too large among them. Markers and answers count as kept, as
-    # they did in the labels.
+    # The denoiser is told a share of tokens, those of what is too large among them. Markers and answers count as kept,
+    # as they did in the labels.
     with_shot = float(costs[units.kept_with_shot & stays].sum())
     may_go = float(costs[(units.free | units.too_large) & stays].sum())
     rate = min(max((room + with_shot) / max(may_go + with_shot, 1.0), 0.01), 1.0)
