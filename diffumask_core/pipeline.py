@@ -148,17 +148,18 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     if budget.least >= budget.limit or not (units.free | units.kept_with_shot).any():
         return _protected_alone(reading, budget, pinned, options)
 
-    scores = scored().of_shots(wanted)
+    fitting = reading.without_too_large(budget.limit - budget.least)
+    scores = scored().for_budget(fitting, wanted)
     if options.shot_level:
-        pinned = with_labels(reading, scores, pinned, budget.limit, options)
-    alive = choose_shots(reading, scores, pinned, budget, options) if options.shot_level else pinned
+        pinned = with_labels(fitting, scores, pinned, budget.limit, options)
+    alive = choose_shots(fitting, scores, pinned, budget, options) if options.shot_level else pinned
     if options.token_level:
-        worth, alive = _worth_and_shots(reading, scores, budget, options, alive, pinned)
+        worth, alive = _worth_and_shots(fitting, scores, budget, options, alive, pinned)
         ranked, guess = worth.ranked(options.steps)
-        ranked = footing_first(reading, ranked)
+        ranked = footing_first(fitting, ranked)
     else:
-        ranked, guess = _in_reading_order(reading, scores.order, budget, alive)
-    mask = fit_budget(reading, alive, ranked, guess, budget.limit)
+        ranked, guess = _in_reading_order(fitting, scores.order, budget, alive)
+    mask = fit_budget(fitting, alive, ranked, guess, budget.limit)
     mask, alive = _without_bare_shots(reading, mask, alive, pinned, budget.limit)
     return Choice(budget, mask, alive, scored())
 
@@ -288,11 +289,9 @@ def _shot_results(reading: Reading, choice: Choice) -> list[ShotResult]:
     for number, left in enumerate(reading.shots(choice.mask, choice.alive)):
         span = reading.units.layout.shots[number].span
         source = reading.text(span)
-        fate: Literal["kept", "shortened", "dropped"] = "shortened"
-        if not choice.alive[number]:
-            fate = "dropped"
-        elif left.text == source:
-            fate = "kept"
+        fate: Literal["kept", "shortened", "dropped"] = "dropped"
+        if choice.alive[number] and left.text:
+            fate = "kept" if left.text == source else "shortened"
         original = count(source)
         tokens = original if fate == "kept" else count(left.text) if left.text else 0
         utility, relevance = choice.scores.of_shot(number) if choice.scores else (0.0, None)

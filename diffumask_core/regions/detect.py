@@ -17,7 +17,14 @@ from diffumask_core.regions.listing import find_listings
 from diffumask_core.regions.log import find_logs
 from diffumask_core.regions.markdown import find_bullets, find_checklists, find_headings
 from diffumask_core.regions.markup import find_markup
-from diffumask_core.regions.output import LONGEST_LINE, find_output, is_printed, rest_beside_regions, rest_of_output
+from diffumask_core.regions.output import (
+    LONGEST_LINE,
+    find_output,
+    find_repeated,
+    is_printed,
+    rest_beside_regions,
+    rest_of_output,
+)
 from diffumask_core.regions.region import Detector, Lines, Region, Scaffold
 from diffumask_core.regions.tables import find_tables
 from diffumask_core.regions.traces import find_traces
@@ -69,6 +76,7 @@ DETECTORS: tuple[Detector, ...] = (
     find_checklists,
     find_json_in_long_lines,
     find_output,
+    find_repeated,
 )
 
 Outliner = Callable[[Lines, Sequence[Span]], list[Scaffold]]

@@ -38,6 +38,8 @@ _LEAST_SHARE = 0.03
 _FEWEST_PARAGRAPHS = 4
 # A longer paragraph is decided sentence by sentence.
 _LONGEST = 60
+# What holds a key or an image that is longer than a paragraph is decided word by word.
+_BLOB = re.compile(r"(?<!\S)[!-~]{400}")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\"'(`*\[]{0,2}[^\W\da-z_])")
 
 
@@ -86,6 +88,7 @@ def _filled(
     for stretch in stretches:
         for gap in spans_between(gaps, stretch):
             units = [unit for paragraph in paragraphs(text, *gap) for unit in _units(text, paragraph)]
+            units = [unit for unit in units if not _BLOB.search(text, *unit)]
             if units:
                 filled.append(Region(DOCUMENTATION, (units[0][0], units[-1][1]), tuple(units)))
     return tuple(sorted(filled, key=lambda region: region.span))

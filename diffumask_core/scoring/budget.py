@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -16,10 +17,12 @@ IntArray = npt.NDArray[np.int64]
 
 # A prompt of so few tokens is not shortened unless a number of tokens is asked for: there is little to save in it.
 SMALL_PROMPT = 50
-# So many single units are tried to fill what is left; more where more than a share of the limit is left.
-_FILL_TRIES = 12
-_MOST_TRIES = 60
+# Where more than this share of the limit is left beside a unit that did not fit, the search goes on behind the unit, so
+# many times at most.
 _MUCH = 0.05
+_MOST_SEARCHES = 20
+# Then so many single units are tried to fill what is left.
+_FILL_TRIES = 12
 # So many counts follow estimates before the search bisects.
 _BY_COST = 8
 # A unit may cost so many tokens less among others than alone.
@@ -61,7 +64,8 @@ def fit_budget(reading: Reading, alive: BoolArray, ranked: IntArray, guess: int,
     """Keeps units in the order of their rank up to a limit of tokens.
 
     Token counts are not additive, so the limit is met by counting whole texts: a search for how many units fit, from a
-    guess that is nearly right, then single units that fill what is left.
+    guess that is nearly right, the same behind a unit that is too large for what is left, then single units that fill
+    the rest.
 
     Args:
         reading: The prompt of N units.
@@ -79,18 +83,26 @@ def fit_budget(reading: Reading, alive: BoolArray, ranked: IntArray, guess: int,
         mask[units] = True
         return reading.close(mask, alive)
 
-    def tokens(number: int) -> int:
-        return reading.count(closed(ranked[:number]), alive)
+    def tokens(chosen: IntArray, rest: IntArray, number: int) -> int:
+        return reading.count(closed(np.append(chosen, rest[:number])), alive)
 
-    most = _most_that_fit(tokens, np.cumsum(reading.costs[ranked]), guess, limit)
-    chosen, mask = ranked[:most], closed(ranked[:most])
-    used = reading.count(mask, alive)
-    tries = 0
-    # `ranked[most]` is the first that did not fit.
-    for unit in ranked[most + 1 :]:
+    chosen, rest, mask, used = ranked[:0], ranked, reading.nothing, 0
+    for _ in range(_MOST_SEARCHES):
+        costs = np.cumsum(reading.costs[rest])
+        most = _most_that_fit(partial(tokens, chosen, rest), costs, guess, limit)
+        # `rest[most]` is the first that did not fit.
+        chosen, rest = np.append(chosen, rest[:most]), rest[most + 1 :]
+        mask = closed(chosen)
+        used = reading.count(mask, alive)
         spare = limit - used
-        # Where lines and records are large, much can be spare: then it is worth more tries.
-        if spare <= 0 or tries >= (_FILL_TRIES if spare < _MUCH * limit else _MOST_TRIES):
+        rest = rest[reading.costs[rest] <= spare + _LOOSE]
+        if spare <= _MUCH * limit or not len(rest):
+            break
+        guess = int(np.searchsorted(np.cumsum(reading.costs[rest]), spare, side="right"))
+    tries = 0
+    for unit in rest:
+        spare = limit - used
+        if spare <= 0 or tries >= _FILL_TRIES:
             break
         if reading.costs[unit] > spare + _LOOSE:
             continue

@@ -4,7 +4,7 @@ Nothing is encoded for that.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -97,6 +97,14 @@ class Reading:
     def room(self, limit: int, alive: BoolArray) -> float:
         """Tokens of a budget that are left for units that are decided one by one when these shots stay."""
         return float(limit - self.count(self.close(self.nothing, alive), alive))
+
+    def without_too_large(self, room: float) -> "Reading":
+        """The same prompt, of which the free units go that this many tokens cannot hold even alone.
+
+        What the rest is to be chosen by must not count them: it would wait for room that they never take.
+        """
+        too_large = self.units.free & (self.costs > room)
+        return replace(self, units=replace(self.units, too_large=too_large)) if too_large.any() else self
 
     def total_of(self, alive: BoolArray) -> float:
         """About how many tokens these shots have as they stand, with the text outside shots."""

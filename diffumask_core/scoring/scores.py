@@ -69,9 +69,14 @@ class Scores:
         lengths = np.diff(units.first_word)[self.read_units]
         return self.pruner.encode(self.read, np.repeat(wanted[self.read_units], lengths))
 
-    def of_shots(self, wanted: BoolArray) -> "Scores":
-        """The same scores, but only wanted shots ``[S]`` in the order of those that can be kept."""
-        return replace(self, order=self.order[wanted[self.order]])
+    def for_budget(self, reading: Reading, wanted: BoolArray) -> "Scores":
+        """The same scores, but only wanted shots ``[S]`` in the order of those that can be kept.
+
+        Args:
+            reading: The prompt without what is too large for the budget, which no shot needs to be readable.
+            wanted: The shots.
+        """
+        return replace(self, order=self.order[wanted[self.order]], readable=readable_parts(reading, self.of_units))
 
     def bias(self, shot_level: bool) -> FloatArray:
         """What is added to the logit of each unit ``[N]``, whatever is decided.

@@ -41,7 +41,7 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
     def per_shot(which: BoolArray) -> FloatArray:
         return np.bincount(units.shot[which], costs[which], minlength=len(pinned)).astype(np.float64)
 
-    fixed, free = per_shot(in_shots & ~units.free), per_shot(in_shots & units.free)
+    fixed, free = per_shot(in_shots & ~(units.free | units.too_large)), per_shot(in_shots & units.free)
     # Without the level of words a shot is whole or gone.
     needed = fixed + (scores.readable if options.token_level else free)
     other = float(costs[units.free & ~in_shots].sum()) * (PASSAGE_SHARE if options.token_level else 1.0)

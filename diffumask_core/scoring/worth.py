@@ -99,9 +99,11 @@ def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArra
     units, costs = reading.units, reading.costs
     stays = units.in_shots(alive)
     free = units.free & stays
-    # The denoiser is told a share of tokens. Markers and answers count as kept, as they did in the labels.
+    # The denoiser is told a share of tokens, those of what is too large among them. Markers and answers count as kept,
+    # as they did in the labels.
     with_shot = float(costs[units.kept_with_shot & stays].sum())
-    rate = min(max((room + with_shot) / max(float(costs[free].sum()) + with_shot, 1.0), 0.01), 1.0)
+    may_go = float(costs[(units.free | units.too_large) & stays].sum())
+    rate = min(max((room + with_shot) / max(may_go + with_shot, 1.0), 0.01), 1.0)
     seen = scores.read_units & stays
     of_words, of_lines = _of_words(scores, units, seen, rate), LineWorth.of(reading, scores, rate)
     short, beside = _short_passages(units), _BESIDE_LINES if of_lines else 0.0
@@ -116,7 +118,7 @@ def worth_of(reading: Reading, scores: Scores, bias: FloatArray, alive: BoolArra
             logits[first:last] = logits[first:last].mean()
         return logits
 
-    states = np.where(~stays, DROP, np.where(free, UNDECIDED, KEEP))
+    states = np.where(~stays | units.too_large, DROP, np.where(free, UNDECIDED, KEEP))
     if of_lines:
         costs = of_lines.with_marks(costs)
     return Worth(predict, costs, room, states, predict(states, 1.0), scores.lines)

@@ -29,6 +29,9 @@ from diffumask_core.units.words import bound_words, split_words
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
+# A key, an image or a hash that is longer hangs on no word beside it, and holds no words.
+_LONGEST_WORD = 100
+
 
 @dataclass(frozen=True)
 class Units:
@@ -43,6 +46,7 @@ class Units:
         shot: ``[N]``, the shot that each unit is in; -1 outside shots.
         protected: ``[N]``, units that never go.
         kept_with_shot: ``[N]``, units that go only when their whole shot goes.
+        too_large: ``[N]``, units that go since the budget has no room for them even alone; none before there is one.
         pinned: ``[S]``, shots that may not go whole.
         scaffold: Units that follow from others.
         joins: How each unit stands beside its neighbours.
@@ -57,6 +61,7 @@ class Units:
     shot: IntArray
     protected: BoolArray
     kept_with_shot: BoolArray
+    too_large: BoolArray
     pinned: BoolArray
     scaffold: ScaffoldIndex
     joins: Joins
@@ -87,9 +92,13 @@ class Units:
             hanging = bonds(layout.text, start, end, found)
             tied += hanging.units
             turns += hanging.rules
+        long = [(start, end) for start, end in words[words[:, 1] - words[:, 0] > _LONGEST_WORD].tolist()]
+        turns = [rule for rule, is_inside in zip(turns, _begin_in(long, turns), strict=True) if not is_inside]
         # A word that stays would hold all of its unit.
         held = overlapping(np.array(tied, dtype=np.int64).reshape(-1, 2), [*protection.always, *protection.with_shot])
-        bound += _whole_words(words, [span for span, is_held in zip(tied, held, strict=True) if not is_held])
+        loose = [span for span, is_held in zip(tied, held, strict=True) if not is_held]
+        parts = [part for span in loose for part in spans_between(long, span)]
+        bound += _whole_words(words, [part for part in parts if not layout.text[slice(*part)].isspace()])
         labels = list(label_rules(layout))
         rules = [label for label, of_prose in zip(labels, _begin_in(prose, labels), strict=True) if of_prose]
         rules += [rule for region in regions for rule in region.scaffold if marks or not rule.marked]
@@ -115,7 +124,19 @@ class Units:
         with_shot &= ~protected
         punctuation = Punctuation.of(layout.text, spans, joins.value < 0)
         return cls(
-            layout, words, first_word, spans, segment, shot, protected, with_shot, pinned, scaffold, joins, punctuation
+            layout=layout,
+            words=words,
+            first_word=first_word,
+            spans=spans,
+            segment=segment,
+            shot=shot,
+            protected=protected,
+            kept_with_shot=with_shot,
+            too_large=np.zeros(len(spans), dtype=bool),
+            pinned=pinned,
+            scaffold=scaffold,
+            joins=joins,
+            punctuation=punctuation,
         )
 
     def __len__(self) -> int:
@@ -124,7 +145,7 @@ class Units:
     @property
     def free(self) -> BoolArray:
         """``[N]``, the units that are decided one by one as long as their shot stays."""
-        free: BoolArray = ~(self.protected | self.kept_with_shot | self.scaffold.syntax)
+        free: BoolArray = ~(self.protected | self.kept_with_shot | self.scaffold.syntax | self.too_large)
         return free
 
     def close(self, keep: BoolArray, alive: BoolArray) -> BoolArray:

@@ -7,7 +7,9 @@ within a longer text.
 import ast
 import json
 import pickle
+import random
 import re
+import string
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -776,3 +778,48 @@ class TestSmallThings:
     )
     def test_counts_are_exact_without_a_network(self, name: str, text: str, tokens: int) -> None:
         assert get_counter(name).count(text) == tokens
+
+
+def blob(size: int, seed: int = 0) -> str:
+    """What is written for machines: a key, a token, an image."""
+    return "".join(random.Random(seed).choices(string.ascii_letters + string.digits + "+/", k=size))
+
+
+class TestBlobs:
+    """What is too large goes alone: what would fit beside it stays."""
+
+    @pytest.mark.parametrize("size", [120, 400, 2000])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Is the token valid?\nToken: {}\nPlease answer with yes or no.",
+            "Please decode: {}\nWhat is it?",
+            "Do not accept the token {} unless it is signed by us and nobody else.",
+            "Only the owner may use {} but never the guest of the house.",
+            "Ist das Token gültig?\nToken: {}\nBitte antworte nicht mit einer Erklärung.",
+            "The path /no/{}/not/unless holds no boat.",
+        ],
+    )
+    def test_the_words_around_one_stay(self, bundled: Compressor, text: str, size: int) -> None:
+        for rate in RATES:
+            left = bundled.compress(text.format(blob(size)), keep_rate=rate).text
+            for word in re.findall(r"[^\W\d_]+", re.sub(r"\S*\{}\S*", " ", text)):
+                assert word in left
+
+    @pytest.mark.parametrize("sizes", [(5000, 6000), (3000, 3000, 3000)])
+    def test_prose_fills_what_no_blob_fits_in(self, bundled: Compressor, sizes: tuple[int, ...]) -> None:
+        stretches = [HARBOUR, WATCH, NIGHT, ARCHIVE]
+        text = "\n\n".join(
+            [*(f"{stretch}\n\n{blob(size, size)}" for stretch, size in zip(stretches, sizes, strict=False)), ARCHIVE]
+        )
+        result = bundled.compress(text, target_tokens=count(text) // (len(sizes) + 2))
+        for stretch in (*stretches[: len(sizes)], ARCHIVE):
+            assert stretch in result.text
+
+    def test_a_passage_with_one_takes_no_passage_along(self, bundled: Compressor) -> None:
+        token = f"The token of the harbour is {blob(2000)} and it is valid until Friday, the clerk says."
+        prompt = Prompt("Answer from the passages.", [HARBOUR, token, NIGHT], "How long is the token valid?")
+        for rate in RATES:
+            result = bundled.compress(prompt, keep_rate=rate)
+            assert [shot.fate for shot in result.shots] == ["kept", "shortened", "kept"]
+            assert "valid until Friday" in result.text

@@ -132,6 +132,12 @@ class TestOutput:
         assert result.text == "sea"
         assert result.protected_tokens == 3
 
+    def test_of_a_shot_that_is_gone_nothing_is_said_to_stay(self) -> None:
+        passages = Prompt("Answer.", ["w" * 40, PROSE], "What?")
+        for rate in (0.05, 0.3, 0.6):
+            for shot in shortened(LongWords(), passages.layout, keep_rate=rate).shots:
+                assert (shot.fate == "dropped") is (not shot.text) is (shot.compressed_tokens == 0)
+
     def test_messages_are_put_back(self) -> None:
         messages = [{"role": "user", "content": PROSE}, {"role": "assistant", "content": PROSE}]
         messages.append({"role": "user", "content": "And then?"})

@@ -183,6 +183,61 @@ class TestOutput:
         assert regions_of(Layout(text, results=results)) == find_regions(text, is_output=True)
 
 
+# Lines of programs without a time, a level or a sign that sentences do without.
+REPEATED = {
+    "steps": [f"step {number} loss {1.5 - number / 100:.3f} lr 0.001" for number in range(12)],
+    "epochs": [f"Epoch {number}: train loss {3 / (number + 1):.3f}" for number in range(12)],
+    "files": [f"Copied file {number} of 200 ({7 * number % 9} MB)" for number in range(12)],
+    "names": [f"Copied {name} after {number} seconds (23 MB)" for number, name in enumerate("abcdefghijkl")],
+    "users": [f"user{number} {3 * number} guest" for number in range(12)],
+    "keys": [f"loss: 0.{number}" for number in range(12)],
+    "turns": [
+        line
+        for number in range(6)
+        for line in (f"epoch {number}", f"  train loss 0.{number}", f"  val loss 0.{number}")
+    ],
+    "some between": [
+        line
+        for number in range(60)
+        for line in (f"step {number} is done", *([f"saved a copy to disk at step {number}"] * (number % 10 == 9)))
+    ],
+}
+# What a person may write in lines that are as much alike.
+WRITTEN = {
+    "recipe": [f"{10 * number} g {'abcdefghijkl'[number]}" for number in range(12)],
+    "exemplars": [line for n in range(12) for line in (f"Q: What is {n} plus 3?", f"A: {n + 3}")],
+    "arrows": [f"flat {number} has a sea view → {number % 2}" for number in range(12)],
+    "dialogue": [f"{'Anna' if number % 2 else 'Bob'}: {number}" for number in range(24)],
+    "poem": ["Ten green bottles hanging on the wall", "And if one green bottle should fall"] * 8,
+    "few lines": [f"The boat {number} left the quay at {number + 3}" for number in range(4)],
+    "numbered": [f"{number}. Turn valve {number} to the left." for number in range(12)],
+    "bullets": [f"- boat {number} pays {3 * number} crowns" for number in range(12)],
+    "passage": [f"Context: the boat was built in 19{number}, as page {number} says." for number in range(10, 14)],
+}
+
+
+class TestRepeatedLines:
+    @pytest.mark.parametrize("kind", REPEATED)
+    def test_lines_that_differ_in_numbers_are_units(self, kind: str) -> None:
+        text = "\n".join(REPEATED[kind])
+        [region] = find_regions(f"{HARBOUR}\n\n{text}\n\n{HARBOUR}")
+        assert region.kind == "output"
+        found = [f"{HARBOUR}\n\n{text}"[slice(*unit)] for unit in region.units]
+        assert [line.strip() for line in found] == [line.strip() for line in REPEATED[kind]]
+
+    @pytest.mark.parametrize("kind", WRITTEN)
+    def test_what_a_person_writes_is_none(self, kind: str) -> None:
+        text = "\n".join(WRITTEN[kind])
+        assert "output" not in kinds(find_regions(text))
+        assert "output" not in kinds(find_regions(f"{HARBOUR}\n\n{text}\n\n{HARBOUR}"))
+
+    @given(st.lists(st.sampled_from(["alpha", "beta", "gamma"]), min_size=1, max_size=6), st.integers(5, 30))
+    def test_any_words_in_lines_of_one_shape(self, names: list[str], size: int) -> None:
+        text = "\n".join(f"{' '.join(names)} {number} of {size}" for number in range(size))
+        [region] = find_regions(text)
+        assert (region.kind, len(region.units)) == ("output", size)
+
+
 class TestBorders:
     HALF = LOG.index("\n", len(LOG) // 2 - 5)
 

@@ -43,6 +43,14 @@ class TestFit:
     def test_what_is_left_is_filled_with_smaller_units(self) -> None:
         assert fit(reading_of([4, 7, 5, 1, 2]), [0, 1, 2, 3, 4], 2, 10) == [0, 2, 3]
 
+    @pytest.mark.parametrize("large", [[0], [0, 1], [5, 150]])
+    def test_what_is_too_large_for_what_is_left_keeps_nothing_else_out(self, large: list[int]) -> None:
+        costs = [1] * 300
+        for place in large:
+            costs[place] = 120
+        kept = fit(reading_of(costs), list(range(300)), 0, 200)
+        assert sum(costs[unit] for unit in kept) == 200
+
     def test_only_ranked_units_are_kept(self) -> None:
         assert fit(reading_of([1] * 6), [4, 2], 1, 9) == [2, 4]
 
