@@ -21,7 +21,8 @@ from diffumask_core.options import CompressionOptions, described
 if TYPE_CHECKING:
     from diffumask_core.readers.cost import Cost
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+# In rich's tables the names of options are cut off where a terminal has 80 columns.
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 class Format(StrEnum):
@@ -138,8 +139,6 @@ ReaderUrlOption = Annotated[
         show_default=False,
     ),
 ]
-_DETAILS = "Details"
-_CORPUS = "A corpus"
 
 
 @app.command()
@@ -153,36 +152,25 @@ def compress(
     ] = None,
     tokenizer: TokenizerOption = "gpt-4o",
     steps: StepsOption = None,
-    min_shots: Annotated[int, typer.Option(help=described("min_shots"), rich_help_panel=_DETAILS)] = 0,
-    min_relevance: Annotated[float, typer.Option(help=described("min_relevance"), rich_help_panel=_DETAILS)] = 0.0,
+    min_shots: Annotated[int, typer.Option(help=described("min_shots"))] = 0,
+    min_relevance: Annotated[float, typer.Option(help=described("min_relevance"))] = 0.0,
     compress_instructions: Annotated[
-        bool, typer.Option("--compress-instructions", help=described("compress_instructions"), rich_help_panel=_DETAILS)
+        bool, typer.Option("--compress-instructions", help=described("compress_instructions"))
     ] = False,
-    compress_query: Annotated[
-        bool, typer.Option("--compress-query", help=described("compress_query"), rich_help_panel=_DETAILS)
-    ] = False,
+    compress_query: Annotated[bool, typer.Option("--compress-query", help=described("compress_query"))] = False,
     compress_rationales: Annotated[
-        bool, typer.Option("--compress-rationales", help=described("compress_rationales"), rich_help_panel=_DETAILS)
+        bool, typer.Option("--compress-rationales", help=described("compress_rationales"))
     ] = False,
-    shot_level: Annotated[
-        bool, typer.Option("--shot-level/--no-shot-level", help=described("shot_level"), rich_help_panel=_DETAILS)
-    ] = True,
-    token_level: Annotated[
-        bool, typer.Option("--token-level/--no-token-level", help=described("token_level"), rich_help_panel=_DETAILS)
-    ] = True,
-    grain: Annotated[Grain, typer.Option(help=described("grain"), rich_help_panel=_DETAILS)] = Grain.auto,
-    marks: Annotated[
-        bool, typer.Option("--marks/--no-marks", help=described("marks"), rich_help_panel=_DETAILS)
-    ] = True,
-    named_marks: Annotated[
-        bool, typer.Option("--named-marks", help="Marks have a name each.", rich_help_panel=_DETAILS)
-    ] = False,
+    shot_level: Annotated[bool, typer.Option("--shot-level/--no-shot-level", help=described("shot_level"))] = True,
+    token_level: Annotated[bool, typer.Option("--token-level/--no-token-level", help=described("token_level"))] = True,
+    grain: Annotated[Grain, typer.Option(help=described("grain"))] = Grain.auto,
+    marks: Annotated[bool, typer.Option("--marks/--no-marks", help=described("marks"))] = True,
+    named_marks: Annotated[bool, typer.Option("--named-marks", help="Marks have a name each.")] = False,
     on_overflow: Annotated[
         Overflow | None,
         typer.Option(
             help=described("on_overflow"),
             show_default="raise, or best_effort with --conversations",
-            rich_help_panel=_DETAILS,
         ),
     ] = None,
     model: ModelOption = None,
@@ -191,41 +179,37 @@ def compress(
         Path | None,
         typer.Option(
             "--input",
-            help="JSON lines, each with a text, messages, or a prompt's instructions, shots and query.",
-            rich_help_panel=_CORPUS,
+            help="A corpus: JSON lines, each with a text, messages, or a prompt's instructions, shots and query.",
         ),
     ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(
             "--output",
-            help="A folder for the rows with what is left of them; a run that was cut off goes on there.",
-            rich_help_panel=_CORPUS,
+            help="Of a corpus, a folder for the rows with what is left of them; a run that was cut off goes on there.",
         ),
     ] = None,
     engine: Annotated[
-        EngineName, typer.Option(help="Processes of this machine, or Ray.", rich_help_panel=_CORPUS)
+        EngineName, typer.Option(help="Of a corpus, processes of this machine, or Ray.")
     ] = EngineName.local,
     workers: Annotated[
         int | None,
         typer.Option(
-            help="How many run at once; by default one for each core.", show_default=False, rich_help_panel=_CORPUS
+            help="Of a corpus, how many rows are worked on at once; by default one for each core.", show_default=False
         ),
     ] = None,
     field: Annotated[
         str | None,
         typer.Option(
-            help="Where the text of a row is, or its messages with --conversations.",
+            help="Of a corpus, where the text of a row is, or its messages with --conversations.",
             show_default="text, or messages",
-            rich_help_panel=_CORPUS,
         ),
     ] = None,
     conversations: Annotated[
         bool,
         typer.Option(
             "--conversations",
-            help="Rows are conversations, such as runs of agents: only old messages are shortened, and all stay.",
-            rich_help_panel=_CORPUS,
+            help="Of a corpus, rows are conversations, such as runs of agents: old messages are shortened, all stay.",
         ),
     ] = False,
     keep_messages: Annotated[
@@ -234,21 +218,19 @@ def compress(
             min=0,
             help="So many messages at the end of a conversation stay as they are; 2 by default.",
             show_default=False,
-            rich_help_panel=_CORPUS,
         ),
     ] = None,
     exclude_tool: Annotated[
         list[str] | None,
         typer.Option(
             help="A tool whose results stay in conversations, or a pattern such as read_*; can be given several times.",
-            rich_help_panel=_CORPUS,
         ),
     ] = None,
     block_rows: Annotated[
-        int, typer.Option(help="Rows of an output file, the most that a worker repeats.", rich_help_panel=_CORPUS)
+        int, typer.Option(help="Of a corpus, the rows of an output file, the most that a worker repeats.")
     ] = 100,
 ) -> None:
-    """Shortens a text, or each row of a corpus; what it saved goes to standard error."""
+    """Shortens a text, or each row of a corpus. What it saved goes to standard error."""
     # One message that is too long is no reason to leave a run out.
     overflow = on_overflow or (Overflow.best_effort if conversations else Overflow.raises)
     options: dict[str, Any] = {
@@ -286,6 +268,8 @@ def compress(
             _compress_corpus(corpus, folder, engine, workers, block_rows, conversations, options)
             return
         text = _read(file)
+        # What is not worth a warning for each of many texts is so for one.
+        logging.getLogger("diffumask").setLevel(logging.INFO)
         from diffumask_core.compressor import Compressor
 
         result = Compressor.from_pretrained(model).compress(text, **options)
@@ -387,7 +371,7 @@ def label(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a reader is paid.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Finds what a reader needs of few-shot prompts, and writes it as labels to train on."""
+    """Finds what a reader needs of few-shot prompts. That is written as labels to train on."""
     if context.invoked_subcommand:
         return
     with _errors_told():
@@ -431,7 +415,7 @@ def hindsight(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Finds in recorded runs what agents needed later of old results of tools; no LLM is asked."""
+    """Finds in recorded runs what agents needed later. It is sought in old results of tools; no LLM is asked."""
     with _errors_told():
         from diffumask_core.labeling.runs import SHARES, label_runs_of_files
 
@@ -477,7 +461,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     device: Annotated[str | None, typer.Option(help="Where to train; by default a GPU when there is one.")] = None,
 ) -> None:
-    """Trains a model on the train split and chooses the epoch on the dev split."""
+    """Trains a model on the train split. The epoch is chosen on the dev split."""
     with _errors_told():
         with needs_extra("train", "training"):
             from diffumask_core.training.command import train_from_files
@@ -557,7 +541,7 @@ def evaluate(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a reader is paid.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measures a model beside its baselines; with a reader, how often it answers right at each share of the tokens."""
+    """Measures a model beside its baselines. With a reader, how often it answers right at each share of the tokens."""
     with _errors_told():
         if task is Task.agent:
             if data or reader:
@@ -625,7 +609,7 @@ def bench(
     plot: Annotated[Path | None, typer.Option(help="A picture of it, such as bench.svg or bench.png.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measures the speed on this machine, beside what else shortens prompts."""
+    """Measures the speed on this machine. What else shortens prompts is measured beside it."""
     with _errors_told():
         from diffumask_core.bench.command import default_plan, print_report, run_bench
         from diffumask_core.bench.plot import plot_report
@@ -684,23 +668,19 @@ def serve(
     ] = None,
     tokenizer: TokenizerOption = "gpt-4o",
     model: ModelOption = None,
-    timeout: Annotated[
-        float, typer.Option(help="Seconds that the upstream may take.", rich_help_panel=_DETAILS)
-    ] = 600.0,
-    max_body_mb: Annotated[
-        int, typer.Option(min=1, help="The most megabytes of a body.", rich_help_panel=_DETAILS)
-    ] = 64,
+    timeout: Annotated[float, typer.Option(help="Seconds that the upstream may take.")] = 600.0,
+    max_body_mb: Annotated[int, typer.Option(min=1, help="The most megabytes of a body.")] = 64,
     running: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="So many compressions at once; one for each core.", show_default=False, rich_help_panel=_DETAILS
-        ),
+        typer.Option(min=1, help="So many compressions at once; one for each core.", show_default=False),
     ] = None,
-    waiting: Annotated[
-        int, typer.Option(min=0, help="So many more may wait; others get a 503.", rich_help_panel=_DETAILS)
-    ] = 64,
+    waiting: Annotated[int, typer.Option(min=0, help="So many more may wait; others get a 503.")] = 64,
 ) -> None:
-    """Serves /v1/compress for gateways, and passes requests on to a provider with their old messages shortened."""
+    """Serves a proxy for a provider, and /v1/compress for gateways. Old messages of requests are shortened.
+
+    With --upstream https://api.openai.com run the program with OPENAI_BASE_URL=http://127.0.0.1:8787/v1, and with
+    --upstream https://api.anthropic.com run it with ANTHROPIC_BASE_URL=http://127.0.0.1:8787.
+    """
     with _errors_told():
         from diffumask_integrations.server.command import serve as run
         from diffumask_integrations.server.settings import Binding, ServerSettings, Shortening
@@ -742,7 +722,7 @@ def mcp(
     open_to_all: OpenOption = False,
     model: ModelOption = None,
 ) -> None:
-    """Gives an agent tools (MCP): shorten a text or a file, read what was left out, see what was saved."""
+    """Gives an agent tools (MCP). They shorten a text or a file, read what was left out, and say what was saved."""
     with _errors_told():
         from diffumask_integrations.mcp.command import run_mcp
 

@@ -1,7 +1,7 @@
 """How to compress: the options of `Compressor`, with their defaults and checks."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import cleandoc
@@ -42,7 +42,8 @@ class Options:
         keep_rate: Of the tokens that may go, the share that may stay at most; in (0, 1].
         target_tokens: The most tokens of the whole output.
         query: What the text is read for. When empty, the query that the prompt ends in, if there is one.
-        protect: Strings, compiled regular expressions and spans that come out unchanged.
+        protect: Strings, compiled regular expressions and spans that come out unchanged. A string that is nowhere in
+            the text is no error; the log ("diffumask", level INFO) has it.
         tokenizer: What counts the tokens: a model's name, a tokenizer, or a function.
         steps: The most denoising steps; by default as many as pay: one, or sixteen where lines of tools' results share
             names and numbers, since a line that is kept then makes others worthless.
@@ -118,18 +119,21 @@ class Options:
             object.__setattr__(self, name, kind(value))
 
 
-def check_names(given: Iterable[str]) -> None:
+def check_names(given: Iterable[str], known: Collection[str] = CompressionOptions.__annotations__) -> None:
     """Checks that each of some names is that of an option.
+
+    Args:
+        given: The names.
+        known: Those of the options that there are.
 
     Raises:
         InputError: There is no option of a name; the message has the nearest one, where there is one.
     """
-    known = list(CompressionOptions.__annotations__)
     for name in given:
         if name not in known:
             near = get_close_matches(name, known, 1)
             instead = f"did you mean {near[0]}? There are" if near else "pass one of"
-            raise InputError(f"There is no option {name!r} of a compression: {instead} {', '.join(known)}.")
+            raise InputError(f"There is no option {name!r}: {instead} {', '.join(known)}.")
 
 
 def described(option: str) -> str:

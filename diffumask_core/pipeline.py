@@ -45,6 +45,10 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
 
+# A prompt of so many tokens is more than a task, and a rate of less than such a share of it saves nothing.
+_LONG_PROMPT = 1000
+_LITTLE = 0.05
+
 Rebuild = Callable[[Sequence[str | None]], list[dict[str, Any]]]
 """From what is left of each segment, None where nothing is, to messages."""
 
@@ -69,7 +73,23 @@ def compress(
     scored = Once(partial(score, reading, pruner))
     if on_average and options.keep_rate is not None:
         options = replace(options, keep_rate=fair_rate(reading, scored(), options.keep_rate))
-    return decide(reading, scored, options, rebuild, {"parse": time.perf_counter() - began})
+    result = decide(reading, scored, options, rebuild, {"parse": time.perf_counter() - began})
+    if not on_average and options.keep_rate is not None:
+        _warn_of_little(result, options.keep_rate)
+    return result
+
+
+def _warn_of_little(result: CompressionResult, keep_rate: float) -> None:
+    """Says why a long prompt stays as long as it was: a rate of next to nothing is no error."""
+    total, protected = result.original_tokens, result.protected_tokens
+    if keep_rate < 1 and total >= _LONG_PROMPT and total - protected < _LITTLE * total:
+        logger.warning(
+            "Of %d tokens %d are protected, and keep_rate is a share of the others. A context belongs into the user's "
+            "message; or pass compress_instructions=True for system messages and what stands before the shots, "
+            "compress_query=True for what the prompt ends in.",
+            total,
+            protected,
+        )
 
 
 def read_prompt(layout: Layout, options: Options) -> Reading:

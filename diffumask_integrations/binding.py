@@ -1,5 +1,7 @@
 """Who may reach a server: where it listens, and what it asks for."""
 
+import asyncio
+import errno
 import hmac
 import re
 from ipaddress import ip_address
@@ -7,6 +9,7 @@ from ipaddress import ip_address
 from diffumask_core import InputError
 
 _IN_HEADER = re.compile(r"[!-~]+")
+_LEAST_PORT, _MOST_PORT = 0, 65535
 
 
 def check_binding(host: str, token: str | None, open_to_all: bool) -> None:
@@ -27,6 +30,32 @@ def check_binding(host: str, token: str | None, open_to_all: bool) -> None:
             f"host={host!r} lets other machines in, and there is no token: set DIFFUMASK_TOKEN, listen on 127.0.0.1, "
             "or pass --open-to-all where a firewall or a proxy in front checks who comes."
         )
+
+
+def check_port(host: str, port: int) -> None:
+    """Checks that a server can listen on a port, before the time that it takes to load a model.
+
+    Args:
+        host: Where it is to listen.
+        port: The port; 0 for any that is free.
+
+    Raises:
+        InputError: There is no such port or address, another program listens there, or the system does not allow it.
+    """
+    if not _LEAST_PORT <= port <= _MOST_PORT:
+        raise InputError(f"port={port!r} is not possible: pass a number from {_LEAST_PORT} to {_MOST_PORT}.")
+    try:
+        asyncio.run(_listen_once(host, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InputError(f"Port {port} of {host} is in use: pass another --port.") from error
+        raise InputError(f"Nothing can listen on port {port} of {host}: {error.strerror or error}.") from error
+
+
+async def _listen_once(host: str, port: int) -> None:
+    """Takes a port in the way in which the server is going to take it, and gives it back."""
+    server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port, start_serving=False)
+    server.close()
 
 
 def _is_loopback(host: str) -> bool:

@@ -90,6 +90,14 @@ class CompressionSettings(BaseModel):
     def _path(cls, model: Any) -> Any:
         return fspath(model) if isinstance(model, PathLike) else model
 
+    @model_validator(mode="before")
+    @classmethod
+    def _names(cls, given: Any) -> Any:
+        """Pydantic forbids an unknown name too, and does not say which one was meant."""
+        if isinstance(given, dict):
+            check_names(given, cls.model_fields)
+        return given
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         """Here and not at the first call, so that a wrong model, tokenizer or rate is seen at once."""

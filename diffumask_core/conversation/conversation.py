@@ -110,7 +110,7 @@ class View:
     marks: list[LeftOut] = field(default_factory=list)
     same_next: int = 0
 
-    def restore(self, mark: str | Mark) -> str:
+    def restore(self, mark: str | Mark | LeftOut) -> str:
         """The text that a mark stands for, as it stood in its message; see `Conversation.restore`."""
         return find_left_out(mark, {left.mark.name: left for left in self.marks})
 
@@ -262,11 +262,11 @@ class Conversation:
         """What the last request and all requests have saved."""
         return self._saved
 
-    def restore(self, mark: str | Mark) -> str:
+    def restore(self, mark: str | Mark | LeftOut) -> str:
         """The text that a mark of the last request stands for, from the first to the last thing that was left out.
 
         Args:
-            mark: The name of a mark (``"3fa9c2"`` or ``"#3fa9c2"``), its whole text, or the mark.
+            mark: The name of a mark (``"3fa9c2"`` or ``"#3fa9c2"``), its whole text, the mark, or one of `marks`.
 
         Raises:
             MarkError: There is no mark of that name.

@@ -46,17 +46,18 @@ class LeftOut:
         return self.source[slice(*self.mark.span)]
 
 
-def find_left_out(asked: str | Mark, known: Mapping[str, LeftOut]) -> str:
+def find_left_out(asked: str | Mark | LeftOut, known: Mapping[str, LeftOut]) -> str:
     """What a mark stands for.
 
     Args:
-        asked: A name with or without its sign, the text of a mark, or a mark.
+        asked: A name with or without its sign, the text of a mark, a mark, or what was left out under it.
         known: What was left out, by name, in order.
 
     Raises:
         MarkError: There is no mark of that name.
     """
-    written = f"#{asked.name}" if isinstance(asked, Mark) else asked
+    mark = asked.mark if isinstance(asked, LeftOut) else asked
+    written = f"#{mark.name}" if isinstance(mark, Mark) else mark
     name = name_of(written)
     if name not in known:
         raise MarkError(str(written), list(known)[::-1])

@@ -14,7 +14,7 @@ from diffumask_core.errors import InputError
 from diffumask_core.prompt.material import material_marks
 from diffumask_core.prompt.spans import BLANK_LINE, Span, merge_spans
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger("diffumask")
 
 _NAME = r"(?:[^\W\d]\w*|\d+)(?:\.\w+|\[[^\[\]{}\n]{1,60}\])*"
 # What doubled braces enclose, such as JSON, in which single braces come in pairs.
@@ -122,6 +122,9 @@ def user_spans(text: str, protect: Sequence[str | re.Pattern[str] | Span]) -> li
                 raise InputError("protect holds an empty string, which is everywhere and nowhere: leave it out.")
             case str():
                 found = _occurrences(text, item)
+                if text and not found:
+                    # No warning: one list of names often goes with many texts, of which each has some.
+                    logger.info("protect holds %r, which is nowhere in the text.", item)
             case re.Pattern(pattern=str()):
                 found = [match.span() for match in item.finditer(text)]
             case (Integral() as start, Integral() as end) if isinstance(item, tuple):
@@ -136,8 +139,6 @@ def user_spans(text: str, protect: Sequence[str | re.Pattern[str] | Span]) -> li
                     f"protect holds {item!r} of type {type(item).__name__}: give a string, a compiled regular "
                     "expression (re.compile) or a span (start, end)."
                 )
-        if not found:
-            _log.debug("Nothing to protect: %r is not in the text.", item)
         spans += found
     return merge_spans(spans)
 

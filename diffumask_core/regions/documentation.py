@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from diffumask_core.prompt.layout import Layout
-from diffumask_core.prompt.spans import Span, clip_spans, merge_spans, spans_between
+from diffumask_core.prompt.material import material_marks
+from diffumask_core.prompt.spans import Span, clip_spans, merge_spans, spans_between, trim_span
 from diffumask_core.prompt.wording import count_words, paragraphs
 from diffumask_core.regions.detect import OUTLINES
-from diffumask_core.regions.region import Region
+from diffumask_core.regions.region import Region, Scaffold
 
 DOCUMENTATION = "documentation"
 """The kind of these regions."""
@@ -87,11 +88,25 @@ def _filled(
     gaps = merge_spans([*taken, *(region.span for region in regions)])
     for stretch in stretches:
         for gap in spans_between(gaps, stretch):
-            units = [unit for paragraph in paragraphs(text, *gap) for unit in _units(text, paragraph)]
+            head = _head(text, gap)
+            below = (head[-1][1], gap[1]) if head else gap
+            units = [unit for paragraph in paragraphs(text, *below) for unit in _units(text, paragraph)]
             units = [unit for unit in units if not _BLOB.search(text, *unit)]
             if units:
-                filled.append(Region(DOCUMENTATION, (units[0][0], units[-1][1]), tuple(units)))
+                scaffold = tuple(Scaffold(span, after=below) for span in head)
+                units = [*head, *units]
+                filled.append(Region(DOCUMENTATION, (units[0][0], units[-1][1]), tuple(units), scaffold))
     return tuple(sorted(filled, key=lambda region: region.span))
+
+
+def _head(text: str, stretch: Span) -> list[Span]:
+    """The line that names a context, such as ``Context:``, where it opens a stretch: it is the head of all below it."""
+    inner = trim_span(text, *stretch)
+    end = text.find("\n", *inner) if inner else -1
+    line = trim_span(text, inner[0], end) if inner and end >= 0 else None
+    if line is None or text[line[1] - 1] not in ":\uff1a*":
+        return []
+    return [mark for mark, _ in material_marks(text, *line) if mark == line]
 
 
 def _units(text: str, paragraph: Span) -> list[Span]:

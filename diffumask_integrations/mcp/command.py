@@ -5,7 +5,7 @@ from typing import Literal
 
 from diffumask_core import Compressor
 from diffumask_core.extras import needs_extra
-from diffumask_integrations.binding import bearer_of, check_binding, is_token
+from diffumask_integrations.binding import bearer_of, check_binding, check_port, is_token
 from diffumask_integrations.mcp.server import create_mcp_server
 
 with needs_extra("mcp", "the MCP server"):
@@ -39,11 +39,13 @@ def run_mcp(
         open_to_all: Over HTTP, whether other machines may come without a token.
 
     Raises:
-        InputError: Anyone could use the server, and nobody said so; or there is no such folder.
+        InputError: Anyone could use the server, and nobody said so; nothing can listen there; or there is no such
+            folder.
         ModelError: The model cannot be loaded.
     """
     if transport == "http":
         check_binding(host, token, open_to_all)
+        check_port(host, port)
     server = create_mcp_server(Compressor.from_pretrained(model), root)
     if transport == "stdio":
         server.run("stdio")

@@ -23,7 +23,8 @@ def serve(settings: ServerSettings, binding: Binding, model: str | None = None) 
         model: A model folder or a hub id; the bundled model by default.
 
     Raises:
-        InputError: Anyone could use the server, and nobody said so; or an option is not possible.
+        InputError: Anyone could use the server, and nobody said so; nothing can listen there; or an option is not
+            possible.
         ModelError: The model cannot be loaded.
     """
     binding.check(settings.token)

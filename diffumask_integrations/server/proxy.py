@@ -155,17 +155,19 @@ class Proxy(BaseRoute):
         Raises:
             RequestError: There is no answer.
         """
+        # Neither the path nor a password that stands before the host.
+        address = f"{upstream.url.scheme}://{upstream.url.netloc.decode()}"
         try:
             answer = await self._client.send(upstream, stream=True)
         except httpx.TimeoutException as error:
             self._service.upstream_failed("timeout", error)
             seconds = self._service.settings.timeout
             raise RequestError(
-                504, "upstream_timeout", f"The upstream gave no answer in {seconds:g} seconds."
+                504, "upstream_timeout", f"The upstream {address} gave no answer in {seconds:g} seconds."
             ) from error
         except httpx.TransportError as error:
             self._service.upstream_failed("unreachable", error)
-            message = f"The upstream cannot be reached ({type(error).__name__})."
+            message = f"The upstream {address} cannot be reached ({type(error).__name__})."
             raise RequestError(502, "upstream_unreachable", message) from error
         response = StreamingResponse(_pieces(answer), answer.status_code)
         own = [(name.encode(), value.encode()) for name, value in told.items()]

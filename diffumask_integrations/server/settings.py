@@ -6,10 +6,8 @@ from urllib.parse import urlsplit
 
 from diffumask_core import InputError
 from diffumask_core.conversation.aging import Amount
-from diffumask_integrations.binding import check_binding
+from diffumask_integrations.binding import check_binding, check_port
 from diffumask_integrations.left_out import DEFAULT_CHARACTERS
-
-LEAST_PORT, MOST_PORT = 0, 65535
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +86,13 @@ class Binding:
     open_to_all: bool = False
 
     def check(self, token: str | None) -> None:
-        """Checks that it is possible, and safe with a token or without.
+        """Checks that it is free, and safe with a token or without.
 
         Raises:
             InputError: It is not.
         """
-        if not LEAST_PORT <= self.port <= MOST_PORT:
-            raise InputError(f"port={self.port!r} is not possible: pass a number from {LEAST_PORT} to {MOST_PORT}.")
         check_binding(self.host, token, self.open_to_all)
+        check_port(self.host, self.port)
 
 
 def _checked_url(url: str) -> str:

@@ -39,9 +39,9 @@ PACKAGES = {
     "diffumask_core.readers": ("Readers", "What judges a compressed prompt."),
     "diffumask_core.corpus": ("Corpora", "Files of rows, on many processes."),
     "diffumask_core.labeling": ("Labels", "Labels by search."),
-    "diffumask_integrations.langchain": ("LangChain", 'Needs `pip install "diffumask[langchain]"`.'),
-    "diffumask_integrations.llama_index": ("LlamaIndex", 'Needs `pip install "diffumask[llama-index]"`.'),
-    "diffumask_integrations.ray": ("Ray", 'Needs `pip install "diffumask[ray]"`.'),
+    "diffumask_integrations.langchain": ("LangChain", 'Needs `pip install ".[langchain]"`.'),
+    "diffumask_integrations.llama_index": ("LlamaIndex", 'Needs `pip install ".[llama-index]"`.'),
+    "diffumask_integrations.ray": ("Ray", 'Needs `pip install ".[ray]"`.'),
 }
 
 # What a reader looks for first; all else is in the order of the alphabet.

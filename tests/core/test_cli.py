@@ -1,6 +1,7 @@
 """The command line, on files written for the tests and the tiny model."""
 
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from click.testing import Result
 from made_runs import drawn_run, drawn_runs
 from tokenizers import Tokenizer
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from diffumask_core import Compressor, ModelError
@@ -95,6 +97,12 @@ class TestCompress:
         assert result.exit_code == 0
         assert "on Friday" in result.stdout
         assert result.stdout.count("five and seven") == 2
+
+    def test_a_name_that_is_nowhere_in_the_text_is_told(
+        self, prompt: Path, how: list[object], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        invoke("compress", prompt, "--keep-rate", 0.4, "--protect", "Anna", "--protect", "Mr. Nobody", *how)
+        assert caplog.messages == ["protect holds 'Mr. Nobody', which is nowhere in the text."]
 
     def test_flags_reach_the_compressor(
         self, prompt: Path, how: list[object], compressor: Compressor, tokenizer: Tokenizer
@@ -455,3 +463,19 @@ def test_help_names_the_commands() -> None:
     result = invoke("--help")
     assert result.exit_code == 0
     assert all(command in result.stdout for command in ("compress", "train", "evaluate"))
+
+
+def test_help_has_every_name_and_summary_in_full() -> None:
+    """In a terminal of 80 columns."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), get_command(app))]
+    while waiting:
+        path, command = waiting.pop()
+        told = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).stdout
+        options = [name for each in command.params for name in (*each.opts, *each.secondary_opts) if name[0] == "-"]
+        assert [name for name in options if not re.search(rf"(?<![\w-]){name}(?![\w-])", told)] == []
+        assert [line for line in told.splitlines() if line.endswith(("...", "…")) and "Usage" not in line] == []
+        waiting += [((*path, name), each) for name, each in getattr(command, "commands", {}).items()]
+
+
+def test_help_of_serve_says_what_the_program_does() -> None:
+    assert "OPENAI_BASE_URL=http://127.0.0.1:8787/v1" in invoke("serve", "--help").stdout

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -651,6 +652,21 @@ class TestRestore:
         for mark, text in left_out_of(conversation, messages):
             assert conversation.restore(mark) == text
         assert conversation.restore(longest.mark) == longest.text
+
+    def test_what_was_left_out_is_found_by_itself(self, talk: Callable[..., Conversation]) -> None:
+        messages = run_of(8)
+        for restore in (True, "whole"):
+            conversation = talk(restore=restore, keep_rate=0.2)
+            conversation.shorten(messages)
+            assert conversation.marks
+            assert [conversation.restore(left) for left in conversation.marks] == [
+                left.text for left in conversation.marks
+            ]
+            view = conversation.at(messages)
+            assert view.restore(conversation.marks[0]) == conversation.marks[0].text
+            of_another = replace(conversation.marks[0], mark=Mark("[…]", (0, 1), 1, "line", "abcdef"))
+            with pytest.raises(MarkError, match="under the mark '#abcdef'"):
+                conversation.restore(of_another)
 
 
 class TestSaved:

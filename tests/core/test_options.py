@@ -54,7 +54,7 @@ def test_impossible_numbers_of_numpy_are_told(given: dict[str, Any]) -> None:
     [("kep_rate", "did you mean keep_rate"), ("target", "target_tokens"), ("zzz", "pass one of keep_rate")],
 )
 def test_an_unknown_option_is_told_with_the_nearest_one(compressor: Compressor, name: str, told: str) -> None:
-    with pytest.raises(InputError, match=f"There is no option '{name}' of a compression: .*{told}"):
+    with pytest.raises(InputError, match=f"There is no option '{name}': .*{told}"):
         compressor.compress(TEXT, **{name: 0.4})  # type: ignore[misc]
     with pytest.raises(InputError, match=told):
         compressor.conversation(**{name: 0.4})  # type: ignore[misc]

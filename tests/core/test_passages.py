@@ -86,6 +86,19 @@ class TestDocumentation:
         assert all((shot.fate == "dropped") == (not shot.text) for shot in result.shots)
         assert tokens < 30 or result.compressed_tokens > 0.7 * min(tokens, 60)
 
+    @pytest.mark.parametrize("head", ["Context:", "**Retrieved passages:**", "Documents:\n", "上下文："])
+    def test_the_head_of_a_context_stays_as_long_as_any_of_it(self, bundled: Compressor, head: str) -> None:
+        task, asked = "Answer from the context only.", "Question: With which status does it fail?"
+        text = f"{task}\n\n{head}\n{MANUAL}\n\n{OTHER}\n\n{asked}"
+        result = bundled.compress(text, keep_rate=1.0)
+        for keep_rate in (0.6, 0.3, 0.15):
+            result = result.at(keep_rate=keep_rate)
+            left = result.text.split("\n\n")
+            assert (left[0], left[-1]) == (task, asked)
+            assert left[1].startswith(head.strip())
+            assert len(left) > 3 or left[1] != head.strip()
+        assert MANUAL.split("\n\n")[0] not in result.text
+
     def test_words_are_decided_where_the_user_wants_it(self, bundled: Compressor) -> None:
         assert not self.shorten(bundled, "How many weekly archives are kept?", grain="words").regions
 

@@ -172,3 +172,25 @@ def test_what_is_computed_once_is_computed_when_first_asked_for() -> None:
     assert asked == []
     assert [once(), once()] == [1, 1]
     assert asked == [1]
+
+
+def little_told(caplog: pytest.LogCaptureFixture, messages: Sequence[dict[str, Any]], **options: Any) -> list[str]:
+    caplog.clear()
+    laid_out = messages_layout(messages, (), options.get("compress_instructions", False), False)
+    shortened(LongWords(), laid_out.layout, **options)
+    return [message for message in caplog.messages if "are protected" in message]
+
+
+@pytest.mark.parametrize("history", [0, 1])
+def test_a_rate_of_next_to_nothing_is_told(history: int, caplog: pytest.LogCaptureFixture) -> None:
+    context = {"role": "system", "content": f"Answer from this context:\n{PROSE * 10}"}
+    said = [{"role": "user", "content": "Why then?"}, {"role": "assistant", "content": "It was the winter."}]
+    asked = {"role": "user", "content": "Which town is it?"}
+    messages = [context, *said * history, asked]
+    [told] = little_told(caplog, messages, keep_rate=0.4)
+    assert told.startswith(f"Of {words(context['content']) + 4 + 6 * history} tokens ")
+    assert "compress_instructions=True" in told
+    for options in ({"keep_rate": 1}, {"target_tokens": 5000}, {"keep_rate": 0.4, "compress_instructions": True}):
+        assert little_told(caplog, messages, **options) == []
+    assert little_told(caplog, [{**context, "content": "Answer in one word."}, asked], keep_rate=0.4) == []
+    assert little_told(caplog, [{**context, "role": "user"}, *said, asked], keep_rate=0.4) == []

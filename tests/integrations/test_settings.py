@@ -8,6 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from diffumask_core import Compressor, InputError, ModelError
+from diffumask_integrations.langchain import (
+    DiffuMaskCompressor,
+    DiffuMaskDocumentCompressor,
+    DiffuMaskExampleSelector,
+    DiffuMaskMiddleware,
+)
+from diffumask_integrations.llama_index import DiffuMaskMemoryBlock, DiffuMaskNodePostprocessor
 from diffumask_integrations.settings import CompressionSettings, load_compressor
 
 Make = Callable[..., CompressionSettings]
@@ -70,12 +77,30 @@ def test_options_are_what_the_compressor_takes(make: Make, compressor: Compresso
         ({"on_overflow": "ignore"}, "best_effort"),
         ({"grain": "lines"}, "words"),
         ({"marks": "some"}, "marks"),
-        ({"keep_ratio": 0.5}, "keep_ratio"),
+        ({"keep_ratio": 0.5}, "There is no option 'keep_ratio': did you mean keep_rate"),
+        ({"llm": "x"}, "There is no option 'llm': pass one of model, keep_rate, .*protect_patterns"),
     ],
 )
 def test_wrong_settings_are_seen_at_once(make: Make, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         make(**fields)
+
+
+@pytest.mark.parametrize(
+    "adapter",
+    [
+        DiffuMaskCompressor,
+        DiffuMaskDocumentCompressor,
+        DiffuMaskExampleSelector,
+        DiffuMaskMiddleware,
+        DiffuMaskMemoryBlock,
+        DiffuMaskNodePostprocessor,
+    ],
+)
+def test_every_adapter_says_which_option_was_meant(adapter: Callable[..., object]) -> None:
+    for misspelt in ("keeprate", "keep_ratio"):
+        with pytest.raises(ValidationError, match=f"There is no option '{misspelt}': did you mean keep_rate"):
+            adapter(**{misspelt: 0.4})
 
 
 def test_an_unknown_option_of_a_call(make: Make) -> None:

@@ -98,9 +98,10 @@ def test_overlaps_are_joined() -> None:
 
 
 def test_what_does_not_occur_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG, logger="diffumask_core"):
-        assert user_spans("text", ["absent"]) == []
-    assert "absent" in caplog.text
+    with caplog.at_level(logging.INFO, logger="diffumask"):
+        assert user_spans("text 17", ["Mr. Nobody", "text", re.compile("absent")]) == [(0, 4)]
+    told = [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
+    assert told == [("diffumask", "INFO", "protect holds 'Mr. Nobody', which is nowhere in the text.")]
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_without_a_query(compressor: Compressor, documents: list[Document], capl
 
 
 def test_misspelt_settings(compressor: Compressor) -> None:
-    with pytest.raises(ValueError, match="target_token\n"):
+    with pytest.raises(ValueError, match="did you mean target_tokens"):
         DiffuMaskDocumentCompressor(compressor=compressor, target_token=30)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from diffumask_core import InputError
 from diffumask_core.cli import app
-from diffumask_integrations.binding import check_binding
+from diffumask_integrations.binding import check_binding, check_port
 from diffumask_integrations.server import Binding, ServerSettings
 
 PROGRAM = "from diffumask_core.cli import app; app()"
@@ -69,6 +70,7 @@ def test_ports_that_are_not_possible() -> None:
         (["serve", "--upstream", "openai"], "is no address"),
         (["serve", "--keep-rate", "2"], "is not a share"),
         (["mcp", "--transport", "http", "--host", "0.0.0.0"], "there is no token"),
+        (["mcp", "--transport", "http", "--port", "70000"], "is not possible"),
         (["mcp", "--root", "no/such/folder"], "There is no folder"),
     ],
 )
@@ -76,6 +78,32 @@ def test_the_command_line_tells_what_is_wrong(arguments: list[str], told: str) -
     done = CliRunner().invoke(app, arguments, env={"DIFFUMASK_TOKEN": None})
     assert done.exit_code == 2
     assert told in done.stderr
+
+
+@pytest.mark.parametrize("command", [["serve"], ["mcp", "--transport", "http"]])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+def test_a_port_in_use_is_told_before_a_model_is_loaded(command: list[str], host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        arguments = [*command, "--port", str(port), "--host", host, "--open-to-all", "--model", "no/such/model"]
+        done = CliRunner().invoke(app, arguments, env={"DIFFUMASK_TOKEN": None})
+    assert done.exit_code == 2
+    assert done.stderr == f"Error: Port {port} of {host} is in use: pass another --port.\n"
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.7"])
+def test_where_nothing_can_listen(host: str) -> None:
+    with pytest.raises(InputError, match=f"Nothing can listen on port 0 of {host}: "):
+        check_port(host, 0)
+
+
+def test_a_port_is_free_again_once_it_was_checked() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    for _ in range(2):
+        check_port("127.0.0.1", port)
+    with socket.create_server(("127.0.0.1", port)):
+        pass
 
 
 @pytest.mark.parametrize(

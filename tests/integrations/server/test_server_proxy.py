@@ -347,10 +347,11 @@ class Failing(httpx.AsyncBaseTransport):
     ],
 )
 def test_no_answer_is_told(compressor: Compressor, error: httpx.TransportError, status: int, kind: str) -> None:
-    server = InProcess(compressor, Failing(error))
-    for method, path in (("POST", "/v1/chat/completions"), ("GET", "/v1/models")):
-        answer = server.request(method, path, content=b"{}")
+    server = InProcess(compressor, Failing(error), upstream="https://me:secret@upstream.test:8443/secret/v1")
+    for method, path in (("POST", "/v1/chat/completions"), ("GET", "/v1/models?key=secret")):
+        answer = server.request(method, path, content=b"{}", headers={"authorization": "Bearer secret"})
         assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
+        assert "The upstream https://upstream.test:8443 " in answer.json()["error"]["message"]
         assert "secret" not in answer.text
 
 
