@@ -34,7 +34,7 @@ from diffumask_core.scoring.coverage import with_labels
 from diffumask_core.scoring.line_worth import fair_rate
 from diffumask_core.scoring.reading import Reading, read
 from diffumask_core.scoring.scores import Scores, score
-from diffumask_core.scoring.shots import choose_shots, footing_first, with_best, without_starved
+from diffumask_core.scoring.shots import choose_shots, with_best, with_footing, without_starved
 from diffumask_core.scoring.worth import Worth, worth_of
 from diffumask_core.tokens import get_counter
 from diffumask_core.units.units import Units
@@ -176,7 +176,7 @@ def choose(reading: Reading, scored: "Once[Scores]", options: Options) -> Choice
     if options.token_level:
         worth, alive = _worth_and_shots(fitting, scores, budget, options, alive, pinned)
         ranked, guess = worth.ranked(options.steps)
-        ranked = footing_first(fitting, ranked)
+        ranked, alive = with_footing(fitting, scores, ranked, alive, pinned, budget.limit)
     else:
         ranked, guess = _in_reading_order(fitting, scores.order, budget, alive)
     mask = fit_budget(fitting, alive, ranked, guess, budget.limit)

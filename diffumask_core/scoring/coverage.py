@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diffumask_core.options import Options
+from diffumask_core.scoring.footing import cheap_first, footing
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
 from diffumask_core.scoring.shots import last_that_holds, with_best
@@ -14,8 +15,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 # Of a readable part so much is asked for, then less.
 _SHARES = (1.0, 0.75, 0.5)
-# With fewer words a text hardly tells what its label means.
-_FEW_WORDS = 3
 
 
 def with_labels(reading: Reading, scores: Scores, pinned: BoolArray, limit: int, options: Options) -> BoolArray:
@@ -71,20 +70,18 @@ def _first_of_labels(order: IntArray, labels: IntArray, pinned: BoolArray) -> In
 
 
 def _levels(reading: Reading, needed: FloatArray) -> list[BoolArray]:
-    """Units ``[N]`` of each shot, from much to little: shares of its readable part, its three cheapest ones."""
+    """Units ``[N]`` of each shot, from much to little: shares of its readable part, its three cheapest words."""
     units, costs = reading.units, reading.costs
     free = np.flatnonzero(units.free & (units.shot >= 0))
     shots = units.shot[free]
 
-    def first_of_each(values: FloatArray, most: FloatArray) -> BoolArray:
-        """Units of each shot in their order as long as what comes before them is below a limit ``[S]``."""
-        before = np.cumsum(values) - values
-        within = before - before[np.searchsorted(shots, shots)] < most[shots]
-        parts = reading.nothing
-        parts[free[within]] = True
-        return parts
-
-    parts = [first_of_each(costs[free], share * needed) for share in _SHARES]
-    free = free[np.lexsort((costs[free], shots))]
-    few = np.full(len(units.pinned), float(_FEW_WORDS))
-    return [*parts, first_of_each(np.ones(len(free)), few)]
+    before = np.cumsum(costs[free]) - costs[free]
+    before -= before[np.searchsorted(shots, shots)]
+    parts = []
+    for share in _SHARES:
+        part = reading.nothing
+        part[free[before < share * needed[shots]]] = True
+        parts.append(part)
+    few = reading.nothing
+    few[footing(reading, cheap_first(reading, free))] = True
+    return [*parts, few]

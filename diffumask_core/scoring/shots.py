@@ -1,6 +1,7 @@
 """The shot level: how many shots a budget can carry, and which."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +9,7 @@ import numpy.typing as npt
 from diffumask_core.diffusion.sampler import budget_threshold
 from diffumask_core.options import Options
 from diffumask_core.scoring.budget import Budget
+from diffumask_core.scoring.footing import cheap_first, footing, small_first
 from diffumask_core.scoring.readable import PASSAGE_SHARE
 from diffumask_core.scoring.reading import Reading
 from diffumask_core.scoring.scores import Scores
@@ -16,9 +18,6 @@ from diffumask_core.scoring.worth import Worth
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-
-# About three words: with fewer a text hardly tells what its label means.
-_FOOTING_TOKENS = 5.0
 
 
 def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Budget, options: Options) -> BoolArray:
@@ -42,19 +41,21 @@ def choose_shots(reading: Reading, scores: Scores, pinned: BoolArray, budget: Bu
         return np.bincount(units.shot[which], costs[which], minlength=len(pinned)).astype(np.float64)
 
     fixed, free = per_shot(in_shots & ~(units.free | units.too_large)), per_shot(in_shots & units.free)
+    words = footing(reading, cheap_first(reading, np.flatnonzero(units.free & in_shots)))
+    footed = fixed + np.bincount(units.shot[words], costs[words], len(pinned))
     # Without the level of words a shot is whole or gone.
     needed = fixed + (scores.readable if options.token_level else free)
     other = float(costs[units.free & ~in_shots].sum()) * (PASSAGE_SHARE if options.token_level else 1.0)
     room = budget.limit - float(costs[units.protected].sum())
     best = order[0]
-    if not pinned.any() and fixed[best] < room < needed[best] + other:
+    if not pinned.any() and max(fixed[best] + 1, footed[best]) <= room < needed[best] + other:
         # Part of the best shot is better than a worse one.
         alive = with_best(pinned, order, 1)
     else:
         alive = add_shots(pinned, order, needed, room - other - float(needed[pinned].sum()))
     if options.token_level:
         # What is over when all that stays is whole goes to shots of which less than they need can be kept.
-        least = np.minimum(needed, fixed + PASSAGE_SHARE * free)
+        least = np.maximum(np.minimum(needed, fixed + PASSAGE_SHARE * free), footed)
         alive = add_shots(alive, order, least, budget.limit - reading.total_of(alive))
     if reading.room(budget.limit, alive) >= 0:
         return alive
@@ -93,30 +94,54 @@ def last_that_holds(holds: Callable[[int], bool], end: int) -> int:
     return low
 
 
-def footing_first(reading: Reading, ranked: IntArray) -> IntArray:
-    """Ranked units, those in front without which an exemplar would be left with its markers and its answer alone.
+def with_footing(
+    reading: Reading, scores: Scores, ranked: IntArray, alive: BoolArray, pinned: BoolArray, limit: int
+) -> tuple[IntArray, BoolArray]:
+    """Ranked units with a few words of each exemplar's input in front, and the shots that stay.
 
-    Of each exemplar these are its best units, some words in all: an answer without an input teaches nothing. All
-    exemplars come to their first word before any comes to its second one, and the cheap first words come first.
+    These are the best words, of as many exemplars as fit together so; of the others cheaper ones. Where the cheapest do
+    not fit either, exemplars go whole, the least useful first.
 
     Args:
-        reading: The prompt.
+        reading: The prompt of S shots.
+        scores: What the model made of it.
         ranked: Units that can be kept, best first.
+        alive: ``[S]``, the shots that stay so far.
+        pinned: ``[S]``, shots that may not go.
+        limit: The most tokens of the whole output.
     """
-    units = reading.units
-    exemplars = [number for number, shot in enumerate(units.layout.shots) if shot.is_exemplar]
-    places = np.flatnonzero(np.isin(units.shot[ranked], exemplars))
-    # In the order of shots, and of rank within each.
-    places = places[np.argsort(units.shot[ranked[places]], kind="stable")]
-    shots, costs = units.shot[ranked[places]], reading.costs[ranked[places]]
-    before = np.cumsum(costs) - costs
-    first_of_shot = np.searchsorted(shots, shots)
-    spent = np.full(len(ranked), np.inf)
-    spent[places] = before - before[first_of_shot]
-    spent[spent >= _FOOTING_TOKENS] = np.inf
-    price = np.where(spent == 0, reading.costs[ranked], 0.0)
-    in_turn: IntArray = ranked[np.lexsort((price, spent))]
-    return in_turn
+    shots = reading.units.shot
+    exemplars = alive & np.array([shot.is_exemplar for shot in reading.units.layout.shots], dtype=bool)
+    may_go = exemplars & ~pinned
+    going = scores.order[may_go[scores.order]]
+
+    def with_first(number: int) -> BoolArray:
+        return with_best(alive & ~may_go, going, number)
+
+    def fits(words: IntArray, number: int) -> bool:
+        stays = with_first(number)
+        mask = reading.nothing
+        mask[words[stays[shots[words]]]] = True
+        return reading.count(reading.close(mask, stays), stays) <= limit
+
+    ways = (ranked, small_first(reading, ranked), cheap_first(reading, ranked))
+    best, small, cheap = (footing(reading, way) for way in ways)
+    rich, poor = (best, small) if fits(small, len(going)) else (small, cheap)
+    number = last_that_holds(partial(fits, poor), len(going) + 1)
+    prices = [np.bincount(shots[words], reading.costs[words], len(alive)) for words in (rich, poor)]
+    least_first = np.argsort(prices[0] - prices[1], kind="stable")
+
+    def mixed(count: int) -> IntArray:
+        """The better words of so many exemplars, of which these cost least more, and the others of the rest."""
+        is_rich = with_best(np.zeros_like(alive), least_first, count)
+        return np.concatenate([rich[is_rich[shots[rich]]], poor[~is_rich[shots[poor]]]])
+
+    words = mixed(last_that_holds(lambda count: fits(mixed(count), number), len(alive) + 1))
+    in_turn = np.concatenate([words, ranked[~np.isin(ranked, words)]])
+    left = with_first(number)
+    # Some tokenizers count more tokens in less text.
+    left = left if reading.room(limit, left) >= 0 else alive
+    return in_turn[reading.units.in_shots(left)[in_turn]], left
 
 
 def with_best(pinned: BoolArray, order: IntArray, count: int) -> BoolArray:

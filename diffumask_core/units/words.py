@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from diffumask_core.prompt.negation_words import LIMITS
 from diffumask_core.prompt.spans import Span, chain_spans
+from diffumask_core.units.amounts import amounts
 from diffumask_core.units.expressions import expressions
 from diffumask_core.units.segmentation import EAST_ASIAN, EAST_ASIAN_RUN, SOUTH_ASIAN, SOUTH_ASIAN_RUN, cut_runs
 
@@ -107,45 +107,6 @@ _PIECE = r"(?:[\p{L}\p{M}]++(?:['’\-][\p{L}\p{M}]++)*+|[$€£¥]?+\p{Nd}++(?:
 _JOINT = r"(?:\.{3,}+|-{2,}+)"
 _LOOSE = regex.compile(rf"(?:{_PIECE}(?:(?<!\p{{Nd}}){_JOINT}|{_JOINT}(?!\p{{Nd}})))++{_PIECE}")
 _PIECE_OR_JOINT = regex.compile(rf"{_PIECE}|{_JOINT}")
-
-_DIGITS = r"\d(?:[\d.,\u2013-]*\d)?"
-_HUNDREDS = (
-    "dozen|hundred|thousand|million|billion|trillion|bn|mn|mio|mrd|millionen?|milliarden?|tausend|millions|milliards?|"
-    "mille|millón|millones|mil|milhão|milhões|bilhões|milione|milioni|miliardi|тысяч[аи]?|тыс|миллион[^\\W\\d_]{0,2}|млн|"
-    "миллиард[^\\W\\d_]{0,2}|млрд"
-)
-_MEASURES = (
-    "percent|per cent|percentage points|prozent|pour cent|por ciento|[ap]m|[ap]\\.m\\.|uhr|°[CF]|[kKMGTP]i?[Bb](?:/s)?|"
-    "[kKMG]?Hz|[kmcµμ]?m[²³23]?|[kmµμ]?g(?:/[a-zA-Z]{1,3})?|[mckµμ]?[lL](?:/[a-zA-Z]{1,3})?|ms|[µμn]s|h|min|kWh?|MWh?|"
-    "GWh?|k?W|k?V|m?A|k?Pa|bar|kcal|k?J|km/h|mph|m/s|ft|lbs?|oz|mi|ha|ppm|dB|px|K|кг|мг|км|см|мм|мл"
-)
-_COUNT_WORDS = (
-    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
-    "eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
-)
-# Several words that are one number: with its multiplier, its unit, its fraction, its groups, and the limit that it is.
-_AMOUNT = re.compile(
-    rf"""(?<![\w.,])(?:(?:{LIMITS.replace(" ", "[ ]")})[ ](?=[$€£¥]?\d|(?:{_COUNT_WORDS})\b))?(?:
-      (?:(?:[$€£¥]|USD|EUR|GBP|CHF|JPY)[ ]?)?{_DIGITS}
-          (?:[ ](?:out[ ])?of[ ]{_DIGITS}(?![.,]?\d))?
-          (?:[ ]\d/\d{{1,2}}(?!\d)|(?<=\d)(?<!\d{{4}})(?<![.,]\d)(?:[ ]\d{{3}}(?![\w]))++(?![ ]\d))?
-          (?:[ ]?(?i:{_HUNDREDS.replace(" ", "[ ]")})\b\.?)?
-          (?:[ ]?(?:[%‰€£¥$₽]|(?:{_MEASURES.replace(" ", "[ ]")}|USD|EUR|GBP|CHF|JPY)(?![\w-])))?
-    | (?i:(?:an?|half[ ]an?|several|few|{_COUNT_WORDS})
-          (?:[ -](?:and[ ])?(?:hundred|thousand|million|billion|{_COUNT_WORDS}))++)\b
-    )""",
-    re.VERBOSE,
-)
-# Numbers of telephones, cards and accounts are written in groups. A longer row of numbers is a list.
-_GROUPED = re.compile(
-    r"""(?<![\w.,])(?<!\d[ ])(?:
-      \+\d{1,3}(?:[ -]?\(\d{1,5}\)|[ -]\d{1,6}){1,7}+
-    | \(\d{2,5}\)(?:[ -]\d{2,6}){1,5}+
-    | \d{2,6}(?:[ -]\d{2,6}){2,7}+
-    | [A-Z]{2}\d{2}(?:[ ][0-9A-Z]{4}){2,7}+(?:[ ][0-9A-Z]{1,3})?
-    )(?!\w|[ -]\d|[.,]\d)""",
-    re.VERBOSE,
-)
 
 _SINGLE_QUOTES = "'\u2018\u2019\u201a\u2039\u203a"
 # An apostrophe between letters is no quotation mark.
@@ -270,7 +231,8 @@ def bound_words(text: str, start: int, end: int, words: IntArray) -> list[Span]:
     """Finds stretches of several words in prose that mean something else once a part is gone.
 
     Such are operators with both their sides (``status <> 'banned'``; chains join), inline code and inline formulas,
-    and amounts of several words (``60 million``, ``5 %``, ``at most 3 kg``, ``48 of 50``, ``+1 555 010 4477``).
+    amounts of several words (``60 million``, ``5 %``, ``at most 3 kg``, ``48 of 50``, ``+1 555 010 4477``), and ranges
+    (``from 12 to 19 euros``).
 
     Args:
         text: The text.
@@ -281,18 +243,18 @@ def bound_words(text: str, start: int, end: int, words: IntArray) -> list[Span]:
     Returns:
         Spans in order that do not overlap, each from the start of a word to the end of another.
     """
-    patterns = (_INLINE, _AMOUNT, _GROUPED)
-    inline = [match.span() for pattern in patterns for match in pattern.finditer(text, start, end)]
+    inline = [match.span() for match in _INLINE.finditer(text, start, end)]
     operators = [
         _trim(text, left, right)
         for match in _BETWEEN.finditer(text, start, end)
         if (right := _end_of_side(text, match.end(), end)) and (left := _start_of_side(text, match.start(), start)) >= 0
     ]
-    found = np.array(sorted([*inline, *operators, *expressions(text, start, end)]), dtype=np.int64).reshape(-1, 2)
+    several = [*amounts(text, start, end), *expressions(text, start, end)]
+    found = np.array(sorted([*inline, *operators, *several]), dtype=np.int64).reshape(-1, 2)
     first = np.searchsorted(words[:, 1], found[:, 0], side="right")
     last = np.searchsorted(words[:, 0], found[:, 1], side="left") - 1
-    several = last > first
-    bound = list(zip(words[first[several], 0].tolist(), words[last[several], 1].tolist(), strict=True))
+    is_long = last > first
+    bound = list(zip(words[first[is_long], 0].tolist(), words[last[is_long], 1].tolist(), strict=True))
     return chain_spans(bound, _LONGEST_CHAIN)
 
 

@@ -98,3 +98,27 @@ def test_outputs_are_whole(compressor: Compressor, output: str, rate: float) -> 
     shots = [f"Input: {text} Item {number}.\nOutput: {output}" for number, text in enumerate(TEXTS)]
     result = compressor.compress(Prompt(shots=shots), keep_rate=rate, tokenizer=words)
     assert all(shot.text.endswith(output) for shot in result.shots if shot.fate != "dropped")
+
+
+# Each has a clause that is one unit, with a reason that costs more than the input.
+ASKED = [
+    ("I'd like to return the lamp. It is too big for me, and I have not used it.", "A return in time.", "service"),
+    ("Do you have the blue tent in Bergen? I do not want to drive 40 miles for nothing.", "A question.", "store"),
+    ("We want to lease 25 desks over three years. Please send us an offer!", "25 desks are a contract.", "business"),
+    ("I ordered two tubes (order 48213), but got one. I paid 17.80 EUR.", "17.80 / 2 = 8.90 is at stake.", "shipping"),
+]
+
+
+@pytest.mark.parametrize("reasons", [True, False])
+@pytest.mark.parametrize("plain", [True, False])
+def test_no_exemplar_stays_without_its_input(compressor: Compressor, reasons: bool, plain: bool) -> None:
+    shots = [Shot(question=text, rationale=reason if reasons else None, answer=label) for text, reason, label in ASKED]
+    given = Prompt("Sort them.", shots, "Q: The motor does not start any more.\nA:")
+    first = compressor.compress(given.text if plain else given, target_tokens=60)
+    for tokens in range(30, first.original_tokens, 5):
+        result = first.at(target_tokens=tokens)
+        for (text, *_), shot in zip(ASKED, result.shots, strict=True):
+            if shot.fate != "dropped":
+                start = result.source.index(text)
+                left = [result.source[max(a, start) : min(b, start + len(text))] for a, b in result.spans]
+                assert sum(any(map(str.isalnum, word)) for word in " ".join(left).split()) >= 3, result.text

@@ -258,6 +258,35 @@ def shortest_of(exemplars: list[tuple[str, str]], label: str) -> int:
     return min(len(text.split()) for text, of_label in exemplars if of_label == label)
 
 
+@property_test(150)
+@given(
+    exemplars=st.lists(
+        st.tuples(EXACT_SENTENCE, st.one_of(st.just(""), SENTENCE), st.sampled_from(LABELS)), min_size=2, max_size=8
+    ),
+    budget=BUDGET,
+    query=st.sampled_from(["", "Q: What is that?\nA:"]),
+    counter=st.sampled_from([words, "gpt-4o"]),
+)
+def test_3_no_exemplar_stays_without_its_input(
+    compressor: Compressor, exemplars: list[tuple[str, str, str]], budget: Options, query: str, counter: Any
+) -> None:
+    shots = [
+        Shot(question=text, rationale=f"{reason}.", answer=label) if reason else Shot(question=text, answer=label)
+        for text, reason, label in exemplars
+    ]
+    options = {**budget, "query": query, "tokenizer": counter}
+    result = within_budget(compressor.compress, Prompt("Sort them.", shots), options)
+    for (text, _, _), shot in zip(exemplars, result.shots, strict=True):
+        if shot.fate != "dropped":
+            start = result.source.index(text, shot.span[0])
+            left = [result.source[max(a, start) : min(b, start + len(text))] for a, b in result.spans]
+            assert count_words(" ".join(left)) >= min(3, count_words(text))
+
+
+def count_words(text: str) -> int:
+    return sum(any(map(str.isalnum, word)) for word in text.split())
+
+
 @property_test(60)
 @given(
     turns=st.lists(st.tuples(SENTENCE, SENTENCE, st.integers(0, 999)), min_size=1, max_size=4),

@@ -14,7 +14,7 @@ from diffumask_core.scoring.budget import Budget
 from diffumask_core.scoring.coverage import with_labels
 from diffumask_core.scoring.readable import readable_parts
 from diffumask_core.scoring.reading import Reading
-from diffumask_core.scoring.shots import add_shots, choose_shots, with_best, without_starved
+from diffumask_core.scoring.shots import add_shots, choose_shots, with_best, with_footing, without_starved
 from diffumask_core.scoring.worth import Worth
 
 
@@ -41,12 +41,13 @@ def words(text: str) -> int:
     return len(text.split())
 
 
-def reading_of(texts: list[str]) -> Reading:
-    """A prompt of exemplars; each has three words that stay with it."""
+def reading_of(texts: list[str], answered: bool = False) -> Reading:
+    """A prompt of shots; each has three words that stay with it, the last of which can be an answer."""
     shots, start = [], 0
     for text in texts:
         end = start + len(text)
-        shots.append(ShotSpan((start, end), ((start, start + 1), (end - 3, end))))
+        answer = (end - 1, end) if answered else None
+        shots.append(ShotSpan((start, end), ((start, start + 1), (end - 3, end)), answer))
         start = end + 2
     return read_prompt(Layout("\n\n".join(texts), shots=tuple(shots)), Options(keep_rate=0.5, tokenizer=words))
 
@@ -95,9 +96,31 @@ class TestChoose:
         assert chosen.tolist() == []
 
 
+class TestFooting:
+    def front(self, limit: int, pinned: np.ndarray = NONE) -> tuple[list[int], list[int]]:
+        """How many words of each shot are in front, where the first ones of each are the best, and which shots stay."""
+        reading = reading_of(TEXTS, answered=True)
+        alive = np.ones(4, dtype=bool)
+        ranked = np.flatnonzero(reading.units.free)
+        scores = scored(reading, [2, 0, 3, 1])
+        ranked, alive = with_footing(reading, scores, ranked, alive, pinned, limit)
+        front = reading.units.shot[ranked[: 3 * alive.sum()]]
+        return np.bincount(front, minlength=4).tolist(), np.flatnonzero(alive).tolist()
+
+    def test_three_words_of_each_exemplar_come_first(self) -> None:
+        assert self.front(24) == ([3, 3, 3, 3], [0, 1, 2, 3])
+
+    def test_exemplars_go_whose_three_words_do_not_fit(self) -> None:
+        assert self.front(23) == ([3, 0, 3, 3], [0, 2, 3])
+        assert self.front(6) == ([0, 0, 3, 0], [2])
+
+    def test_pinned_exemplars_stay(self) -> None:
+        assert self.front(13, np.array([False, True, False, False])) == ([0, 3, 3, 0], [1, 2])
+
+
 class TestLabels:
     def carried(self, limit: int, labels: list[int], texts: list[str] = TEXTS, **options: Any) -> list[int]:
-        how, reading = Options(target_tokens=limit, **options), reading_of(texts)
+        how, reading = Options(target_tokens=limit, **options), reading_of(texts, answered=True)
         kept = with_labels(reading, scored(reading, [2, 0, 3, 1], labels), NONE, limit, how)
         return np.flatnonzero(kept).tolist()
 
