@@ -230,7 +230,7 @@ def _protected_alone(reading: Reading, budget: Budget, pinned: BoolArray, option
 
 def _never_empty(reading: Reading, choice: Choice, options: Options) -> Choice:
     """An output is never empty: where no unit fits and no mark stands, the shortest unit is what may not go."""
-    if not len(choice.mask) or reading.count(choice.mask, choice.alive):
+    if choice.mask.all() or reading.count(choice.mask, choice.alive):
         return choice
     mask, alive = reading.shortest(choice.alive)
     least = reading.count(mask, alive)

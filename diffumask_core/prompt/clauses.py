@@ -38,7 +38,7 @@ _SPACED = regex.compile(
 )
 _IN_RUN = regex.compile("|".join(f"(?P<{kind}>{'|'.join(_words(kind, has_spaces=False))})" for kind in _KINDS))
 _SENTENCE_END = regex.compile(
-    r"""[.!?…]["”»)\]]*+(?=\s++[^\s\p{Ll}]|\s*+\Z) | ;(?=\s) | [。！？।؟；]
+    r"""[.!?…](?:["'”’»)\]}]++[,;]?+)?+(?=\s++[^\s\p{Ll}]|\s*+\Z) | ;(?=\s) | [。！？।؟；]
     | \n[ \t\r]*+\n | \n(?=[ \t]*+(?:[-*•+]|\d{1,3}[.)])[ \t])""",
     regex.VERBOSE,
 )

@@ -96,8 +96,14 @@ def test_a_long_condition_stays_while_something_stays_that_depends_on_it(compres
         assert left.text.startswith(condition) or not left.text
 
 
-def test_words_of_two_sentences_are_parted(compressor: Compressor) -> None:
-    text = "The ferry goes north at noon. The baker rests on Mondays! A barge brings coal; the shed is not dry. " * 2
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The ferry goes north at noon. The baker rests on Mondays! A barge brings coal; the shed is not dry. " * 2,
+        "Text('The ferry goes north at noon.'), Text('The baker rests on Mondays.'), Text('The shed is not dry.') " * 2,
+    ],
+)
+def test_words_of_two_sentences_are_parted(compressor: Compressor, text: str) -> None:
     result = compressor.compress(text.strip(), keep_rate=0.5, tokenizer=characters)
     for rate in RATES:
         spans = result.at(keep_rate=rate).spans
