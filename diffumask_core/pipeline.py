@@ -191,10 +191,12 @@ def _without_bare_shots(
     units = reading.units
     could, does = units.shots_with(units.free), units.shots_with(units.free & mask)
     bare = alive & ~pinned & could & ~does
+    if not bare.any():
+        return mask, alive
     fewer = alive & ~bare
-    less = reading.close(mask & units.free, fewer) if bare.any() else mask
+    less = reading.close(mask & units.free, fewer)
     # Some tokenizers count more tokens in less text.
-    return (less, fewer) if bare.any() and reading.count(less, fewer) <= limit else (mask, alive)
+    return (less, fewer) if reading.count(less, fewer) <= limit else (mask, alive)
 
 
 def _is_too_coarse(reading: Reading, choice: Choice, scores: Scores) -> bool:

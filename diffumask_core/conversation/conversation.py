@@ -42,6 +42,7 @@ from diffumask_core.prompt.formats import (
     put_text,
     read_messages,
 )
+from diffumask_core.prompt.layout import TOOL_ROLES
 from diffumask_core.prompt.messages import TextPlace
 from diffumask_core.prompt.protect import user_spans
 from diffumask_core.rendering.marks import Mark
@@ -49,7 +50,7 @@ from diffumask_core.scoring.budget import SMALL_PROMPT
 from diffumask_core.tokens import get_counter
 
 DEFAULT_KEEP_RATE = 0.3
-_SHORTENED_ROLES = ("user", "assistant", "tool", "function")
+_SHORTENED_ROLES = ("user", "assistant", *TOOL_ROLES)
 # Characters of the messages around those that are decided: what is read for each decision must not grow without end.
 _SURROUNDINGS = 64_000
 # Of what was said since, the encoder reads the end.

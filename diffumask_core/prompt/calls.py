@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from diffumask_core.prompt.formats import Keys, ReadMessage
+from diffumask_core.prompt.layout import TOOL_ROLES
 
 
 def tools_of(messages: Sequence[Mapping[str, Any]], read: Sequence[ReadMessage]) -> list[dict[Keys, str | None]]:
@@ -45,7 +46,7 @@ def _objects(value: object) -> list[Mapping[str, Any]]:
 
 def _tool(message: Mapping[str, Any], keys: Keys, called: Mapping[object, str]) -> str | None:
     """The name of the tool that a text of a message is a result of."""
-    if isinstance(name := message.get("name"), str) and message.get("role") in ("tool", "function"):
+    if isinstance(name := message.get("name"), str) and message.get("role") in TOOL_ROLES:
         return name
     answered = message.get("tool_call_id", message.get("call_id"))
     if isinstance(content := message.get("content"), list):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import regex
 
-from diffumask_core.prompt.negation_words import ELSEWHERE, LANGUAGES, LIMITS
+from diffumask_core.prompt.negation_words import ELSEWHERE, LIMITS, words_of
 from diffumask_core.prompt.negations import language_at
 from diffumask_core.prompt.spans import Span, chain_spans, trim_span
 from diffumask_core.regions.region import Scaffold
@@ -22,21 +22,16 @@ _LONGEST = 300
 _WIDE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
 
 
-def _words(kind: str, has_spaces: bool) -> list[str]:
-    rows = [getattr(each, kind) for each in LANGUAGES.values() if (not each.reach) is has_spaces]
-    return [word for row in rows for word in row.split("|") if word]
-
-
 _KINDS = ("conditions", "others", "contrasts")
 _SPACED = regex.compile(
     r"(?<![\w'’-])(?=[^\W\d_])(?:"
     r"(?P<conditions>\L<conditions>)|(?P<others>\L<others>)|(?P<contrasts>\L<contrasts>))(?![\w-])",
     regex.IGNORECASE,
-    conditions=_words("conditions", has_spaces=True),
-    others=_words("others", has_spaces=True),
-    contrasts=_words("contrasts", has_spaces=True),
+    conditions=words_of("conditions"),
+    others=words_of("others"),
+    contrasts=words_of("contrasts"),
 )
-_IN_RUN = regex.compile("|".join(f"(?P<{kind}>{'|'.join(_words(kind, has_spaces=False))})" for kind in _KINDS))
+_IN_RUN = regex.compile("|".join(f"(?P<{kind}>{'|'.join(words_of(kind, has_spaces=False))})" for kind in _KINDS))
 _SENTENCE_END = regex.compile(
     r"""[.!?…](?:["'”’»)\]}]++[,;]?+)?+(?=\s++[^\s\p{Ll}]|\s*+\Z) | ;(?=\s) | [。！？।؟；]
     | \n[ \t\r]*+\n | \n(?=[ \t]*+(?:[-*•+]|\d{1,3}[.)])[ \t])""",
@@ -48,7 +43,7 @@ _IS_LIMIT = regex.compile(LIMITS, regex.IGNORECASE)
 _WORD = regex.compile(r"\w[\w'’-]*+")
 # With a preposition before it, or none.
 _RELATIVE = regex.compile(
-    r"(?:[^\W\d_]{1,5}\s)?\L<relatives>(?![\w'’-])", regex.IGNORECASE, relatives=_words("relatives", has_spaces=True)
+    r"(?:[^\W\d_]{1,5}\s)?\L<relatives>(?![\w'’-])", regex.IGNORECASE, relatives=words_of("relatives")
 )
 
 

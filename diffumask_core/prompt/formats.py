@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from diffumask_core.errors import InputError, kind_of
+from diffumask_core.prompt.layout import TOOL_ROLES
 
 Keys = tuple[str | int, ...]
 """The keys and indices that lead from a message to a text in it, such as ``("content", 0, "text")``."""
@@ -19,7 +20,6 @@ _Found = tuple[Keys, Any, Kind]
 
 _TEXT_TYPES = ("text", "input_text", "output_text")
 _CALL_TYPES = ("function_call", "function_call_output")
-_TOOL_ROLES = ("tool", "function")
 # The names by which OpenAI's chat format tells exemplars, whatever their role is, from what was said.
 _EXAMPLES = {"example_user": "user", "example_assistant": "assistant"}
 
@@ -152,9 +152,9 @@ def _item(where: str, kind: str, item: Mapping[str, Any]) -> ReadMessage:
 
 def _with_role(where: str, role: str, message: Mapping[str, Any]) -> ReadMessage:
     content, calls, name = message.get("content"), message.get("tool_calls"), message.get("name")
-    is_example = role not in _TOOL_ROLES and isinstance(name, str) and name in _EXAMPLES
+    is_example = role not in TOOL_ROLES and isinstance(name, str) and name in _EXAMPLES
     role = _EXAMPLES[str(name)] if is_example else role
-    kind: Kind = "text" if role not in _TOOL_ROLES else "failed" if message.get("is_error") else "result"
+    kind: Kind = "text" if role not in TOOL_ROLES else "failed" if message.get("is_error") else "result"
     texts = _checked(where, message, [*_content(where, content, kind), *_calls(where, calls)])
     parts = content if isinstance(content, list) else []
     results = [part for part in parts if part["type"] == "tool_result"]

@@ -40,6 +40,10 @@ class ShotSpan:
         return bool(self.answer or self.output)
 
 
+TOOL_ROLES = ("tool", "function")
+"""The roles of messages that bring what a tool or a function gave."""
+
+
 @dataclass(frozen=True)
 class Voice:
     """Whose text a segment of a conversation is.
@@ -59,7 +63,7 @@ class Voice:
     @property
     def is_result(self) -> bool:
         """Whether it is what a tool or a function brought."""
-        return self.role in ("tool", "function")
+        return self.role in TOOL_ROLES
 
 
 @dataclass(frozen=True)

@@ -267,6 +267,18 @@ LANGUAGES = {
     ),
 }
 
+
+def words_of(*kinds: str, has_spaces: bool = True) -> list[str]:
+    """The words of some kinds in all languages.
+
+    Args:
+        kinds: Names of attributes of `Turning`.
+        has_spaces: Of the languages with spaces between words, or of those without.
+    """
+    languages = [each for each in LANGUAGES.values() if (not each.reach) is has_spaces]
+    return [word for each in languages for kind in kinds for word in getattr(each, kind).split("|") if word]
+
+
 ELSEWHERE = {
     "no": "pt pl",
     "sin": "en",

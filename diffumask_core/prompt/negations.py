@@ -8,13 +8,10 @@ from collections.abc import Iterator
 
 import regex
 
-from diffumask_core.prompt.negation_words import ELSEWHERE, LANGUAGES
+from diffumask_core.prompt.negation_words import ELSEWHERE, LANGUAGES, words_of
 from diffumask_core.prompt.spans import Span
 
-_SPACED = [words for words in LANGUAGES.values() if not words.reach]
-_BEFORE = {word for words in _SPACED for word in words.before.split("|") if word}
-_EITHER = {word for words in _SPACED for word in words.either.split("|") if word}
-_AFTER = {word for words in _SPACED for word in words.after.split("|") if word}
+_BEFORE, _EITHER, _AFTER = (set(words_of(kind)) for kind in ("before", "either", "after"))
 _STEMS = tuple(word[:-1] for word in sorted(_BEFORE | _AFTER) if word.endswith("*"))
 # "don't", "can’t"; "n'est", "n'a" of French.
 _CONTRACTION = r"[^\W\d_]{1,12}n['’]t|n['’][^\W\d_]{1,20}"

@@ -59,7 +59,7 @@ def with_whole_paragraphs(layout: Layout) -> Layout:
 
 
 def without_whole_paragraphs(layout: Layout) -> Layout:
-    """The layout as it was before `with_whole_paragraphs`, for a budget that hardly any paragraph fits."""
+    """The layout as it was before `with_whole_paragraphs`, for a budget that the best paragraph is too large for."""
     return replace(layout, regions=_emptied(layout.regions))
 
 

@@ -76,7 +76,9 @@ class Scores:
             reading: The prompt without what is too large for the budget, which no shot needs to be readable.
             wanted: The shots.
         """
-        return replace(self, order=self.order[wanted[self.order]], readable=readable_parts(reading, self.of_units))
+        has_less = reading.units.too_large.any()
+        readable = readable_parts(reading, self.of_units) if has_less else self.readable
+        return replace(self, order=self.order[wanted[self.order]], readable=readable)
 
     def bias(self, shot_level: bool) -> FloatArray:
         """What is added to the logit of each unit ``[N]``, whatever is decided.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import regex
 
-from diffumask_core.prompt.negation_words import LANGUAGES, LIMITS
+from diffumask_core.prompt.negation_words import LIMITS, words_of
 from diffumask_core.prompt.spans import Span
 from diffumask_core.units.segmentation import EAST_ASIAN
 
@@ -85,16 +85,7 @@ _RANGE = regex.compile(
     | {_NUMBER}(?:{_UNIT})?[ ]?(?:(?i:{_TO})|[-–—~〜\uff5e])[ ]?{_NUMBER}(?:{_UNIT}|{_NOUN})?
     )(?![[\w-]--{_GLUED}]){_PER}""",
     regex.VERBOSE | regex.V1,
-    others=sorted(
-        {
-            word
-            for each in LANGUAGES.values()
-            if not each.reach
-            for row in (each.after, each.before, each.either, each.conditions, each.others, each.contrasts, each.common)
-            for word in (*row.split("|"), *each.relatives.split("|"))
-            if word
-        }
-    ),
+    others=sorted({*words_of("after", "before", "either", "conditions", "others", "contrasts", "relatives", "common")}),
 )
 # Numbers of telephones, cards and accounts are written in groups. A longer row of numbers is a list.
 _GROUPED = re.compile(
