@@ -1,11 +1,11 @@
 """What a negation denies, and what a condition holds for, is whole or gone with it."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stopwatch import at_most
 
 from diffumask_core import Compressor
 from diffumask_core.prompt.clauses import bonds
@@ -135,6 +135,5 @@ def test_what_hangs_together_lies_in_the_text(text: str) -> None:
 def test_time_is_linear(piece: str) -> None:
     text = piece * (100_000 // len(piece))
     turns = turning_words(text)
-    start = time.process_time()
-    bonds(text, 0, len(text), turns)
-    assert time.process_time() - start < 2
+    with at_most(2):
+        bonds(text, 0, len(text), turns)

@@ -2,12 +2,12 @@
 
 import logging
 import re
-import time
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stopwatch import at_most
 
 from diffumask_core import Compressor, Prompt
 from diffumask_core.errors import InputError
@@ -152,6 +152,5 @@ def test_what_a_template_fills_in_comes_out(compressor: Compressor, rate: float)
 @pytest.mark.parametrize("piece", ["{{", "{{a", "{", "{{{", "{{ {", "}} {{", "%(", "{{a{b}"])
 def test_looking_for_variables_takes_linear_time(piece: str) -> None:
     text = piece * (50_000 // len(piece))
-    start = time.process_time()
-    variable_spans(text)
-    assert time.process_time() - start < 4
+    with at_most(4):
+        variable_spans(text)

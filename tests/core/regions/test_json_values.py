@@ -2,7 +2,6 @@ import ast
 import json
 import random
 import re
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from stopwatch import at_most
 
 from diffumask_core.prompt.spans import Span
 from diffumask_core.regions.json_strings import is_long_text, unescaped
@@ -611,22 +611,19 @@ class TestAnyInput:
     )  # fmt: skip
     def test_time_is_linear(self, piece: str) -> None:
         for text in (piece * 10_000, "[" + piece * 10_000, "{'a': [" + piece * 10_000 + "]}"):
-            started = time.process_time()
-            regions_of(text)
-            assert time.process_time() - started < 3
+            with at_most(3):
+                regions_of(text)
 
     @pytest.mark.parametrize("break_", [" ", "\n"])
     def test_long_texts(self, break_: str) -> None:
         text = break_.join(f'line {number} says [3] and {{x}} and it\'s (so) "now"' for number in range(25_000))
-        started = time.process_time()
-        assert regions_of(text) == []
-        assert time.process_time() - started < 2
+        with at_most(2):
+            assert regions_of(text) == []
 
     def test_many_series_and_counts(self) -> None:
         members = ", ".join(f'"k{i}": 2, "l{i}": [{{"a": 1}}, {{"a": 2}}]' for i in range(10_000))
-        started = time.process_time()
-        regions_of(f"{{{members}}}")
-        assert time.process_time() - started < 3
+        with at_most(3):
+            regions_of(f"{{{members}}}")
 
     def test_moving(self) -> None:
         text = TestTables.TEXT
@@ -640,7 +637,6 @@ def test_many_columns_are_whole_and_read_in_linear_time() -> None:
     few, many = ({f"c{column}": list(range(20)) for column in range(count)} for count in (3, 400))
     left = json.loads(kept(json.dumps(few), "5", "7"))
     assert left["c0"] == left["c1"] == left["c2"] == [5, 7, 15, 17]
-    start = time.process_time()
-    [region] = regions_of(json.dumps(many))
-    assert time.process_time() - start < 2
+    with at_most(2):
+        [region] = regions_of(json.dumps(many))
     assert len(region.scaffold) < 20 * 400
